@@ -1,0 +1,1 @@
+"""volunteerkit: a city's volunteer service as a library."""

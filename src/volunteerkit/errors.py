@@ -1,0 +1,246 @@
+"""One tree of errors, each with a stable ``code`` and a text in the reader's language.
+
+An error carries values, never a sentence: the sentence is made from the message catalogue when somebody
+reads it. No personal datum may be handed to an error: callers mask it first.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import attrs
+
+from volunteerkit import messages
+
+__all__ = [
+    "AlreadyResolved",
+    "Finding",
+    "IdempotencyConflict",
+    "ImportRefused",
+    "IntegrityProblem",
+    "InvalidValue",
+    "KeyProblem",
+    "MissingExtra",
+    "NotFound",
+    "NotPermitted",
+    "PluginConflict",
+    "PluginError",
+    "Refused",
+    "RetryableConflict",
+    "RuleSyntaxError",
+    "RulebookError",
+    "SchemaMismatch",
+    "StorageError",
+    "StorageFull",
+    "StorageReadOnly",
+    "StorageUnavailable",
+    "VolunteerkitError",
+    "nearest",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return the known word most like ``word``, or an empty string when none is near.
+
+    >>> nearest("credited_minuts", ["service_days", "credited_minutes"])
+    'credited_minutes'
+    """
+    found = difflib.get_close_matches(word, list(known), n=1)
+    return found[0] if found else ""
+
+
+class VolunteerkitError(Exception):
+    """Root of the tree. ``code`` is stable; ``values`` fill the text; ``str()`` is for people.
+
+    >>> error = StorageFull()
+    >>> error.code
+    'storage_full'
+    >>> error.message("en")
+    'The disk is full; nothing was written. Make room and run it again.'
+    """
+
+    default_code = "error"
+
+    def __init__(self, code: str | None = None, /, **values: Any) -> None:
+        self.code = code or self.default_code
+        self.values = values
+        super().__init__(self.code, values)
+
+    def message(self, in_: str | None = None) -> str:
+        """Return the text in language ``in_`` (``"zh-CN"`` or ``"en"``), by default the one in force."""
+        return messages.text(self.code, in_, **self.values)
+
+    def __str__(self) -> str:
+        return self.message()
+
+
+@attrs.frozen
+class Finding:
+    """What a review found: a ``code`` with its values; ``severity`` ``"block"`` refuses, ``"warn"`` tells.
+
+    ``plugin`` names who found it; empty means the library itself.
+    """
+
+    code: str
+    values: dict[str, Any] = attrs.field(factory=dict, hash=False)
+    severity: Literal["block", "warn"] = "block"
+    plugin: str = ""
+
+    def message(self, in_: str | None = None) -> str:
+        """Return the finding's text in language ``in_`` or the one in force."""
+        return messages.text(self.code, in_, **self.values)
+
+
+class Refused(VolunteerkitError):
+    """A command was refused for the reasons in ``findings``; nothing was written."""
+
+    default_code = "refused"
+
+    def __init__(self, *findings: Finding) -> None:
+        super().__init__("refused")
+        self.findings = findings
+
+    def message(self, in_: str | None = None) -> str:
+        """Return all reasons, one a line."""
+        return "\n".join(finding.message(in_) for finding in self.findings)
+
+
+class NotPermitted(VolunteerkitError):
+    """The actor may not do this here."""
+
+    default_code = "not_permitted"
+
+
+class NotFound(VolunteerkitError):
+    """Nothing with that id, or nothing the actor may know of."""
+
+    default_code = "not_found"
+
+
+class AlreadyResolved(VolunteerkitError):
+    """Somebody decided this before; the values say who, when and how."""
+
+    default_code = "already_resolved"
+
+
+class IdempotencyConflict(VolunteerkitError):
+    """The same key came with another payload; the first one stands."""
+
+    default_code = "idempotency_conflict"
+
+
+class RetryableConflict(VolunteerkitError):
+    """Another unit of work was in the way; the whole unit may be run again."""
+
+    default_code = "retryable_conflict"
+
+
+class InvalidValue(VolunteerkitError, ValueError):
+    """A value from outside cannot be taken; the text says which and what is allowed."""
+
+    default_code = "invalid_value"
+
+
+class ImportRefused(VolunteerkitError):
+    """A file or directory cannot be imported as a whole; nothing of it was written."""
+
+    default_code = "import_refused"
+
+
+class RuleSyntaxError(VolunteerkitError, ValueError):
+    """A rule's text cannot be read; ``column`` is 1-based, ``text`` is the rule."""
+
+    default_code = "rule_syntax"
+
+    def __init__(self, code: str | None = None, /, *, text: str, column: int, **values: Any) -> None:
+        super().__init__(code, **values)
+        self.text = text
+        self.column = column
+
+    def message(self, in_: str | None = None) -> str:
+        """Return the text, then the rule with a caret under the column."""
+        said = messages.text(self.code, in_, column=self.column, **self.values)
+        return f"{said}\n  {self.text}\n  {' ' * (self.column - 1)}^"
+
+
+class RulebookError(VolunteerkitError, ValueError):
+    """A rulebook has the problems in ``problems``: pairs of path (``$.version[0].when``) and error."""
+
+    default_code = "rulebook_invalid"
+
+    def __init__(self, source: str, *problems: tuple[str, VolunteerkitError]) -> None:
+        super().__init__("rulebook_invalid", source=source, count=len(problems))
+        self.problems = problems
+
+    def message(self, in_: str | None = None) -> str:
+        """Return one line for the rulebook, then each problem with its path."""
+        lines = [messages.text(self.code, in_, **self.values)]
+        for path, problem in self.problems:
+            lines += [f"{path}: {problem.message(in_)}"]
+        return "\n".join(lines)
+
+
+class PluginError(VolunteerkitError):
+    """A plugin cannot be loaded or failed; the text names it."""
+
+    default_code = "plugin_failed"
+
+
+class PluginConflict(VolunteerkitError):
+    """Two plugins claim the same thing; the text names both."""
+
+    default_code = "plugin_conflict"
+
+
+class MissingExtra(VolunteerkitError, ImportError):
+    """An optional dependency is not installed; the text gives the install command."""
+
+    default_code = "missing_extra"
+
+
+class KeyProblem(VolunteerkitError):
+    """The key for personal data is missing, unreadable, or not the one this database was sealed with."""
+
+    default_code = "key_missing"
+
+
+class StorageError(VolunteerkitError):
+    """The database could not do what was asked; nothing was half written."""
+
+    default_code = "storage_failed"
+
+
+class StorageFull(StorageError):
+    """No room left on the disk."""
+
+    default_code = "storage_full"
+
+
+class StorageReadOnly(StorageError):
+    """The database or its folder may not be written."""
+
+    default_code = "storage_read_only"
+
+
+class StorageUnavailable(StorageError):
+    """The database cannot be reached, opened or logged in to, or is locked for too long."""
+
+    default_code = "storage_unavailable"
+
+
+class SchemaMismatch(StorageError):
+    """The database's schema is newer or older than this version of the library."""
+
+    default_code = "schema_newer"
+
+
+class IntegrityProblem(StorageError):
+    """What is stored breaks a promise; work stops here rather than being mended silently."""
+
+    default_code = "integrity_problem"

@@ -1,0 +1,1 @@
+"""Helps for authors of plugins and portals who test against volunteerkit."""

@@ -1,0 +1,62 @@
+"""Minutes, fen and days as whole numbers: reading them, printing them, and the one place that rounds.
+
+Inside the library a day is the number of days since 1970-01-01 and a length is a number of minutes, so
+that the same rule runs on Python integers, NumPy columns and database columns.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+__all__ = ["day_number", "day_of", "hours_text", "whole_minutes"]
+
+_EPOCH = dt.date(1970, 1, 1).toordinal()
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def day_number(day: dt.date) -> int:
+    """Return the days from 1970-01-01 to ``day``.
+
+    >>> day_number(dt.date(1970, 1, 2))
+    1
+    """
+    return day.toordinal() - _EPOCH
+
+
+def day_of(number: int) -> dt.date:
+    """Return the date that lies ``number`` days after 1970-01-01; the inverse of `day_number`.
+
+    >>> day_of(20_000)
+    datetime.date(2024, 10, 4)
+    """
+    return dt.date.fromordinal(number + _EPOCH)
+
+
+def hours_text(minutes: int) -> str:
+    """Return whole minutes as hours for people, never rounded: ``"2 h"``, ``"2 h 30 min"``.
+
+    >>> hours_text(150)
+    '2 h 30 min'
+    >>> hours_text(-60)
+    '-1 h'
+    """
+    sign, minutes = ("-" if minutes < 0 else ""), abs(minutes)
+    hours, rest = divmod(minutes, 60)
+    if not rest:
+        return f"{sign}{hours} h"
+    return f"{sign}{hours} h {rest} min" if hours else f"{sign}{rest} min"
+
+
+def whole_minutes(scaled: int, scale: int) -> int:
+    """Return ``scaled / scale`` rounded down to whole minutes; both are integers, ``scale`` is positive.
+
+    Coefficients keep a total exact in fractions of a minute (one percent of a minute is scale 100); a
+    person's total is rounded once, at the end, and always down.
+
+    >>> whole_minutes(15_099, 100)
+    150
+    """
+    return scaled // scale
