@@ -1,0 +1,144 @@
+"""What every file's load shares: refused rows, the batch header, the report."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from pathlib import Path
+
+import attrs
+import sqlalchemy as sa
+
+from volunteerkit.exchange.tables import batch
+from volunteerkit.store.desk import Desk, microseconds
+from volunteerkit.store.posting import driver, insert_rows, take_numbers, write_event
+
+__all__ = ["FileReport", "ImportReport", "QuarantinedRow", "Refusals", "finish_batch", "next_batch_id"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+@attrs.frozen
+class QuarantinedRow:
+    """A refused row: ``row`` as a spreadsheet counts, ``value`` masked if personal, ``reason`` a code.
+
+    ``detail`` says in which column's terms, for people; it holds no personal datum.
+    """
+
+    row: int
+    column: str
+    value: str
+    reason: str
+    detail: str = ""
+
+
+class Refusals:
+    """Refused rows of one file, kept in the order they came."""
+
+    def __init__(self) -> None:
+        self.rows: list[QuarantinedRow] = []
+
+    def add(self, row: int, column: str, value: str, reason: str, detail: str = "") -> None:
+        """Note one refused row; ``value`` must be masked already if it is personal."""
+        self.rows.append(QuarantinedRow(row, column, value[:100], reason, detail))
+
+    def counts(self) -> dict[str, int]:
+        """Return how many rows were refused by reason code."""
+        return dict(sorted(Counter(row.reason for row in self.rows).items()))
+
+    def digest(self) -> bytes:
+        """Return a digest of all refusals, to see whether a second run found the same."""
+        found = hashlib.blake2b(digest_size=16)
+        for row in self.rows:
+            found.update(f"{row.row}\x1f{row.column}\x1f{row.value}\x1f{row.reason}\x1e".encode("utf-8", "surrogatepass"))
+        return found.digest()
+
+
+@attrs.frozen
+class FileReport:
+    """What one file's load found: counts of rows, refusals by reason code, flags by kind.
+
+    ``credited`` counts the rows whose minutes stand as confirmed, whether they came now (``new``) or in an
+    earlier run (``unchanged``); it is None for files other than service records.
+    """
+
+    file: str
+    entity: str
+    read: int
+    new: int
+    updated: int
+    unchanged: int
+    credited: int | None
+    skipped: dict[str, int]
+    refused: dict[str, int]
+    flagged: dict[str, int]
+
+
+@attrs.frozen
+class ImportReport:
+    """The reports of all files of a directory, in the order they were loaded."""
+
+    source: str
+    files: tuple[FileReport, ...]
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the counts as JSON: those of the service records on top, every file's below."""
+        records = [file for file in self.files if file.entity == "service_records"]
+        total: Counter[str] = Counter()
+        refused: Counter[str] = Counter()
+        flagged: Counter[str] = Counter()
+        for file in records:
+            total.update(read=file.read, credited=file.credited or 0, new=file.new, unchanged=file.unchanged)
+            refused.update(file.refused)
+            flagged.update(file.flagged)
+        for file in self.files:
+            if file.entity == "volunteers":
+                flagged.update(file.flagged)
+        return {
+            "source": self.source,
+            "read": total["read"],
+            "credited": total["credited"],
+            "new": total["new"],
+            "unchanged": total["unchanged"],
+            "refused": dict(sorted(refused.items())),
+            "flagged": dict(sorted(flagged.items())),
+            "files": [attrs.asdict(file) for file in self.files],
+        }
+
+
+def next_batch_id(desk: Desk) -> int:
+    """Return the id that this file's batch will have if it changes anything."""
+    return (desk.connection.execute(sa.select(sa.func.max(batch.c.id))).scalar() or 0) + 1
+
+
+def same_as_before(desk: Desk, source: str, file: str, refusals: Refusals) -> bool:
+    """Tell whether an earlier run over a file of this name refused exactly the same rows."""
+    found = desk.connection.execute(
+        sa.select(batch.c.id)
+        .where(batch.c.source == source, batch.c.file == file, batch.c.refused_digest == refusals.digest())
+        .limit(1)
+    ).scalar()
+    return found is not None
+
+
+def finish_batch(
+    desk: Desk, batch_id: int, source: str, path: Path, entity: str, read: int, new: int, refusals: Refusals,
+    transfer_hash: bytes | None = None,
+) -> None:  # fmt: skip
+    """Write the batch header, the quarantine and the event; older batches stay as they were."""
+    connection = desk.connection
+    connection.execute(
+        sa.insert(batch).values(
+            id=batch_id, source=source, file=path.name, entity=entity, rows_read=read, rows_new=new,
+            refused_digest=refusals.digest(), loaded_at=microseconds(desk.now), actor_id=desk.actor.id,
+        )  # fmt: skip
+    )
+    rows = ((batch_id, row.row, row.column, row.value, row.reason, row.detail) for row in refusals.rows)
+    insert_rows(connection, "vk_quarantine", ("batch_id", "row", "column", "value", "reason", "detail"), rows)
+    execute = driver(connection)
+    numbers = take_numbers(execute)
+    payload = {"batch": batch_id, "entity": entity, "read": read, "new": new, "refused": refusals.counts()}
+    last = numbers.transfer_hash if transfer_hash is None else transfer_hash
+    write_event(execute, desk, numbers, last, "import.loaded", f"batch:{batch_id}", payload)

@@ -1,0 +1,385 @@
+"""Loading service records: a million rows through one loop, every refused one with its reason.
+
+One file is one transaction. Rows are read, checked and written in chunks, so memory does not grow with
+the file but for two sets of row marks. Confirmed rows become IMPORT transfers, pending ones RECORD
+transfers that wait; rejected and cancelled ones stay visible and move no minutes.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import attrs
+import sqlalchemy as sa
+
+from volunteerkit.exchange.batches import FileReport, Refusals, finish_batch, next_batch_id, same_as_before
+from volunteerkit.exchange.cells import Cell, IdShapes, read_day, read_id, read_instant, read_minutes, read_time
+from volunteerkit.exchange.reading import Source, word
+from volunteerkit.hours.tables import flag, service_record
+from volunteerkit.ledger import DAY_MINUTES, IMPORT, RECORD, chained, honour_account, issuer_account
+from volunteerkit.organizations.tables import team
+from volunteerkit.projects.tables import project
+from volunteerkit.store.desk import Desk, microseconds
+from volunteerkit.store.posting import Execute, driver, insert_rows
+from volunteerkit.units import day_number
+from volunteerkit.volunteers.tables import volunteer
+
+__all__ = ["load_records"]
+
+_CHUNK = 5_000
+_MEMO = 200_000
+_RECORD_COLUMNS = (
+    "id", "source", "external_id", "volunteer_id", "project_id", "organization_id", "team_id", "served_on",
+    "start_minute", "clock_minutes", "claimed_minutes", "confirmed_minutes", "state", "method", "entered_at",
+    "recorded_by", "batch_id", "fingerprint",
+)  # fmt: skip
+_TRANSFER_COLUMNS = (
+    "seq", "record_id", "debit_id", "credit_id", "minutes", "code", "refers_to", "effective_on", "recorded_at",
+    "actor_id", "reason", "hash",
+)  # fmt: skip
+_HOLD = "UPDATE vk_head SET event_seq = event_seq WHERE id = 1 RETURNING record_id, transfer_seq, transfer_hash"
+_REPEAT = "SELECT 1 FROM vk_service_record WHERE volunteer_id = ? AND served_on = ? AND fingerprint = ?"
+_BALANCE = (
+    "UPDATE vk_account SET posted_minutes = posted_minutes + ?, pending_minutes = pending_minutes + ? WHERE id = ?"
+)
+_TOUCHED = "SELECT volunteer_id FROM vk_service_record WHERE batch_id = ?"
+_OVERLAPS = (
+    "INSERT INTO vk_flag (record_id, kind) SELECT id, 'overlap_same_volunteer' FROM ("
+    "SELECT id, served_on * 1440 + start_minute AS started, max(served_on * 1440 + start_minute + clock_minutes) "
+    "OVER (PARTITION BY volunteer_id ORDER BY served_on, start_minute, id "
+    "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS busy_until FROM vk_service_record "
+    f"WHERE state = 'confirmed' AND start_minute >= 0 AND volunteer_id IN ({_TOUCHED})) AS timed "
+    "WHERE started < busy_until ON CONFLICT DO NOTHING"
+)
+_LONG_DAYS = (
+    "INSERT INTO vk_flag (record_id, kind) SELECT r.id, 'day_sum_over_24h' FROM vk_service_record AS r JOIN ("
+    "SELECT volunteer_id, served_on FROM vk_service_record WHERE state = 'confirmed' "
+    f"AND volunteer_id IN ({_TOUCHED}) GROUP BY volunteer_id, served_on HAVING sum(claimed_minutes) > 1440) AS long "
+    "ON long.volunteer_id = r.volunteer_id AND long.served_on = r.served_on WHERE r.state = 'confirmed' "
+    "ON CONFLICT DO NOTHING"
+)
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+class _Memo(dict[str, Any]):
+    """Remembers what a text was read as; the same few texts come a million times."""
+
+    def __init__(self, read: Callable[[str], Any]) -> None:
+        super().__init__()
+        self._read = read
+
+    def __missing__(self, text: str) -> Any:
+        if len(self) > _MEMO:
+            self.clear()
+        value = self[text] = self._read(text)
+        return value
+
+
+def _known(text: str, numbers: dict[str, Any], shapes: IdShapes, unknown: str) -> Any:
+    number = read_id(text)
+    found = numbers.get(number)
+    if found is None:
+        raise Cell("id_malformed" if not shapes.fits(number) else unknown)
+    return found
+
+
+def _lookup(numbers: dict[str, Any], unknown: str) -> _Memo:
+    shapes = IdShapes(numbers)
+    return _Memo(lambda text: _known(text, numbers, shapes, unknown))
+
+
+@attrs.frozen
+class _Reader:
+    """Texts to values, remembered; one for each kind of column."""
+
+    volunteers: _Memo
+    projects: _Memo
+    teams: _Memo
+    days: _Memo
+    times: _Memo
+    minutes: _Memo
+    states: _Memo
+    methods: _Memo
+    instants: Callable[[str], int | None]
+
+    @classmethod
+    def at(cls, desk: Desk, as_of: dt.date) -> _Reader:
+        """Return a reader that knows this database's numbers; later days than ``as_of`` are the future."""
+        connection, last = desk.connection, day_number(as_of)
+        people = connection.execute(sa.select(volunteer.c.number, volunteer.c.id, volunteer.c.registered_on))
+        projects = connection.execute(sa.select(project.c.number, project.c.id, project.c.organization_id))
+        teams = connection.execute(sa.select(team.c.number, team.c.id))
+        by_team = {number: (id_,) for number, id_ in teams}
+        shapes = IdShapes(by_team)
+        return cls(
+            _lookup({number: (id_, on) for number, id_, on in people}, "volunteer_unknown"),
+            _lookup({number: (id_, organization) for number, id_, organization in projects}, "project_unknown"),
+            _Memo(lambda text: _known(text, by_team, shapes, "team_unknown")[0] if text.strip() else None),
+            _Memo(lambda text: _past_day(text, last)),
+            _Memo(lambda text: read_time(text) if text.strip() else -1),
+            _Memo(read_minutes),
+            _Memo(lambda text: word("status", text)),
+            _Memo(lambda text: word("source", text) if text.strip() else "import"),
+            _instants(desk),
+        )
+
+
+def _past_day(text: str, last: int) -> int:
+    day = read_day(text)
+    if day > last:
+        raise Cell("date_in_future")
+    return day
+
+
+def _instants(desk: Desk) -> Callable[[str], int | None]:
+    """Read entry times; those of the common form share one conversion an hour."""
+    zone = desk.zone
+    hours = _Memo(lambda text: microseconds(read_instant(text + ":00", (), zone)))
+
+    def read(text: str) -> int | None:
+        if len(text) == 16 and text[13] == ":" and text[14:].isascii() and text[14:].isdigit() and text[14:] < "60":
+            at: int = hours[text[:13]]
+            return at + int(text[14:]) * 60_000_000
+        return microseconds(read_instant(text, (), zone)) if text.strip() else None
+
+    return read
+
+
+@attrs.frozen
+class _Row:
+    """A row that was read: everything the record needs but its id."""
+
+    row: int
+    external_id: str
+    fingerprint: int
+    values: tuple[Any, ...]  # volunteer, project, organization, team, day, start, clock, minutes, state, method, at
+    flags: tuple[str, ...]
+
+
+def _fingerprint(values: tuple[Any, ...]) -> int:
+    """Mark of everything but the record's id and entry time: equal marks are an exact repeat (L23)."""
+    digest = hashlib.blake2b(repr(values).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, signed=True)
+
+
+def _clock(start: int, end: int) -> int:
+    if start < 0 or end < 0:
+        return 0
+    if start == end:
+        raise Cell("times_equal")
+    return DAY_MINUTES - start if end == DAY_MINUTES else (end - start) % DAY_MINUTES
+
+
+def _read_row(reader: _Reader, row: int, cells: Sequence[str]) -> _Row:
+    """Return what a row says; raises Cell whose ``field`` names the column at fault."""
+    field = "volunteer_id"
+    try:
+        volunteer_id, registered_on = reader.volunteers[cells[1]]
+        field = "project_id"
+        project_id, organization_id = reader.projects[cells[2]]
+        field = "team_id"
+        team_id = reader.teams[cells[3]]
+        field = "service_date"
+        day = reader.days[cells[4]]
+        field = "start_time"
+        start = reader.times[cells[5]]
+        field = "end_time"
+        end = reader.times[cells[6]]
+        clock = _clock(start, end)
+        field = "hours"
+        minutes = reader.minutes[cells[7]]
+        field = "status"
+        state = reader.states[cells[8]]
+        field = "source"
+        method = reader.methods[cells[9]]
+        field = "recorded_at"
+        entered_at = reader.instants(cells[10])
+    except Cell as problem:
+        problem.field = field
+        raise
+    flags = cells[11].split() if len(cells) > 11 and cells[11] else []
+    if clock == 0:
+        start = -1
+        flags.append("no_clock")
+    elif minutes > clock:
+        flags.append("hours_exceed_clock")
+    if day < registered_on:
+        flags.append("before_registration")
+    mark = (volunteer_id, project_id, team_id, day, start, clock, minutes, state, method)
+    fingerprint = _fingerprint(mark)
+    values = (volunteer_id, project_id, organization_id, team_id, day, start, clock, minutes, state, method, entered_at)
+    return _Row(row, cells[0].strip(), fingerprint, values, tuple(flags))
+
+
+class _Load:
+    """One file on its way into the database: what was read so far and where the ledger stands."""
+
+    def __init__(self, desk: Desk, source: Source) -> None:
+        self.desk, self.source, self.refusals = desk, source, Refusals()
+        self.execute: Execute = driver(desk.connection)
+        self.batch_id = next_batch_id(desk)
+        self.read = self.new = self.transfers = self.unchanged = self.credited = 0
+        self.skipped: Counter[str] = Counter()
+        self.earlier_batches: set[int] = set()
+        self.balances: dict[int, list[int]] = {}
+        self.ids: set[str] = set()
+        self.marks: set[int] = set()
+        self.at = microseconds(desk.now)
+        self.held: tuple[int, int, bytes] | None = None
+        table = service_record
+        first = sa.select(table.c.id).where(table.c.source == source.name).limit(1)
+        self.again = desk.connection.execute(first).first() is not None
+        self.any_before = desk.connection.execute(sa.select(table.c.id).limit(1)).first() is not None
+
+    def refuse(self, row: int, field: str, cells: Sequence[str], reason: str) -> None:
+        """Put a row into quarantine under the header its column has in the file."""
+        position = self.source.fields.index(field)
+        value = cells[position] if position < len(cells) else ""
+        self.refusals.add(row, self.source.header(field), value, reason)
+
+    def add(self, row: _Row, cells: Sequence[str]) -> _Row | None:
+        """Return the row unless this file already had its id or was the same throughout."""
+        if row.external_id and row.external_id in self.ids:
+            self.refuse(row.row, "record_id", cells, "record_id_repeated")
+            return None
+        if row.fingerprint in self.marks:
+            self.refuse(row.row, "record_id", cells, "exact_duplicate")
+            return None
+        if row.external_id:
+            self.ids.add(row.external_id)
+        self.marks.add(row.fingerprint)
+        return row if row.external_id else attrs.evolve(row, external_id=f"#{row.fingerprint:x}")
+
+    def write(self, rows: list[tuple[_Row, Sequence[str]]]) -> None:
+        """Write a chunk: leave out what is stored already, number and chain the rest."""
+        fresh = self._fresh(rows) if self.any_before else [row for row, _ in rows]
+        if not fresh:
+            return
+        if self.held is None:
+            last_id, last_seq, last_hash = self.execute(_HOLD, ()).fetchone()
+            self.held = (last_id, last_seq, bytes(last_hash))
+        record_id, seq, last = self.held
+        records, transfers, flags = [], [], []
+        actor, at, balances = self.desk.actor.id, self.at, self.balances
+        for row in fresh:
+            record_id += 1
+            volunteer_id, project_id, organization_id, team_id, day, start, clock, minutes, state, method, entered = row.values
+            confirmed = minutes if state == "confirmed" else 0
+            records.append((
+                record_id, self.source.name, row.external_id, volunteer_id, project_id, organization_id, team_id, day,
+                start, clock, minutes, confirmed, state, method, entered, "import", self.batch_id, row.fingerprint,
+            ))  # fmt: skip
+            flags += [(record_id, kind) for kind in row.flags]
+            if state not in ("confirmed", "pending"):
+                continue
+            seq += 1
+            debit, credit = issuer_account(project_id), honour_account(volunteer_id)
+            code = IMPORT if confirmed else RECORD
+            fields = (seq, record_id, debit, credit, minutes, code, None, day, at, actor, None)
+            last = chained(last, *fields)
+            transfers.append((*fields, last))
+            for account, moved in ((debit, -minutes), (credit, minutes)):
+                balance = balances.get(account)
+                if balance is None:
+                    balance = balances[account] = [0, 0]
+                balance[0 if confirmed else 1] += moved
+            self.credited += confirmed > 0
+        connection = self.desk.connection
+        insert_rows(connection, "vk_service_record", _RECORD_COLUMNS, records)
+        insert_rows(connection, "vk_transfer", _TRANSFER_COLUMNS, transfers)
+        insert_rows(connection, "vk_flag", ("record_id", "kind"), flags)
+        self.new += len(records)
+        self.transfers += len(transfers)
+        self.held = (record_id, seq, last)
+
+    def _fresh(self, rows: list[tuple[_Row, Sequence[str]]]) -> list[_Row]:
+        stored: dict[str, tuple[Any, ...]] = {}
+        if self.again:
+            marks = ", ".join("?" * len(rows))
+            query = (
+                "SELECT external_id, fingerprint, batch_id, state FROM vk_service_record "
+                f"WHERE source = ? AND external_id IN ({marks})"
+            )
+            found = self.execute(query, (self.source.name, *(row.external_id for row, _ in rows)))
+            stored = {external_id: rest for external_id, *rest in found}
+        fresh = []
+        for row, cells in rows:
+            before = stored.get(row.external_id)
+            if before is None:
+                if self.execute(_REPEAT, (row.values[0], row.values[4], row.fingerprint)).fetchone():
+                    self.refuse(row.row, "record_id", cells, "exact_duplicate")
+                else:
+                    fresh.append(row)
+            elif before[0] != row.fingerprint:
+                self.refuse(row.row, "record_id", cells, "record_id_conflict")
+            else:
+                self.unchanged += 1
+                self.credited += before[2] == "confirmed"
+                self.earlier_batches.add(before[1])
+        return fresh
+
+    def finish(self) -> FileReport:
+        """Write balances, flags and the batch, unless this run changed nothing; return the counts."""
+        connection, source = self.desk.connection, self.source
+        if self.new or not same_as_before(self.desk, source.name, source.path.name, self.refusals):
+            self._balances()
+            for statement in (_OVERLAPS, _LONG_DAYS) if self.new else ():
+                self.execute(statement, (self.batch_id,))
+            finish_batch(
+                self.desk, self.batch_id, source, "service_records", self.read, self.new, self.refusals,
+                self.new, self.transfers, self.held[2] if self.held else None,
+            )  # fmt: skip
+            self.earlier_batches.add(self.batch_id)
+        joined = flag.join(service_record, service_record.c.id == flag.c.record_id)
+        batches = service_record.c.batch_id.in_(self.earlier_batches)
+        kinds = sa.select(flag.c.kind, sa.func.count()).select_from(joined).where(batches).group_by(flag.c.kind)
+        flagged = {kind: count for kind, count in connection.execute(kinds)} if self.earlier_batches else {}
+        return FileReport(
+            source.path.name, "service_records", self.read, self.new, 0, self.unchanged, self.credited,
+            dict(sorted(self.skipped.items())), self.refusals.counts(), dict(sorted(flagged.items())),
+        )  # fmt: skip
+
+    def _balances(self) -> None:
+        raw: Any = self.desk.connection.connection.dbapi_connection
+        changes = [(posted, pending, account) for account, (posted, pending) in sorted(self.balances.items())]
+        if self.desk.connection.dialect.name == "sqlite":
+            raw.executemany(_BALANCE, changes)
+        elif changes:
+            with raw.cursor() as cursor:
+                cursor.executemany(_BALANCE.replace("?", "%s"), changes)
+
+
+def load_records(desk: Desk, source: Source, as_of: dt.date, progress: Callable[[int], None]) -> FileReport:
+    """Load a file of service records into the desk's transaction and return the counts."""
+    reader, load = _Reader.at(desk, as_of), _Load(desk, source)
+    chunk: list[tuple[_Row, Sequence[str]]] = []
+    rows: Iterable[tuple[int, Any]] = source.rows()
+    for row_number, cells in rows:
+        load.read += 1
+        if isinstance(cells, Cell):
+            if cells.skipped:
+                load.skipped[cells.reason] += 1
+            else:
+                load.refusals.add(row_number, cells.column, cells.shown, cells.reason)
+            continue
+        try:
+            read = load.add(_read_row(reader, row_number, cells), cells)
+        except Cell as problem:
+            load.refuse(row_number, problem.field, cells, problem.reason)
+            continue
+        if read is not None:
+            chunk.append((read, cells))
+            if len(chunk) >= _CHUNK:
+                load.write(chunk)
+                chunk = []
+                progress(load.read)
+    load.write(chunk)
+    progress(load.read)
+    return load.finish()

@@ -1,0 +1,150 @@
+"""The hook specifications: what a city's plugin may say, and when it is asked.
+
+A plugin is a module or object with functions marked `hookimpl`. Each hook is of one of four kinds, and the
+kind fixes what an answer means:
+
+- **contribute**: asked once, when the kit is loaded; two plugins that contribute the same name conflict.
+- **review**: asked inside the transaction, before anything is written; blocking findings refuse.
+- **choose**: at most one plugin answers; two answers conflict; no answer means the built-in.
+- **react**: told after the commit; a failure postpones that plugin's delivery and nobody else's.
+
+Arguments are frozen values passed by keyword; a plugin names only those it wants. Order never matters:
+wrappers, tryfirst and trylast are refused when the plugin is loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+import pluggy
+
+from volunteerkit.errors import Finding
+
+if TYPE_CHECKING:
+    from volunteerkit.events import Event
+    from volunteerkit.hours.model import Claim, Overlap
+    from volunteerkit.rules import Fact, RuleFunction, Rulebook
+    from volunteerkit.store.desk import Desk
+
+__all__ = ["KINDS", "hookimpl", "review_hours", "vk_facts", "vk_functions", "vk_react", "vk_review_hours", "vk_rulebooks"]
+
+hookspec = pluggy.HookspecMarker("volunteerkit")
+hookimpl = pluggy.HookimplMarker("volunteerkit")
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+@hookspec
+def vk_rulebooks() -> Iterable[Rulebook]:  # type: ignore[empty-body]
+    """Contribute rulebooks: a ladder of stars, a way of crediting hours.
+
+    Asked once, in `Kit.load`. Two plugins with a ladder for the same question (``decides``) conflict.
+
+    Example: ``yield Rulebook.read(Path(__file__).with_name("star.toml"))``
+    """
+
+
+@hookspec
+def vk_functions() -> Iterable[RuleFunction]:  # type: ignore[empty-body]
+    """Contribute functions that rules may call, named ``plugin.function``.
+
+    Asked once, in `Kit.load`, before rulebooks are checked. ``one`` works on whole numbers, the optional
+    ``many`` on columns.
+
+    Example: ``yield RuleFunction("xinyu.regular", one=lambda service_days: service_days >= 24)``
+    """
+
+
+@hookspec
+def vk_facts() -> Iterable[Fact]:  # type: ignore[empty-body]
+    """Contribute declarations of facts that rules may mention beside the library's own.
+
+    Asked once, in `Kit.load`, before rulebooks are checked. A name declared twice conflicts.
+    """
+
+
+@hookspec
+def vk_review_hours(claim: Claim, overlapping: tuple[Overlap, ...]) -> Iterable[Finding]:  # type: ignore[empty-body]
+    """Review a claim of hours before it is recorded.
+
+    ``overlapping`` are the volunteer's other records at the same time. A finding with severity ``"block"``
+    refuses the claim, ``"warn"`` goes back with the answer. An exception refuses (fails closed).
+
+    Example: ``if overlapping: yield Finding("xinyu.overlap")``
+    """
+
+
+@hookspec
+def vk_choose_volunteer_number(organization: str, serial: int) -> str | None:
+    """Choose the public number of a new volunteer registered without one.
+
+    ``organization`` is the number of the managing organization, ``serial`` a whole number never used
+    before. At most one plugin may answer; None leaves it to the library (``"V"`` and seven digits).
+    """
+
+
+@hookspec
+def vk_react(event: Event) -> None:
+    """React to something that happened, after its transaction was committed.
+
+    Delivered at least once, in order, by ``kit.deliver(engine)``; use ``event.seq`` to notice repeats.
+    """
+
+
+KINDS: Final = {
+    "vk_facts": "contribute",
+    "vk_functions": "contribute",
+    "vk_rulebooks": "contribute",
+    "vk_review_hours": "review",
+    "vk_choose_volunteer_number": "choose",
+    "vk_react": "react",
+}
+"""Every hook with its kind; the order is the order in which contributions are asked for."""
+
+
+def _ask(desk: Desk, hook: str, **values: Any) -> Iterable[tuple[str, Any]]:
+    """Yield (plugin, answer) in order of the plugins' names; a plugin's failure becomes a PluginError."""
+    from volunteerkit.errors import PluginError, VolunteerkitError
+
+    for plugin, implementation in desk.hooks.get(hook, ()):
+        try:
+            answer = implementation(**values)
+            yield plugin, tuple(answer) if KINDS[hook] == "review" and answer is not None else answer
+        except VolunteerkitError:
+            raise
+        except Exception as error:
+            raise PluginError(plugin=plugin, hook=hook, problem=type(error).__name__) from error
+
+
+def review_hours(desk: Desk, claim: Claim, overlapping: tuple[Overlap, ...]) -> tuple[Finding, ...]:
+    """Return every plugin's findings about ``claim``, each with its plugin's name."""
+    import attrs
+
+    from volunteerkit.errors import PluginError
+
+    found = []
+    for plugin, findings in _ask(desk, "vk_review_hours", claim=claim, overlapping=overlapping):
+        for finding in findings or ():
+            if not isinstance(finding, Finding):
+                raise PluginError(plugin=plugin, hook="vk_review_hours", problem=type(finding).__name__)
+            found.append(attrs.evolve(finding, plugin=plugin))
+    return tuple(found)
+
+
+def choose_volunteer_number(desk: Desk, organization: str, serial: int) -> str | None:
+    """Return the one number a plugin chose, None when none did; raises PluginConflict for two."""
+    from volunteerkit.errors import PluginConflict, PluginError
+
+    chosen: list[tuple[str, str]] = []
+    for plugin, answer in _ask(desk, "vk_choose_volunteer_number", organization=organization, serial=serial):
+        if answer is None:
+            continue
+        if not isinstance(answer, str):
+            raise PluginError(plugin=plugin, hook="vk_choose_volunteer_number", problem=type(answer).__name__)
+        chosen.append((plugin, answer))
+    if len(chosen) > 1:
+        raise PluginConflict(what="vk_choose_volunteer_number", first=chosen[0][0], second=chosen[1][0])
+    return chosen[0][1] if chosen else None

@@ -1,0 +1,1 @@
+"""Hours: claims, confirmation, corrections, statements."""

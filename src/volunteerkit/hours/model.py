@@ -1,0 +1,99 @@
+"""Values of hours: a claim, what became of it, a statement."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import attrs
+
+from volunteerkit.errors import Finding, InvalidValue
+from volunteerkit.ledger import DAY_MINUTES, whole_amount
+
+__all__ = ["METHODS", "STATES", "Claim", "Overlap", "Recorded"]
+
+STATES = ("pending", "confirmed", "rejected", "cancelled", "reversed")
+METHODS = ("checkin", "manual", "import", "claim")
+
+_CONTROL = frozenset(map(chr, range(32))) | {"\x7f"}
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def _minute_of(time: dt.time | None) -> int:
+    return -1 if time is None else time.hour * 60 + time.minute
+
+
+def _method(_: object, attribute: attrs.Attribute[str], value: str) -> None:
+    if value not in METHODS:
+        raise InvalidValue(name=attribute.name, value=value, allowed=", ".join(METHODS))
+
+
+@attrs.frozen
+class Claim:
+    """Minutes that somebody says a volunteer served.
+
+    ``volunteer`` and ``project`` are numbers (the public ones); ``served_on`` is the day the service
+    began, in the city's zone; ``claimed_minutes`` is whole, 1 to 1440; ``start`` and ``end`` are times of
+    day when a clock was kept, and an end before the start means the next day. Raises InvalidValue.
+
+    >>> Claim("V0000001", "P0001", dt.date(2026, 11, 8), 240, dt.time(22), dt.time(2)).clock_minutes
+    240
+    """
+
+    volunteer: str
+    project: str
+    served_on: dt.date
+    claimed_minutes: int = attrs.field(validator=lambda _, a, value: whole_amount(a.name, value) and None)
+    start: dt.time | None = None
+    end: dt.time | None = None
+    method: str = attrs.field(default="claim", validator=_method)
+
+    def __attrs_post_init__(self) -> None:
+        if (self.start is None) != (self.end is None):
+            raise InvalidValue(name="start, end", value=f"{self.start}, {self.end}", allowed="both or neither")
+        if self.start is not None and self.start == self.end:
+            raise InvalidValue(name="end", value=str(self.end), allowed="a time other than the start")
+
+    @property
+    def start_minute(self) -> int:
+        """The minute of the day the service began, -1 when no clock was kept."""
+        return _minute_of(self.start)
+
+    @property
+    def clock_minutes(self) -> int:
+        """The minutes between start and end, 0 when no clock was kept."""
+        return (_minute_of(self.end) - _minute_of(self.start)) % DAY_MINUTES
+
+
+@attrs.frozen
+class Overlap:
+    """Another record of the same volunteer at the same time."""
+
+    record_id: int
+    project: str
+    served_on: dt.date
+    start_minute: int
+    clock_minutes: int
+
+
+@attrs.frozen
+class Recorded:
+    """What became of a command: the record, its state and minutes, findings that did not block.
+
+    ``replayed`` tells that the same key and payload had come before: nothing was written now.
+    """
+
+    record_id: int
+    state: str
+    minutes: int
+    findings: tuple[Finding, ...] = ()
+    replayed: bool = False
+
+
+def checked_reason(reason: str) -> str:
+    """Return a reason fit for the ledger: 1 to 500 printable characters; raises InvalidValue."""
+    if not reason.strip() or len(reason) > 500 or _CONTROL & set(reason):
+        raise InvalidValue(name="reason", value=f"({len(reason)})", allowed="1 … 500 printable characters")
+    return reason

@@ -1,0 +1,100 @@
+"""Tables of hours: service records, the accounts and transfers of the honour ledger, flags."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from volunteerkit.store.schema import append_only, id_column, integer, table
+
+__all__ = ["account", "flag", "service_record", "transfer"]
+
+service_record = table(
+    "service_record",
+    id_column(),
+    sa.Column("source", sa.Text),
+    sa.Column("external_id", sa.Text),
+    sa.Column("volunteer_id", integer, sa.ForeignKey("vk_volunteer.id"), nullable=False),
+    sa.Column("project_id", integer, sa.ForeignKey("vk_project.id"), nullable=False),
+    sa.Column("organization_id", integer, nullable=False),
+    sa.Column("team_id", integer),
+    sa.Column("served_on", integer, nullable=False),
+    sa.Column("start_minute", integer, nullable=False),
+    sa.Column("clock_minutes", integer, nullable=False),
+    sa.Column("claimed_minutes", integer, nullable=False),
+    sa.Column("confirmed_minutes", integer, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("method", sa.Text, nullable=False),
+    sa.Column("entered_at", integer),
+    sa.Column("recorded_by", sa.Text, nullable=False),
+    sa.Column("batch_id", integer),
+    sa.Column("fingerprint", integer),
+    sa.CheckConstraint("claimed_minutes BETWEEN 1 AND 1440", name="claimed"),
+    sa.CheckConstraint("confirmed_minutes BETWEEN 0 AND claimed_minutes", name="confirmed"),
+    sa.CheckConstraint("start_minute BETWEEN -1 AND 1439", name="start"),
+    sa.CheckConstraint("clock_minutes BETWEEN 0 AND 1440", name="clock"),
+    sa.CheckConstraint(
+        "state IN ('pending', 'confirmed', 'rejected', 'cancelled', 'reversed')", name="state"
+    ),
+)
+"""One claim and where it stands. ``start_minute`` is the minute of the day, -1 when no clock was kept."""
+
+sa.Index("uq_vk_record_external", service_record.c.source, service_record.c.external_id, unique=True)
+# Covers everything the whole city is rated from, in the order it is read.
+sa.Index(
+    "ix_vk_record_cluster",
+    service_record.c.volunteer_id,
+    service_record.c.served_on,
+    service_record.c.start_minute,
+    service_record.c.clock_minutes,
+    service_record.c.confirmed_minutes,
+    service_record.c.project_id,
+    service_record.c.state,
+)
+
+transfer = table(
+    "transfer",
+    id_column("seq"),
+    sa.Column("record_id", integer, sa.ForeignKey("vk_service_record.id"), nullable=False),
+    sa.Column("debit_id", integer, nullable=False),
+    sa.Column("credit_id", integer, nullable=False),
+    sa.Column("minutes", integer, nullable=False),
+    sa.Column("code", sa.Text, nullable=False),
+    sa.Column("refers_to", integer),
+    sa.Column("effective_on", integer, nullable=False),
+    sa.Column("recorded_at", integer, nullable=False),
+    sa.Column("actor_id", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("hash", sa.LargeBinary, nullable=False),
+    sa.CheckConstraint("minutes BETWEEN 1 AND 1440", name="minutes"),
+    sa.CheckConstraint("debit_id <> credit_id", name="two_accounts"),
+    sa.CheckConstraint("code IN ('RECORD', 'CONFIRM', 'REJECT', 'REVERSE', 'IMPORT')", name="code"),
+    sa.CheckConstraint("(refers_to IS NULL) = (code IN ('RECORD', 'IMPORT'))", name="refers"),
+)
+"""The honour ledger: append-only, double entry, one row a movement."""
+
+sa.Index("ix_vk_transfer_record", transfer.c.record_id)
+_resolves = transfer.c.refers_to.is_not(None)
+# CONFIRM, REJECT and REVERSE name what they end: each can be ended once (L3, L8).
+sa.Index("uq_vk_transfer_refers", transfer.c.refers_to, unique=True, sqlite_where=_resolves,
+         postgresql_where=_resolves)  # fmt: skip
+
+account = table(
+    "account",
+    id_column(),
+    sa.Column("posted_minutes", integer, nullable=False),
+    sa.Column("pending_minutes", integer, nullable=False),
+)
+"""Balances as a roll-up: credits minus debits. ``volunteerkit verify`` recomputes every one."""
+
+flag = table(
+    "flag",
+    sa.Column("record_id", integer, sa.ForeignKey("vk_service_record.id"), primary_key=True, autoincrement=False),
+    sa.Column("kind", sa.Text, primary_key=True),
+)
+"""What is suspicious about a record that stands nevertheless, for somebody to look into."""
+
+append_only(transfer)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,225 @@
+"""The composition root: plugins, zone, clock and cipher in; desks out. The only place that commits."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType, ModuleType
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+import attrs
+import sqlalchemy as sa
+
+from volunteerkit import exchange, store
+from volunteerkit import plugins as loading
+from volunteerkit.access import Actor
+from volunteerkit.clock import Clock, system_clock, zone_named
+from volunteerkit.errors import PluginConflict, RetryableConflict, VolunteerkitError
+from volunteerkit.events import Event
+from volunteerkit.plugins import Bound, Plugin
+from volunteerkit.rules import FACTS, Fact, Rulebook, RuleFunction, builtin_rulebooks
+from volunteerkit.store.desk import Desk
+from volunteerkit.store.engine import place_of, reading, self_check, storage_errors
+from volunteerkit.store.posting import driver, replayed, request_hash, take_numbers, write_event
+from volunteerkit.store.vault import Cipher
+
+__all__ = ["Kit"]
+
+T = TypeVar("T")
+_TRIES = 10
+_DEADLINE_SECONDS = 30.0
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+@attrs.frozen
+class Kit:
+    """What a city has decided on: its plugins, rulebooks, zone and clock. Immutable, thread-safe.
+
+    Make one with `Kit.load` when the portal starts; it holds no connection.
+
+    >>> kit = Kit.load(zone="Asia/Shanghai")
+    >>> sorted(kit.rulebooks)
+    ['plain', 'union']
+    """
+
+    plugins: tuple[Plugin, ...]
+    zone: ZoneInfo
+    clock: Clock = attrs.field(repr=False)
+    cipher: Cipher | None
+    rulebooks: Mapping[str, Rulebook] = attrs.field(repr=False)
+    functions: Mapping[str, RuleFunction] = attrs.field(repr=False)
+    hooks: Bound = attrs.field(repr=False)
+
+    @classmethod
+    def load(
+        cls,
+        *plugins: str | Path | ModuleType | object,
+        zone: str = "Asia/Shanghai",
+        clock: Clock = system_clock,
+        cipher: Cipher | None = None,
+    ) -> Kit:
+        """Load the named plugins and freeze what they contribute.
+
+        A plugin is the name of an installed one, a module, an object, a path to one ``.py`` file or to a
+        ``.toml`` rulebook. Raises PluginError naming the plugin that cannot be used, PluginConflict naming
+        two that claim the same thing, RulebookError for a rulebook with problems.
+        """
+        found = tuple(sorted((loading.find(each) for each in plugins), key=lambda plugin: plugin.name))
+        bound = loading.bind(found)
+        functions = _unique(loading.contributed(bound, "vk_functions"), RuleFunction, {}, "rule function")
+        facts = _unique(loading.contributed(bound, "vk_facts"), Fact, dict(FACTS), "fact")
+        books = _rulebooks(loading.contributed(bound, "vk_rulebooks"), functions, facts)
+        return cls(found, zone_named(zone), clock, cipher, MappingProxyType(books),
+                   MappingProxyType(functions), bound)  # fmt: skip
+
+    def desk(self, connection: sa.Connection, actor: Actor, *, now: dt.datetime | None = None) -> Desk:
+        """Return a desk on the portal's own open transaction; nothing is committed here."""
+        return Desk(connection, actor, now or self.clock(), self.zone, self.hooks, self.rulebooks, self.functions, self.cipher)
+
+    @contextmanager
+    def open(self, engine: sa.Engine, actor: Actor, *, read_only: bool = False) -> Iterator[Desk]:
+        """Begin a transaction, yield its desk, commit; roll back if the block raises.
+
+        With ``read_only`` no writer is waited for and nothing is committed. Driver errors come out as
+        StorageError and its kin.
+        """
+        with storage_errors(place_of(engine.url)), engine.connect() as connection:
+            checked = reading(connection) if read_only else connection
+            with checked.begin() as transaction:
+                self_check(checked)
+                store.check_schema(checked)
+                yield self.desk(checked, actor)
+                if read_only:
+                    transaction.rollback()
+
+    def run(self, engine: sa.Engine, actor: Actor, work: Callable[[Desk], T], *, key: str | None = None) -> T:
+        """Run ``work(desk)`` in a transaction of its own and return its answer; run it again on conflicts.
+
+        ``work`` may be called several times and must not act outside the desk. With ``key`` it is done
+        once for ever: later calls return the first answer, which then must be JSON (numbers, texts, lists,
+        dicts). Raises RetryableConflict after 10 tries or 30 seconds.
+        """
+        deadline = time.monotonic() + _DEADLINE_SECONDS
+        for attempt in range(_TRIES):
+            try:
+                with self.open(engine, actor) as desk:
+                    return self._once(desk, work, key)
+            except RetryableConflict:
+                if attempt == _TRIES - 1 or time.monotonic() > deadline:
+                    raise
+                time.sleep(random.uniform(0, 0.01 * 2**attempt))
+        raise AssertionError("unreachable")
+
+    def _once(self, desk: Desk, work: Callable[[Desk], T], key: str | None) -> T:
+        if key is None:
+            return work(desk)
+        execute, request = driver(desk.connection), request_hash("unit.run")
+        before = replayed(execute, "unit.run", key, request)
+        if before is not None:
+            answer: T = before["answer"]
+            return answer
+        answer = work(desk)
+        numbers = take_numbers(execute)
+        write_event(execute, desk, numbers, numbers.transfer_hash, "unit.run", f"key:{key}", {"answer": answer}, key, request)
+        return json.loads(json.dumps(answer))  # type: ignore[no-any-return]
+
+    def migrate(self, engine: sa.Engine) -> None:
+        """Create the tables in an empty database, or bring an older one up to date; otherwise do nothing.
+
+        Raises SchemaMismatch when the database is newer than this library.
+        """
+        with storage_errors(place_of(engine.url)), engine.begin() as connection:
+            self_check(connection)
+            store.migrate(connection)
+
+    def deliver(self, engine: sa.Engine, *, limit: int = 1000) -> int:
+        """Hand events to the react hooks, at least once and in order; return how many were delivered.
+
+        Call it from a job of the portal's own, for example every minute. A plugin that raises waits with
+        that event until the next call; the others go on.
+        """
+        delivered = 0
+        for plugin, react in self.hooks.get("vk_react", ()):
+            with storage_errors(place_of(engine.url)), engine.begin() as connection:
+                for event in store.undelivered(connection, plugin, limit):
+                    if not _reacted(react, event):
+                        store.note_failure(connection, plugin)
+                        break
+                    store.note_delivery(connection, plugin, event.seq)
+                    delivered += 1
+        return delivered
+
+    def import_directory(
+        self,
+        engine: sa.Engine,
+        actor: Actor,
+        folder: Path | str,
+        *,
+        mapping: Path | str | None = None,
+        as_of: dt.date | None = None,
+        progress: Callable[[str, int], None] | None = None,
+    ) -> exchange.ImportReport:
+        """Import a directory of CSV files, one transaction a file, so that a crash leaves whole files.
+
+        ``as_of`` is the day after which a service date lies in the future (default today); ``progress``
+        is called with a file's name and the rows read so far. See `volunteerkit.exchange` for what is read
+        and what is refused. Running it again completes what was not done and changes nothing else.
+        """
+        plan = exchange.plan_directory(Path(folder), Path(mapping) if mapping else None)
+        reports = []
+        for file in plan.files:
+            with self.open(engine, actor) as desk:
+                reports.append(exchange.load_file(desk, plan, file, as_of=as_of, progress=progress))
+        return exchange.ImportReport(plan.source, tuple(reports))
+
+
+def _reacted(react: Callable[..., Any], event: Event) -> bool:
+    try:
+        react(event=event)
+    except Exception:  # a plugin's failure postpones its own delivery and nothing else
+        return False
+    return True
+
+
+def _unique(given: list[tuple[str, Any]], type_: type, known: dict[str, Any], what: str) -> dict[str, Any]:
+    owners = dict.fromkeys(known, "volunteerkit")
+    for plugin, value in given:
+        if not isinstance(value, type_):
+            raise loading.wrong_value(plugin, what, value)
+        if value.name in owners:
+            raise PluginConflict(what=f"{what} {value.name}", first=owners[value.name], second=plugin)
+        owners[value.name] = plugin
+        known[value.name] = value
+    return known
+
+
+def _rulebooks(
+    given: list[tuple[str, Any]], functions: Mapping[str, RuleFunction], facts: Mapping[str, Fact]
+) -> dict[str, Rulebook]:
+    books = {book.id: book for book in builtin_rulebooks()}
+    owners = dict.fromkeys(books, "volunteerkit")
+    questions: dict[str, str] = {}
+    for plugin, value in given:
+        try:
+            book = Rulebook.read(value, functions=functions, facts=facts) if isinstance(value, Path) else value
+        except VolunteerkitError as error:
+            error.add_note(f"plugin {plugin}, hook vk_rulebooks")
+            raise
+        if not isinstance(book, Rulebook):
+            raise loading.wrong_value(plugin, "rulebook", book)
+        # Several ways of crediting may stand side by side; a city has one ladder for a question.
+        clash = owners.get(book.id) or (questions.get(book.decides) if book.decides != "credit" else None)
+        if clash:
+            raise PluginConflict(what=book.decides if book.decides in questions else book.id, first=clash, second=plugin)
+        owners[book.id] = questions[book.decides] = plugin
+        books[book.id] = book
+    return books

@@ -1,0 +1,170 @@
+"""Loading plugins: named by the portal, checked one by one, bound once, never dependent on order."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import attrs
+import pluggy
+
+from volunteerkit import hooks
+from volunteerkit.errors import PluginConflict, PluginError, VolunteerkitError, nearest
+
+__all__ = ["Bound", "Plugin", "bind", "contributed", "find", "installed", "wrong_value"]
+
+_GROUP = "volunteerkit"
+
+Bound = Mapping[str, tuple[tuple[str, Callable[..., Any]], ...]]
+"""Hook name -> ((plugin name, implementation), …), sorted by plugin name."""
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+@attrs.frozen
+class Plugin:
+    """A plugin that was asked for: its name, where it came from, and the module or object itself."""
+
+    name: str
+    origin: str
+    body: Any = attrs.field(repr=False)
+
+
+def installed() -> dict[str, str]:
+    """Return the installed plugins, name -> module; none of them is active by being installed."""
+    from importlib.metadata import entry_points
+
+    return {entry.name: entry.value for entry in sorted(entry_points(group=_GROUP), key=lambda e: e.name)}
+
+
+def find(asked: str | Path | ModuleType | object) -> Plugin:
+    """Return the plugin for an installed name, a path to a ``.py`` or ``.toml`` file, a module or an object.
+
+    A ``.toml`` file is a rulebook and needs no code. Raises PluginError naming the plugin.
+    """
+    if isinstance(asked, Path) or (isinstance(asked, str) and asked.endswith((".py", ".toml"))):
+        return _from_file(Path(asked))
+    if isinstance(asked, str):
+        return _from_name(asked)
+    name = getattr(asked, "__name__", None) or type(asked).__name__
+    origin = getattr(asked, "__file__", None) or "object"
+    return Plugin(str(name).rpartition(".")[2], Path(str(origin)).name, asked)
+
+
+def _from_name(name: str) -> Plugin:
+    known = installed()
+    if name not in known:
+        raise PluginError("plugin_unknown", plugin=name, known=", ".join(known) or "-", guess=nearest(name, known))
+    try:
+        return Plugin(name, known[name], importlib.import_module(known[name]))
+    except Exception as error:
+        raise PluginError("plugin_import", plugin=name, problem=f"{type(error).__name__}: {error}") from error
+
+
+def _from_file(path: Path) -> Plugin:
+    if not path.is_file():
+        raise PluginError("plugin_import", plugin=path.name, problem=f"{path.name} is not a file")
+    if path.suffix == ".toml":
+        return Plugin(path.stem, path.name, _Rulebooks(path))
+    spec = importlib.util.spec_from_file_location(f"volunteerkit_plugin_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise PluginError("plugin_import", plugin=path.name, problem="not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[spec.name]
+        raise PluginError("plugin_import", plugin=path.name, problem=f"{type(error).__name__}: {error}") from error
+    return Plugin(path.stem, path.name, module)
+
+
+class _Rulebooks:
+    """A plugin that is nothing but a rulebook file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @hooks.hookimpl
+    def vk_rulebooks(self) -> Iterable[Any]:
+        return [self._path]
+
+
+def bind(plugins: Iterable[Plugin]) -> Bound:
+    """Check every plugin and return its implementations by hook.
+
+    Raises PluginError for a misspelt hook (with the nearest name), a missing `hookimpl`, a wrong argument,
+    a wrapper or a wish to be first or last; PluginConflict for two plugins of one name.
+    """
+    manager = pluggy.PluginManager("volunteerkit")
+    manager.add_hookspecs(hooks)
+    named: dict[str, Plugin] = {}
+    for plugin in plugins:
+        if plugin.name in named:
+            raise PluginConflict(what=plugin.name, first=named[plugin.name].origin, second=plugin.origin)
+        named[plugin.name] = plugin
+        _check_names(plugin)
+        try:
+            manager.register(plugin.body, name=plugin.name)
+        except pluggy.PluginValidationError as error:
+            raise PluginError("plugin_arguments", plugin=plugin.name, problem=_first_line(error)) from error
+        except ValueError as error:
+            raise PluginError("plugin_import", plugin=plugin.name, problem=str(error)) from error
+    bound: dict[str, tuple[tuple[str, Callable[..., Any]], ...]] = {}
+    for hook in hooks.KINDS:
+        implementations = getattr(manager.hook, hook).get_hookimpls()
+        for each in implementations:
+            if each.hookwrapper or each.wrapper or each.tryfirst or each.trylast:
+                raise PluginError("plugin_order", plugin=each.plugin_name, hook=hook)
+        bound[hook] = tuple(
+            sorted(((each.plugin_name, _only_named(each.function, each.argnames)) for each in implementations),
+                   key=lambda pair: pair[0])
+        )  # fmt: skip
+    return bound
+
+
+def _first_line(error: Exception) -> str:
+    return next((line for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__).strip()
+
+
+def _only_named(function: Callable[..., Any], names: Iterable[str]) -> Callable[..., Any]:
+    wanted = tuple(names)
+    return lambda **values: function(**{name: values[name] for name in wanted})
+
+
+def _check_names(plugin: Plugin) -> None:
+    """Pluggy takes a misspelt hook in silence; a city would only notice when its rule is not applied."""
+    for name, member in inspect.getmembers(plugin.body, callable):
+        marked = getattr(member, "volunteerkit_impl", None) is not None
+        if marked and name not in hooks.KINDS:
+            raise PluginError("plugin_hook_unknown", plugin=plugin.name, hook=name,
+                              known=", ".join(hooks.KINDS), guess=nearest(name, hooks.KINDS))  # fmt: skip
+        if not marked and name.startswith("vk_") and not isinstance(member, ModuleType):
+            raise PluginError("plugin_mark_missing", plugin=plugin.name, hook=name)
+
+
+def contributed(bound: Bound, hook: str) -> list[tuple[str, Any]]:
+    """Return [(plugin, value), …] that plugins contribute; a failing plugin is named by a PluginError."""
+    values = []
+    for plugin, implementation in bound.get(hook, ()):
+        try:
+            values += [(plugin, value) for value in implementation() or ()]
+        except VolunteerkitError as error:
+            error.add_note(f"plugin {plugin}, hook {hook}")
+            raise
+        except Exception as error:
+            raise PluginError(plugin=plugin, hook=hook, problem=f"{type(error).__name__}: {error}") from error
+    return values
+
+
+def wrong_value(plugin: str, what: str, value: object) -> PluginError:
+    """Return the error for a contribution of the wrong type."""
+    return PluginError("plugin_value", plugin=plugin, what=what, found=type(value).__name__)

@@ -1,0 +1,211 @@
+"""The one interpreter: an expression becomes a Python function once, and runs on any carrier.
+
+It uses only Python's own operators, which whole numbers, NumPy columns and SQLAlchemy columns share. Only
+``choose``, ``least`` and ``greatest`` differ by carrier, and words become codes on columns.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any, Final, TypeAlias
+from typing import Literal as Choice
+
+import attrs
+
+from volunteerkit.rules.expression import (
+    ARITHMETIC,
+    All,
+    Apply,
+    Call,
+    Expression,
+    Literal,
+    Member,
+    Mention,
+    Not,
+    RuleFunction,
+    Some,
+    mentioned,
+)
+from volunteerkit.units import day_number
+
+__all__ = ["BoundRule", "Carrier", "bind"]
+
+Carrier: TypeAlias = Choice["int", "numpy", "sql"]
+
+# What a rule's word becomes when no row can have it: a column's own -1 is a word no rule asks for.
+_ABSENT: Final = -2
+_SYMBOLS: Final = ARITHMETIC | {"==", "!=", "<", "<=", ">", ">="}
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+@attrs.frozen
+class BoundRule:
+    """A rule ready to run: ``names`` are its facts, in the order ``function`` takes them."""
+
+    names: tuple[str, ...]
+    function: Callable[..., Any] = attrs.field(repr=False)
+
+    def on(self, facts: Mapping[str, Any]) -> Any:
+        """Return the rule's answer for ``facts``; raises KeyError for an absent one."""
+        return self.function(*[facts[name] for name in self.names])
+
+
+def bind(
+    expression: Expression,
+    functions: Mapping[str, RuleFunction] | None = None,
+    carrier: Carrier = "int",
+    vocabulary: Mapping[str, tuple[str, ...]] | None = None,
+) -> BoundRule:
+    """Return ``expression`` as a function of its facts.
+
+    On ``"numpy"`` a word fact with a ``vocabulary`` is a column of codes: the words' positions there, or
+    -1 for any other word. Dates are days since 1970-01-01 everywhere.
+
+    >>> from volunteerkit.rules.expression import Apply, Literal, Mention
+    >>> bind(Apply(">=", Mention("service_days"), Literal(24))).on({"service_days": 24})
+    True
+    """
+    names = mentioned(expression)
+    values: dict[str, Any] = {"__builtins__": {}}
+    places = {name: f"f{i}" for i, name in enumerate(names)}
+    body = source(expression, places, values, functions, carrier, vocabulary)
+    # The text was written here from checked values; nothing from outside reaches the compiler.
+    return BoundRule(names, eval(f"lambda {', '.join(places.values())}: {body}", values))
+
+
+def source(
+    expression: Expression,
+    places: Mapping[str, str],
+    values: dict[str, Any],
+    functions: Mapping[str, RuleFunction] | None = None,
+    carrier: Carrier = "int",
+    vocabulary: Mapping[str, tuple[str, ...]] | None = None,
+) -> str:
+    """Return an expression as Python text, facts by ``places``; it fills ``values`` with what it names."""
+    writer = _Writer(places, vocabulary or {}, carrier, values, functions or {})
+    values |= _CARRIERS[carrier]()
+    return writer.text(expression)
+
+
+@attrs.define
+class _Writer:
+    facts: Mapping[str, str]
+    vocabulary: Mapping[str, tuple[str, ...]]
+    carrier: Carrier
+    values: dict[str, Any]
+    functions: Mapping[str, RuleFunction]
+
+    def text(self, node: Expression) -> str:
+        match node:
+            case Mention(name):
+                return self.facts[name]
+            case Literal():
+                return self.literal(node, None)
+            case Apply(symbol, left, right) if symbol in _SYMBOLS:
+                if symbol in ARITHMETIC:
+                    return f"({self.number(left)} {symbol} {self.number(right)})"
+                fact = left.name if isinstance(left, Mention) else None
+                other = self.literal(right, fact) if isinstance(right, Literal) else self.text(right)
+                return f"({self.text(left)} {symbol} {other})"
+            case All(items):
+                return "(" + " & ".join(map(self.text, items)) + ")"
+            case Some(items):
+                return "(" + " | ".join(map(self.text, items)) + ")"
+            case Not(item):
+                return f"({self.text(item)} == False)"
+            case Member(item, values, negated):
+                fact = self.text(item)
+                equal = " | ".join(f"({fact} == {self.literal(value, item.name)})" for value in values)
+                return f"(({equal}) == False)" if negated else f"({equal})"
+            case Call("choose", (condition, one, other)) if self.carrier == "int":
+                return f"({self.text(one)} if {self.text(condition)} else {self.text(other)})"
+            case Call(name, arguments):
+                called = (
+                    name
+                    if name in _CARRIER_NAMES
+                    else self.name(_on_carrier(self.functions[name], self.carrier))
+                )
+                return f"{called}({', '.join(map(self.number, arguments))})"
+        raise TypeError(node)
+
+    def number(self, node: Expression) -> str:
+        """Columns may be narrow integers: where they are reckoned with they are widened, so nothing wraps."""
+        text = self.text(node)
+        return f"wide({text})" if self.carrier == "numpy" and isinstance(node, Mention) else text
+
+    def literal(self, node: Literal, fact: str | None) -> str:
+        value = node.value
+        if isinstance(value, dt.date):
+            value = day_number(value)
+        elif isinstance(value, str) and fact is not None and fact in self.vocabulary:
+            words = self.vocabulary[fact]
+            value = words.index(value) if value in words else _ABSENT
+        if isinstance(value, str):
+            return self.name(value)
+        return repr(value)
+
+    def name(self, value: Any) -> str:
+        name = f"v{len(self.values)}"
+        self.values[name] = value
+        return name
+
+
+def _on_carrier(function: RuleFunction, carrier: Carrier) -> Callable[..., Any]:
+    if carrier != "numpy":
+        return function.one
+    if function.many is not None:
+        return function.many
+
+    def each(*columns: Any) -> Any:
+        np = import_module("numpy")
+
+        rows = zip(*(column.tolist() for column in np.broadcast_arrays(*columns)), strict=True)
+        return np.array([function.one(*row) for row in rows], bool if function.gives == "bool" else np.int64)
+
+    return each
+
+
+# NumPy and SQLAlchemy are loaded already wherever their columns come from; rules themselves need neither.
+
+
+def _on_int() -> dict[str, Any]:
+    return {"least": min, "greatest": max}
+
+
+def _on_numpy() -> dict[str, Any]:
+    np = import_module("numpy")
+
+    def wide(column: Any) -> Any:
+        return (
+            column.astype(np.int64, copy=False)
+            if isinstance(column, np.ndarray) and column.dtype.kind in "iu"
+            else column
+        )
+
+    return {"choose": np.where, "least": np.minimum, "greatest": np.maximum, "wide": wide}
+
+
+def _on_sql() -> dict[str, Any]:
+    case = import_module("sqlalchemy").case
+
+    def choose(condition: Any, one: Any, other: Any) -> Any:
+        return case((condition, one), else_=other)
+
+    return {
+        "choose": choose,
+        "least": lambda one, other: choose(one <= other, one, other),
+        "greatest": lambda one, other: choose(one >= other, one, other),
+    }
+
+
+_CARRIERS: Final[Mapping[Carrier, Callable[[], dict[str, Any]]]] = {
+    "int": _on_int,
+    "numpy": _on_numpy,
+    "sql": _on_sql,
+}
+_CARRIER_NAMES: Final = frozenset({"choose", "least", "greatest"})

@@ -1,0 +1,113 @@
+"""The words of a ruling: an indented tree with ✓ and ✗, made only when somebody reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from volunteerkit import messages
+from volunteerkit.rules.expression import Fact
+from volunteerkit.units import day_of, hours_text
+
+if TYPE_CHECKING:
+    from volunteerkit.rules.ladder import Assessment, Clause
+
+__all__ = ["explained"]
+
+_MARKS = {True: "✓", False: "✗", None: "?"}
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def explained(assessment: Assessment, in_: str | None = None) -> str:
+    """Return the reasons of a ruling as text in language ``in_`` or the one in force."""
+    return "\n".join(_Writer(assessment, in_ or messages.language()).lines())
+
+
+class _Writer:
+    def __init__(self, assessment: Assessment, language: str) -> None:
+        self.assessment, self.language = assessment, language
+        self.names = {step.award: dict(step.names).get(language, "") for step in assessment.version.steps}
+
+    def say(self, code: str, **values: Any) -> str:
+        return messages.text(code, self.language, **values)
+
+    def grade(self, award: int) -> str:
+        if award == 0:
+            return self.say("explain_no_grade")
+        return self.names[award] or self.say("explain_grade_number", grade=award)
+
+    def lines(self) -> Iterator[str]:
+        ruling = self.assessment
+        version = ruling.version
+        if ruling.grade is None:
+            yield self.say("explain_undetermined", missing=self.join(map(self.label, ruling.missing)))
+        else:
+            yield self.say("explain_grade", grade=self.grade(ruling.grade))
+        yield self.say(
+            "explain_rule", rulebook=ruling.rulebook, digest=version.digest[:12], day=version.effective_from
+        )
+        yield self.say("explain_citation", citation=version.citation)
+        yield self.say("explain_facts")
+        for name, value in ruling.facts:
+            yield f"  {self.label(name)} = {self.value(name, value)}"
+        yield self.say("explain_conditions")
+        for step, clause in ruling.clauses:
+            yield from self.clause(
+                clause, 1, self.say("explain_step", grade=self.grade(step.award), text=clause.text)
+            )
+        following = ruling.next_step
+        if following is not None:
+            yield self.say("explain_next", grade=self.grade(following.award))
+            yield from self.lacking(dict(ruling.clauses)[following])
+
+    def clause(self, clause: Clause, depth: int, text: str) -> Iterator[str]:
+        listed = ", ".join(f"{name} = {self.plain(name, value)}" for name, value in clause.values)
+        values = "" if clause.parts else f"  [{listed}]"
+        yield f"{'  ' * depth}{_MARKS[clause.holds]} {text}{values}"
+        for part in clause.parts:
+            yield from self.clause(part, depth + 1, part.text)
+
+    def lacking(self, clause: Clause) -> Iterator[str]:
+        """Name the open leaves below a condition: how much is short where that is a number."""
+        if clause.holds:
+            return
+        if clause.kind == "all":
+            for part in clause.parts:
+                yield from self.lacking(part)
+        elif clause.lacking:
+            short, unit = clause.lacking, clause.unit
+            amount = hours_text(short) if unit == "minutes" else self.amount(short, unit)
+            yield "  " + self.say("explain_lacking", amount=amount, fact=self.label(clause.values[0][0]))
+        else:
+            yield "  " + self.say("explain_lacking_condition", text=clause.text)
+
+    def fact(self, name: str) -> Fact:
+        return self.assessment.declared[name]
+
+    def label(self, name: str) -> str:
+        fact = self.fact(name)
+        return f"{fact.zh if self.language == 'zh-CN' else fact.en} ({name})"
+
+    def plain(self, name: str, value: Any) -> str:
+        return str(value) if type(value) is int and self.fact(name).type == "int" else self.value(name, value)
+
+    def value(self, name: str, value: Any) -> str:
+        fact = self.fact(name)
+        if value is None:
+            return self.say("explain_absent")
+        if fact.type == "date":
+            return str(day_of(value))
+        if fact.type == "bool":
+            return self.say("explain_yes" if value else "explain_no")
+        return self.amount(value, fact.unit) if fact.type == "int" else str(value)
+
+    def amount(self, number: int, unit: str) -> str:
+        if unit == "minutes":
+            return self.say("explain_minutes", minutes=number, hours=hours_text(number))
+        return self.say(f"explain_{unit}", number=number) if unit in ("days", "times") else str(number)
+
+    def join(self, items: Iterator[str] | map[str]) -> str:
+        return ("、" if self.language == "zh-CN" else ", ").join(items)

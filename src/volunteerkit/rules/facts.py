@@ -1,0 +1,57 @@
+"""The facts the library itself declares: of a record, of a person, and of a volunteer to be rated."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from volunteerkit.rules.expression import Fact
+
+__all__ = ["FACTS", "LADDER_FACTS", "PERSON_FACTS", "RECORD_FACTS"]
+
+# A day that never comes (in the year 47904): nobody becomes sixty by default.
+_NEVER: Final = 2**24
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def _named(*facts: Fact) -> dict[str, Fact]:
+    return {fact.name: fact for fact in facts}
+
+
+RECORD_FACTS: Final = _named(
+    Fact("served_on", "date", "服务日期", "day of service"),
+    Fact(
+        "start_minute",
+        "int",
+        "开始时刻（当天第几分钟，不详为 -1）",
+        "minute of the day it began, -1 if unknown",
+    ),
+    Fact("clock_minutes", "int", "起止时长（不详为 0）", "minutes by the clock, 0 if unknown", "minutes"),
+    Fact("claimed_minutes", "int", "实际时长", "raw minutes", "minutes"),
+    Fact("category", "word", "项目类别", "category of the project"),
+    Fact("project", "word", "项目编号", "number of the project"),
+    Fact("organization", "word", "组织编号", "number of the organization"),
+    Fact("method", "word", "记录方式", "how it was recorded"),
+)
+"""Facts of one record, for ``select`` and coefficients."""
+
+PERSON_FACTS: Final = _named(
+    Fact("registered_on", "date", "注册日期", "day of registration", default=0),
+    Fact("adult_on", "date", "年满 18 岁之日", "18th birthday", default=0),
+    Fact("senior_on", "date", "年满 60 岁之日", "60th birthday", default=_NEVER),
+)
+"""Facts of a person, beside ``served_on``, for what is decided day by day."""
+
+LADDER_FACTS: Final = _named(
+    Fact("credited_minutes", "int", "计入时长", "credited minutes", "minutes"),
+    Fact("claimed_minutes", "int", "实际时长", "raw minutes", "minutes"),
+    Fact("service_days", "int", "服务天数", "days of service", "days"),
+    Fact("service_records", "int", "服务次数", "service records", "times"),
+    Fact("registered_days", "int", "注册天数", "days since registration", "days"),
+)
+"""Facts of a volunteer, for ladders."""
+
+FACTS: Final[dict[str, Fact]] = {**RECORD_FACTS, **PERSON_FACTS, **LADDER_FACTS}
+"""All of them; plugins may declare more, which every rule may mention."""

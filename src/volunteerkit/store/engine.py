@@ -1,0 +1,181 @@
+"""Engine set-up, and the one place where a driver's error becomes one of ours."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, make_url
+
+from volunteerkit.errors import (
+    IntegrityProblem,
+    MissingExtra,
+    RetryableConflict,
+    StorageError,
+    StorageFull,
+    StorageReadOnly,
+    StorageUnavailable,
+    VolunteerkitError,
+)
+
+__all__ = ["create_engine", "place_of", "reading", "self_check", "storage_errors"]
+
+_READ = "volunteerkit_read"
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def create_engine(url: str | URL, *, synchronous: str = "FULL", busy_seconds: int = 10) -> sa.Engine:
+    """Return an engine that keeps the library's promises, for ``sqlite:///…`` or ``postgresql://…``.
+
+    On SQLite: WAL, foreign keys enforced, writing units begin with BEGIN IMMEDIATE so that two writers
+    queue instead of failing half-way, and ``synchronous`` FULL or NORMAL. A writer waits ``busy_seconds``
+    for another one. Raises StorageUnavailable for an address that is not one, MissingExtra when the
+    PostgreSQL driver is not installed.
+
+    >>> create_engine("sqlite://").dialect.name
+    'sqlite'
+    """
+    try:
+        address = make_url(url)
+    except sa.exc.ArgumentError:
+        raise StorageUnavailable(place="?") from None
+    if address.get_backend_name() == "postgresql":
+        address = address.set(drivername="postgresql+psycopg")
+    try:
+        if address.get_backend_name() == "sqlite" and address.database in (None, "", ":memory:"):
+            engine = sa.create_engine(address, poolclass=sa.StaticPool)
+        else:
+            engine = sa.create_engine(address)
+    except ModuleNotFoundError:
+        raise MissingExtra(package="psycopg", extra="postgresql") from None
+    except sa.exc.NoSuchModuleError:
+        raise StorageUnavailable(place=place_of(address)) from None
+    if engine.dialect.name == "sqlite":
+        _set_up_sqlite(engine, synchronous, busy_seconds)
+    return engine
+
+
+def _set_up_sqlite(engine: sa.Engine, synchronous: str, busy_seconds: int) -> None:
+    def connect(connection: sqlite3.Connection, _: object) -> None:
+        connection.isolation_level = None
+        for pragma in (
+            f"busy_timeout = {busy_seconds * 1000}",
+            "journal_mode = WAL",
+            f"synchronous = {synchronous}",
+            "foreign_keys = ON",
+            "recursive_triggers = ON",
+            "cache_size = -65536",
+            "temp_store = MEMORY",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    def begin(connection: sa.Connection) -> None:
+        read = connection.get_execution_options().get(_READ, False)
+        connection.exec_driver_sql("BEGIN" if read else "BEGIN IMMEDIATE")
+
+    sa.event.listen(engine, "connect", connect)
+    sa.event.listen(engine, "begin", begin)
+
+
+def reading(connection: sa.Connection) -> sa.Connection:
+    """Mark ``connection`` as one that only reads: on SQLite it then waits for no writer."""
+    return connection.execution_options(**{_READ: True})
+
+
+def place_of(url: str | URL) -> str:
+    """Return an address without its password, for people.
+
+    >>> place_of("postgresql://ann:secret@localhost/city")
+    'postgresql://ann:***@localhost/city'
+    """
+    address = make_url(url)
+    if address.get_backend_name() == "sqlite":
+        return address.database or ":memory:"
+    return address.render_as_string(hide_password=True).replace("postgresql+psycopg", "postgresql")
+
+
+@contextmanager
+def storage_errors(place: str) -> Iterator[None]:
+    """Turn every driver's error inside the block into one of the library's, without SQL text or values."""
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        original: BaseException = error.orig or error
+        raise _translated(original, place) from None
+    except sa.exc.SQLAlchemyError as error:
+        raise StorageError(kind=type(error).__name__) from None
+    except sqlite3.Error as error:
+        raise _translated(error, place) from None
+    except Exception as error:
+        if type(error).__module__.startswith("psycopg"):
+            raise _translated(error, place) from None
+        raise
+
+
+def _translated(error: BaseException, place: str) -> VolunteerkitError:
+    if isinstance(error, sqlite3.Error):
+        return _from_sqlite(error, place)
+    return _from_postgresql(error, place)
+
+
+def _from_sqlite(error: sqlite3.Error, place: str) -> VolunteerkitError:
+    name = getattr(error, "sqlite_errorname", None) or type(error).__name__
+    match name.split("_")[1:2]:
+        case ["FULL"]:
+            return StorageFull()
+        case ["READONLY"] | ["PERM"] | ["AUTH"]:
+            return StorageReadOnly(place=place)
+        case ["CANTOPEN"]:
+            return StorageUnavailable(place=place)
+        case ["NOTADB"]:
+            return StorageUnavailable("storage_not_a_database", place=place)
+        case ["BUSY"] | ["LOCKED"]:
+            return StorageUnavailable("storage_locked", place=place)
+        case ["CORRUPT"]:
+            return IntegrityProblem(what=name)
+        case ["CONSTRAINT"] if name.endswith(("UNIQUE", "PRIMARYKEY")):
+            return RetryableConflict()
+        case ["CONSTRAINT"]:
+            return IntegrityProblem(what=name)
+    return StorageError(kind=name)
+
+
+def _from_postgresql(error: BaseException, place: str) -> VolunteerkitError:
+    state: str = getattr(error, "sqlstate", None) or ""
+    if state.startswith("28"):
+        return StorageUnavailable("storage_password", place=place)
+    if state in {"40001", "40P01", "23505"}:
+        return RetryableConflict()
+    if state in {"53100", "53200"}:
+        return StorageFull()
+    if state in {"25006", "42501"}:
+        return StorageReadOnly(place=place)
+    if state.startswith("23"):
+        return IntegrityProblem(what=type(error).__name__)
+    if state == "55P03":
+        return StorageUnavailable("storage_locked", place=place)
+    if not state and "password" in str(error):
+        return StorageUnavailable("storage_password", place=place)
+    if not state or state.startswith(("08", "3D", "57P")):
+        return StorageUnavailable(place=place)
+    return StorageError(kind=f"{type(error).__name__} {state}")
+
+
+def self_check(connection: sa.Connection) -> None:
+    """Raise IntegrityProblem if this connection would break a promise; cheap, done once per engine."""
+    if connection.dialect.name == "sqlite":
+        if sqlite3.sqlite_version_info < (3, 37):
+            raise IntegrityProblem(what=f"SQLite {sqlite3.sqlite_version} < 3.37")
+        raw: Any = connection.connection.dbapi_connection
+        if raw.isolation_level is not None:
+            raise IntegrityProblem(what="driver transaction control is on; use volunteerkit.create_engine")
+        if not connection.exec_driver_sql("PRAGMA foreign_keys").scalar():
+            raise IntegrityProblem(what="PRAGMA foreign_keys is off; use volunteerkit.create_engine")
+    elif connection.dialect.name != "postgresql":
+        raise IntegrityProblem(what=f"database {connection.dialect.name} is not supported")

@@ -1,0 +1,110 @@
+"""The metadata all tables hang on, and the tables that belong to no slice.
+
+Whole numbers everywhere: days since 1970-01-01, microseconds since 1970 UTC, minutes. On SQLite the
+tables are STRICT, so a text or a fraction in a column of minutes is refused by the database too (L13).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+__all__ = ["SCHEMA_VERSION", "append_only", "event", "head", "id_column", "integer", "meta", "metadata", "table"]
+
+SCHEMA_VERSION: Final = 1
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+integer = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def table(name: str, *items: Any) -> sa.Table:
+    """Return a table ``vk_NAME`` on the library's metadata."""
+    return sa.Table(f"vk_{name}", metadata, *items, sqlite_strict=True)
+
+
+def id_column(name: str = "id") -> sa.Column[int]:
+    """Return an integer primary key that the library numbers itself."""
+    return sa.Column(name, integer, primary_key=True, autoincrement=False)
+
+
+def append_only(target: sa.Table) -> None:
+    """Refuse UPDATE and DELETE on ``target`` inside the database itself, on both databases (L2)."""
+    name = target.name
+    for verb in ("UPDATE", "DELETE"):
+        sqlite = (
+            f"CREATE TRIGGER {name}_no_{verb.lower()} BEFORE {verb} ON {name} "
+            f"BEGIN SELECT RAISE(ABORT, '{name} is append-only'); END"
+        )
+        sa.event.listen(target, "after_create", sa.DDL(sqlite).execute_if(dialect="sqlite"))
+    postgresql = (
+        f"CREATE OR REPLACE FUNCTION {name}_refuse() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN RAISE EXCEPTION '{name} is append-only' USING ERRCODE = 'restrict_violation'; END $$; "
+        f"CREATE TRIGGER {name}_no_change BEFORE UPDATE OR DELETE ON {name} "
+        f"FOR EACH ROW EXECUTE FUNCTION {name}_refuse(); "
+        f"CREATE TRIGGER {name}_no_truncate BEFORE TRUNCATE ON {name} "
+        f"FOR EACH STATEMENT EXECUTE FUNCTION {name}_refuse()"
+    )
+    sa.event.listen(target, "after_create", sa.DDL(postgresql).execute_if(dialect="postgresql"))
+
+
+meta = table(
+    "meta",
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+"""Facts about the database itself: ``schema_version``, ``key_print``, ``zone``."""
+
+head = table(
+    "head",
+    id_column(),
+    sa.Column("record_id", integer, nullable=False),
+    sa.Column("transfer_seq", integer, nullable=False),
+    sa.Column("transfer_hash", sa.LargeBinary, nullable=False),
+    sa.Column("event_seq", integer, nullable=False),
+    sa.Column("event_hash", sa.LargeBinary, nullable=False),
+    sa.CheckConstraint("id = 1", name="single"),
+)
+"""One row that every writer changes first: it numbers records, transfers and events without gaps (L27)."""
+
+event = table(
+    "event",
+    id_column("seq"),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("recorded_at", integer, nullable=False),
+    sa.Column("actor_id", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("key", sa.Text),
+    sa.Column("request_hash", sa.LargeBinary),
+    sa.Column("payload", sa.Text, nullable=False),
+    sa.Column("transfer_seq", integer, nullable=False),
+    sa.Column("transfer_hash", sa.LargeBinary, nullable=False),
+    sa.Column("hash", sa.LargeBinary, nullable=False),
+)
+"""What happened, chained: each hash covers the row, the last transfer's hash and the hash before it."""
+
+sa.Index("uq_vk_event_key", event.c.type, event.c.key, unique=True, sqlite_where=event.c.key.is_not(None),
+         postgresql_where=event.c.key.is_not(None))  # fmt: skip
+
+delivery = table(
+    "delivery",
+    sa.Column("plugin", sa.Text, primary_key=True),
+    sa.Column("event_seq", integer, nullable=False),
+    sa.Column("failures", integer, nullable=False, server_default="0"),
+)
+"""How far each plugin's react hook has come; a failing one waits alone."""
+
+append_only(event)
