@@ -27,7 +27,18 @@ if TYPE_CHECKING:
     from volunteerkit.rules import Fact, RuleFunction, Rulebook
     from volunteerkit.store.desk import Desk
 
-__all__ = ["KINDS", "hookimpl", "review_hours", "vk_facts", "vk_functions", "vk_react", "vk_review_hours", "vk_rulebooks"]
+__all__ = [
+    "KINDS",
+    "choose_volunteer_number",
+    "hookimpl",
+    "review_hours",
+    "vk_choose_volunteer_number",
+    "vk_facts",
+    "vk_functions",
+    "vk_react",
+    "vk_review_hours",
+    "vk_rulebooks",
+]
 
 hookspec = pluggy.HookspecMarker("volunteerkit")
 hookimpl = pluggy.HookimplMarker("volunteerkit")

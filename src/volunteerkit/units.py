@@ -8,13 +8,27 @@ from __future__ import annotations
 
 import datetime as dt
 
-__all__ = ["day_number", "day_of", "hours_text", "whole_minutes"]
+__all__ = ["day_number", "day_of", "fold", "hours_text", "whole_minutes"]
 
 _EPOCH = dt.date(1970, 1, 1).toordinal()
 
 
 def __dir__() -> list[str]:
     return __all__
+
+
+_FOLD = {**{0xFF01 + i: 0x21 + i for i in range(94)}, 0x3000: 0x20}
+
+
+def fold(text: str) -> str:
+    """Return ``text`` with full-width digits, letters and signs as plain ones, and nothing else changed.
+
+    Superscripts and other scripts' digits stay what they are, so they are never taken for digits.
+
+    >>> fold("Ｖ１２　²")
+    'V12 ²'
+    """
+    return text.translate(_FOLD)
 
 
 def day_number(day: dt.date) -> int:

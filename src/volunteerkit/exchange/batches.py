@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from pathlib import Path
 
 import attrs
 import sqlalchemy as sa
 
+from volunteerkit.exchange.reading import Source
 from volunteerkit.exchange.tables import batch
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.posting import driver, insert_rows, take_numbers, write_event
 
-__all__ = ["FileReport", "ImportReport", "QuarantinedRow", "Refusals", "finish_batch", "next_batch_id"]
+__all__ = ["FileReport", "ImportReport", "QuarantinedRow", "Refusals", "finish_batch", "next_batch_id", "same_as_before"]
 
 
 def __dir__() -> list[str]:
@@ -124,21 +124,25 @@ def same_as_before(desk: Desk, source: str, file: str, refusals: Refusals) -> bo
 
 
 def finish_batch(
-    desk: Desk, batch_id: int, source: str, path: Path, entity: str, read: int, new: int, refusals: Refusals,
-    transfer_hash: bytes | None = None,
+    desk: Desk, batch_id: int, source: Source, read: int, new: int, refusals: Refusals,
+    records: int = 0, transfers: int = 0, transfer_hash: bytes | None = None,
 ) -> None:  # fmt: skip
-    """Write the batch header, the quarantine and the event; older batches stay as they were."""
+    """Write the batch header, the quarantine and the event; older batches stay as they were.
+
+    ``records`` and ``transfers`` were numbered by the load under the head it holds; ``transfer_hash`` is
+    the hash of the last of those transfers.
+    """
     connection = desk.connection
     connection.execute(
         sa.insert(batch).values(
-            id=batch_id, source=source, file=path.name, entity=entity, rows_read=read, rows_new=new,
-            refused_digest=refusals.digest(), loaded_at=microseconds(desk.now), actor_id=desk.actor.id,
+            id=batch_id, source=source.name, file=source.path.name, entity=source.entity, rows_read=read,
+            rows_new=new, refused_digest=refusals.digest(), loaded_at=microseconds(desk.now), actor_id=desk.actor.id,
         )  # fmt: skip
     )
     rows = ((batch_id, row.row, row.column, row.value, row.reason, row.detail) for row in refusals.rows)
     insert_rows(connection, "vk_quarantine", ("batch_id", "row", "column", "value", "reason", "detail"), rows)
     execute = driver(connection)
-    numbers = take_numbers(execute)
-    payload = {"batch": batch_id, "entity": entity, "read": read, "new": new, "refused": refusals.counts()}
-    last = numbers.transfer_hash if transfer_hash is None else transfer_hash
+    numbers = take_numbers(execute, records, transfers)
+    payload = {"batch": batch_id, "entity": source.entity, "read": read, "new": new, "refused": refusals.counts()}
+    last = bytes(numbers.transfer_hash) if transfer_hash is None else transfer_hash
     write_event(execute, desk, numbers, last, "import.loaded", f"batch:{batch_id}", payload)

@@ -15,11 +15,11 @@ import attrs
 import sqlalchemy as sa
 
 from volunteerkit import store
-from volunteerkit.errors import KeyProblem
+from volunteerkit.errors import InvalidValue, KeyProblem
 from volunteerkit.exchange.batches import FileReport, Refusals, finish_batch, next_batch_id, same_as_before
 from volunteerkit.exchange.cells import Cell, IdShapes, clean, mask, read_day, read_id, read_instant
-from volunteerkit.exchange.layouts import PERSONAL
-from volunteerkit.exchange.reading import Source, word
+from volunteerkit.exchange.layouts import PERSONAL, word
+from volunteerkit.exchange.reading import Source
 from volunteerkit.hours.tables import account
 from volunteerkit.ledger import honour_account, issuer_account
 from volunteerkit.organizations.tables import organization, team
@@ -27,7 +27,7 @@ from volunteerkit.projects.tables import project
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.vault import Cipher, blind, row_digest, vault
 from volunteerkit.units import day_number, day_of
-from volunteerkit.volunteers.identity import adult_on, read_identity
+from volunteerkit.volunteers.identity import Identity, adult_on, read_identity
 from volunteerkit.volunteers.tables import doubt, volunteer
 
 __all__ = ["load_entities"]
@@ -194,16 +194,21 @@ def _personal(row: _Cells, today: int) -> tuple[dict[str, str], set[str]]:
     born = row.day("birth_date")
     if born is not None and born > today:
         raise Cell("date_in_future")
-    identity, doubts = None, set()
+    identity: Identity | None = None
+    doubts: set[str] = set()
     text = row["resident_id"]
     if not text.strip():
         doubts.add("missing_id")
     else:
-        identity = read_identity(text)
+        try:
+            identity = read_identity(text, day_of(today))
+        except InvalidValue:
+            doubts.add("identity_unreadable")
+    if identity is not None:
         doubts.update(identity.doubts)
-        if identity.sex and sex and identity.sex != sex:
+        if sex and identity.sex != sex:
             doubts.add("sex_disagrees_with_id")
-        if identity.born_on and born is not None and day_number(identity.born_on) != born:
+        if born is not None and day_number(identity.born_on) != born:
             doubts.add("birth_disagrees_with_id")
     phone = clean(row["phone"]).replace(" ", "").replace("-", "")
     born_on = day_of(born) if born is not None else identity.born_on if identity else None
@@ -211,7 +216,7 @@ def _personal(row: _Cells, today: int) -> tuple[dict[str, str], set[str]]:
         "name": name,
         "sex": sex,
         "born_on": born_on.isoformat() if born_on else "",
-        "identity_number": identity.number if identity else "",
+        "identity_number": identity.number if identity else clean(text),
         "phone": phone,
     }
     return personal, doubts
@@ -269,7 +274,7 @@ def load_entities(desk: Desk, source: Source, progress: Callable[[int], None]) -
     _store(desk, entity, table, added, changed, {number: id_ for number, (id_, _) in stored.items()})
     if added or changed or not same_as_before(desk, source.name, source.path.name, refusals):
         batch_id = next_batch_id(desk)
-        finish_batch(desk, batch_id, source, entity, read, len(added) + len(changed), refusals)
+        finish_batch(desk, batch_id, source, read, len(added) + len(changed), refusals)
     progress(read)
     unchanged = len(seen) - len(added) - len(changed)
     flagged = _doubts(desk) if entity == "volunteers" else {}

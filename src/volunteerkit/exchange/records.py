@@ -18,7 +18,8 @@ import sqlalchemy as sa
 
 from volunteerkit.exchange.batches import FileReport, Refusals, finish_batch, next_batch_id, same_as_before
 from volunteerkit.exchange.cells import Cell, IdShapes, read_day, read_id, read_instant, read_minutes, read_time
-from volunteerkit.exchange.reading import Source, word
+from volunteerkit.exchange.layouts import record_state, word
+from volunteerkit.exchange.reading import Source
 from volunteerkit.hours.tables import flag, service_record
 from volunteerkit.ledger import DAY_MINUTES, IMPORT, RECORD, chained, honour_account, issuer_account
 from volunteerkit.organizations.tables import team
@@ -125,7 +126,7 @@ class _Reader:
             _Memo(lambda text: _past_day(text, last)),
             _Memo(lambda text: read_time(text) if text.strip() else -1),
             _Memo(read_minutes),
-            _Memo(lambda text: word("status", text)),
+            _Memo(record_state),
             _Memo(lambda text: word("source", text) if text.strip() else "import"),
             _instants(desk),
         )
@@ -333,8 +334,8 @@ class _Load:
             for statement in (_OVERLAPS, _LONG_DAYS) if self.new else ():
                 self.execute(statement, (self.batch_id,))
             finish_batch(
-                self.desk, self.batch_id, source, "service_records", self.read, self.new, self.refusals,
-                self.new, self.transfers, self.held[2] if self.held else None,
+                self.desk, self.batch_id, source, self.read, self.new, self.refusals, self.new, self.transfers,
+                self.held[2] if self.held else None,
             )  # fmt: skip
             self.earlier_batches.add(self.batch_id)
         joined = flag.join(service_record, service_record.c.id == flag.c.record_id)

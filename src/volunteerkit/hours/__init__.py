@@ -1,1 +1,26 @@
 """Hours: claims, confirmation, corrections, statements."""
+
+from volunteerkit.hours.actions import confirm, record, record_many, reject, reverse
+from volunteerkit.hours.model import Claim, Overlap, Recorded
+from volunteerkit.hours.statement import Statement, StatementLine, statement
+from volunteerkit.hours.verifying import Verification, verify_store
+
+__all__ = [
+    "Claim",
+    "Overlap",
+    "Recorded",
+    "Statement",
+    "StatementLine",
+    "Verification",
+    "confirm",
+    "record",
+    "record_many",
+    "reject",
+    "reverse",
+    "statement",
+    "verify_store",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -37,18 +37,18 @@ def __dir__() -> list[str]:
     return __all__
 
 
-def cluster_rows(connection: sa.Connection, as_of: int, volunteer_id: int | None = None) -> Iterator[tuple[int, ...]]:
+def cluster_rows(connection: sa.Connection, as_of: int, volunteer_id: int | None = None) -> Iterator[tuple[Any, ...]]:
     """Yield confirmed records up to the day ``as_of``, clustered by volunteer, day and start.
 
     A row is (volunteer id, record id, served_on, start_minute, clock_minutes, minutes, project id,
-    organization id), all whole numbers.
+    organization id, method); all but the method are whole numbers.
     """
     execute = driver(connection)
     one = "" if volunteer_id is None else " AND volunteer_id = ?"
     values = (as_of,) if volunteer_id is None else (as_of, volunteer_id)
     cursor = execute(
         "SELECT volunteer_id, id, served_on, start_minute, clock_minutes, confirmed_minutes, project_id, "
-        f"organization_id FROM vk_service_record WHERE state = 'confirmed' AND served_on <= ?{one} "
+        f"organization_id, method FROM vk_service_record WHERE state = 'confirmed' AND served_on <= ?{one} "
         "ORDER BY volunteer_id, served_on, start_minute, id",
         values,
     )

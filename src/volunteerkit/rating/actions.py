@@ -4,27 +4,245 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
 import attrs
 import sqlalchemy as sa
 
-from volunteerkit.errors import NotFound
+from volunteerkit.errors import InvalidValue, NotFound
+from volunteerkit.hours.crediting import credit_rulebook, credited_of, person_facts, rule_records
 from volunteerkit.hours.reading import cluster_rows, packed_columns
 from volunteerkit.organizations.tables import organization
 from volunteerkit.projects.tables import project
 from volunteerkit.rating.tables import decision
-from volunteerkit.rules import Assessment, Credited, Record, Rulebook, assess, credit
+from volunteerkit.rules import Assessment, Credited, Rulebook, assess, credit
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.posting import driver, insert_rows, take_numbers, write_event
 from volunteerkit.store.schema import head
 from volunteerkit.units import day_number
 from volunteerkit.volunteers.tables import volunteer
 
-__all__ = ["CityRating", "Rated", "decide_city", "rate_city", "rate_volunteer"]
+__all__ = ["CityRating", "Rated", "decide_city", "ladder_for", "rate_city", "rate_volunteer"]
+
+_MEASURES = ("claimed_minutes", "service_days", "service_records")
 
 
 def __dir__() -> list[str]:
     return __all__
+
+
+@attrs.frozen
+class Rated:
+    """One volunteer's credited time and what the ladder says of it."""
+
+    volunteer: str
+    credited: Credited
+    assessment: Assessment
+
+
+@attrs.frozen
+class CityRating:
+    """A whole city rated: lists of one length, one place for each volunteer, in the order of their ids.
+
+    ``grades`` is empty when no ladder is loaded.
+    """
+
+    as_of: dt.date
+    credit_rulebook: str
+    credit_digest: str
+    ladder: str
+    ladder_digest: str
+    ids: list[int] = attrs.field(repr=False)
+    volunteers: list[str] = attrs.field(repr=False)
+    claimed_minutes: list[int] = attrs.field(repr=False)
+    credited_minutes: list[int] = attrs.field(repr=False)
+    service_days: list[int] = attrs.field(repr=False)
+    service_records: list[int] = attrs.field(repr=False)
+    registered_days: list[int] = attrs.field(repr=False)
+    grades: list[int] = attrs.field(repr=False)
+
+
+def ladder_for(desk: Desk, decides: str = "star") -> Rulebook | None:
+    """Return the ladder that answers ``decides``, None when no plugin brought one."""
+    return next((book for book in desk.rulebooks.values() if book.decides == decides), None)
+
+
+def rate_volunteer(desk: Desk, number: str, *, rulebook: str = "union", as_of: dt.date | None = None) -> Rated:
+    """Rate the volunteer with this number, with every reason.
+
+    Raises NotFound, NotPermitted, and InvalidValue when there is no ladder or no version in force.
+    """
+    row = desk.connection.execute(
+        sa.select(volunteer.c.id, volunteer.c.registered_on, volunteer.c.adult_on, organization.c.number)
+        .join(organization, organization.c.id == volunteer.c.organization_id)
+        .where(volunteer.c.number == number)
+    ).first()
+    if row is None:
+        raise NotFound(kind="volunteer", id=number)
+    desk.permit("rating.assess", organization=row[3], volunteer=number)
+    ladder, day = ladder_for(desk), as_of or desk.today
+    if ladder is None:
+        raise InvalidValue("ladder_missing")
+    rows = cluster_rows(desk.connection, day_number(day), row[0])
+    records = rule_records(desk, [each[1:] for each in rows])
+    _, credited = credited_of(desk, rulebook, day, records, registered_on=row[1], adult_on=row[2])
+    facts = {
+        "credited_minutes": credited.credited_minutes,
+        "claimed_minutes": credited.claimed_minutes,
+        "service_days": credited.service_days,
+        "service_records": credited.service_records,
+        "registered_days": day_number(day) - row[1],
+    }
+    return Rated(number, credited, assess(ladder, facts, day))
+
+
+def rate_city(desk: Desk, *, rulebook: str = "union", as_of: dt.date | None = None, kernel: bool | None = None) -> CityRating:
+    """Rate every volunteer of the city; the same outcome as `rate_volunteer` one by one.
+
+    With NumPy installed the kernel runs on packed columns, without it a loop over the records;
+    ``kernel`` chooses one of them. Raises NotPermitted, InvalidValue.
+    """
+    desk.permit("rating.decide")
+    day = as_of or desk.today
+    book, ladder = credit_rulebook(desk, rulebook), ladder_for(desk)
+    people = desk.connection.execute(
+        sa.select(volunteer.c.id, volunteer.c.number, volunteer.c.registered_on, volunteer.c.adult_on).order_by(volunteer.c.id)
+    ).all()
+    if kernel is None:
+        kernel = _has_numpy()
+    facts = (_by_kernel if kernel else _by_loop)(desk, book, day, people)
+    facts["registered_days"] = [day_number(day) - person[2] for person in people]
+    grades = _grades(ladder, facts, day, kernel) if ladder is not None else []
+    return CityRating(
+        day, book.id, book.version_on(day).digest, ladder.id if ladder else "",
+        ladder.version_on(day).digest if ladder else "", [person[0] for person in people],
+        [person[1] for person in people], facts["claimed_minutes"], facts["credited_minutes"], facts["service_days"],
+        facts["service_records"], facts["registered_days"], grades,
+    )  # fmt: skip
+
+
+def _has_numpy() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("numpy") is not None
+
+
+def _by_loop(desk: Desk, book: Rulebook, day: dt.date, people: Sequence[Any]) -> dict[str, list[int]]:
+    version = book.version_on(day)
+    records = {}
+    for id_, rows in groupby(cluster_rows(desk.connection, day_number(day)), key=lambda row: row[0]):
+        records[id_] = [row[1:] for row in rows]
+    found: dict[str, list[int]] = {name: [] for name in ("credited_minutes", *_MEASURES)}
+    for id_, _, registered_on, adult_on in people:
+        mine = rule_records(desk, records[id_]) if id_ in records else []
+        credited = credit(version, mine, person_facts(registered_on, adult_on))
+        for name, column in found.items():
+            column.append(getattr(credited, name))
+    return found
+
+
+def _by_kernel(desk: Desk, book: Rulebook, day: dt.date, people: Sequence[Any]) -> dict[str, list[int]]:
+    import numpy as np
+
+    from volunteerkit.rules.kernel import credit_columns
+
+    version = book.version_on(day)
+    words = {"category", "project", "organization", "method"} & set(version.mentions)
+    if words - {"category", "project"}:
+        # Rare facts are not packed out of the database; the loop knows them all.
+        return _by_loop(desk, book, day, people)
+    columns: tuple[str, ...] = ("served_on", "claimed_minutes")
+    if version.once or {"start_minute", "clock_minutes"} & set(version.mentions):
+        columns = ("served_on", "start_minute", "clock_minutes", "claimed_minutes")
+    if words:
+        columns += ("project",)
+    records = packed_columns(desk.connection, day_number(day), columns)
+    vocabulary = _words(desk, records, words) if words else {}
+    highest = people[-1][0] + 1 if people else 0
+    persons = _person_columns(np, people, highest)
+    totals = credit_columns(version, records, persons, highest, clustered=True, measures=_MEASURES, vocabulary=vocabulary)
+    ids = np.array([person[0] for person in people], np.int64)
+    found = {"credited_minutes": totals.credited_minutes, **totals.measures}
+    return {name: column[ids].tolist() for name, column in found.items()}
+
+
+def _words(desk: Desk, records: dict[str, Any], words: set[str]) -> dict[str, tuple[str, ...]]:
+    """Turn project ids into codes of projects and categories."""
+    import numpy as np
+
+    rows = desk.connection.execute(sa.select(project.c.id, project.c.number, project.c.category)).all()
+    ids = records.pop("project")
+    vocabulary: dict[str, tuple[str, ...]] = {}
+    for name, position in (("project", 1), ("category", 2)):
+        if name in words:
+            vocabulary[name] = tuple(sorted({row[position] for row in rows}))
+            code = {word: i for i, word in enumerate(vocabulary[name])}
+            table = np.full(max((row[0] for row in rows), default=0) + 1, -1, np.int32)
+            for row in rows:
+                table[row[0]] = code[row[position]]
+            records[name] = table[ids]
+    return vocabulary
+
+
+def _person_columns(np: Any, people: Sequence[Any], highest: int) -> dict[str, Any]:
+    from volunteerkit.rules import FACTS
+
+    facts = [person_facts(person[2], person[3]) for person in people]
+    ids = np.array([person[0] for person in people], np.int64)
+    columns = {}
+    for name in ("registered_on", "adult_on", "senior_on"):
+        default = FACTS[name].default
+        column = np.full(highest, default, np.int64)
+        column[ids] = [fact.get(name, default) for fact in facts]
+        columns[name] = column
+    return columns
+
+
+def _grades(ladder: Rulebook, facts: Mapping[str, list[int]], day: dt.date, kernel: bool) -> list[int]:
+    if kernel:
+        import numpy as np
+
+        from volunteerkit.rules.kernel import grade_columns
+
+        columns = {name: np.array(column, np.int64) for name, column in facts.items()}
+        grades: list[int] = grade_columns(ladder.version_on(day), columns).tolist()
+        return grades
+    names = tuple(facts)
+    return [assess(ladder, dict(zip(names, row, strict=True)), day).grade or 0
+            for row in zip(*(facts[name] for name in names), strict=True)]  # fmt: skip
+
+
+def decide_city(desk: Desk, rating: CityRating) -> int:
+    """Keep a decision for every volunteer whose grade changed since the last one; return how many.
+
+    A first grade of 0 needs no decision. Running it twice on unchanged data adds nothing; a correction is
+    a new row that names the old one.
+    """
+    desk.permit("rating.decide")
+    connection = desk.connection
+    latest = (
+        sa.select(sa.func.max(decision.c.id)).where(decision.c.rulebook == rating.ladder).group_by(decision.c.volunteer_id)
+    )
+    rows = connection.execute(
+        sa.select(decision.c.volunteer_id, decision.c.id, decision.c.grade).where(decision.c.id.in_(latest))
+    )
+    before = {id_: (number, grade) for id_, number, grade in rows}
+    known_at = connection.execute(sa.select(head.c.transfer_seq)).scalar_one()
+    following = connection.execute(sa.select(sa.func.max(decision.c.id))).scalar() or 0
+    made = []
+    for i, (id_, grade) in enumerate(zip(rating.ids, rating.grades, strict=True)):
+        old = before.get(id_, (None, 0))
+        if grade == old[1]:
+            continue
+        facts = {name: getattr(rating, name)[i] for name in ("credited_minutes", *_MEASURES, "registered_days")}
+        made.append((following + len(made) + 1, id_, rating.ladder, rating.ladder_digest, rating.credit_digest,
+                     day_number(rating.as_of), known_at, grade, json.dumps(facts, sort_keys=True), old[0]))  # fmt: skip
+    if made:
+        insert_rows(connection, "vk_decision", [column.name for column in decision.columns], made)
+        execute = driver(connection)
+        numbers = take_numbers(execute)
+        payload = {"rulebook": rating.ladder, "digest": rating.ladder_digest, "decisions": len(made)}
+        write_event(execute, desk, numbers, bytes(numbers.transfer_hash), "rating.decided", "city", payload)
+    return len(made)

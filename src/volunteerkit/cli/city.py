@@ -1,0 +1,238 @@
+"""Commands on a city's database: import, quarantine, rate, explain, statement, export."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from volunteerkit import messages
+from volunteerkit.cli.common import City, both, open_city, print_json
+from volunteerkit.errors import StorageError
+from volunteerkit.units import hours_text
+
+__all__ = ["run_explain", "run_export", "run_import", "run_quarantine", "run_rate", "run_statement"]
+
+_LANGUAGE_COLUMNS = ("file", "row", "column", "value", "reason", "how_to_mend")
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+@contextmanager
+def progress_shown(quiet: bool = False) -> Iterator[Any]:
+    """Yield a function (file, rows) that moves a progress line on a terminal and is silent elsewhere."""
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed:,}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=quiet or not console.is_terminal, transient=True) as progress:
+        tasks: dict[str, Any] = {}
+
+        def told(file: str, rows: int) -> None:
+            if file not in tasks:
+                tasks[file] = progress.add_task(file, total=None)
+            progress.update(tasks[file], completed=rows)
+
+        yield told
+
+
+def run_import(folder: Path, db: str, mapping: Path | None, as_of: dt.date | None, key_file: Path | None,
+               plugin: tuple[str, ...], zone: str, json: bool) -> None:  # fmt: skip
+    """Import a folder and print the counts."""
+    from volunteerkit.exchange import plan_directory
+
+    plan_directory(folder, mapping)  # a folder that cannot be imported makes no database
+    city = open_city(db, key_file=key_file, plugin=plugin, zone=zone, create=True)
+    with progress_shown(json) as progress:
+        report = city.kit.import_directory(city.engine, city.actor, folder, mapping=mapping, as_of=as_of, progress=progress)
+    if json:
+        print_json(report.as_dict())
+    else:
+        print_import(report, db)
+
+
+def print_import(report: Any, db: str) -> None:
+    """Print an import's counts as tables."""
+    console = Console()
+    table = Table(title=both("导入结果", "Import"))
+    headers = (("文件", "file"), ("读取", "read"), ("新增", "new"), ("更新", "updated"), ("未变", "unchanged"),
+               ("计入", "credited"), ("跳过", "skipped"), ("拒绝", "refused"))  # fmt: skip
+    for zh, en in headers:
+        table.add_column(both(zh, en), justify="left" if en == "file" else "right")
+    for file in report.files:
+        credited = "" if file.credited is None else f"{file.credited:,}"
+        table.add_row(file.file, f"{file.read:,}", f"{file.new:,}", f"{file.updated:,}", f"{file.unchanged:,}", credited,
+                      f"{sum(file.skipped.values()):,}", f"{sum(file.refused.values()):,}")  # fmt: skip
+    console.print(table)
+    for title, attribute in ((both("拒绝的行", "Refused rows"), "refused"), (both("存疑但计入的行", "Flagged, still credited"), "flagged")):
+        counts: Counter[str] = Counter()
+        for file in report.files:
+            counts.update(getattr(file, attribute))
+        if counts:
+            table = Table(title=title)
+            table.add_column(both("代码", "code"))
+            table.add_column(both("行数", "rows"), justify="right")
+            table.add_column(both("含义", "meaning"))
+            for code, count in counts.most_common():
+                table.add_row(code, f"{count:,}", messages.text(code))
+            console.print(table)
+    if any(file.refused for file in report.files):
+        print(both(f"逐行查看并修正：volunteerkit quarantine --db {db}",
+                   f"See and mend them row by row: volunteerkit quarantine --db {db}"))  # fmt: skip
+
+
+def run_quarantine(db: str, out: Path | None, reason: str | None, json: bool) -> None:
+    """List the refused rows of every file's last import."""
+    import sqlalchemy as sa
+
+    from volunteerkit.exchange.tables import batch, quarantine
+
+    city = open_city(db)
+    latest = sa.select(sa.func.max(batch.c.id)).group_by(batch.c.source, batch.c.file)
+    query = (
+        sa.select(batch.c.file, quarantine.c.row, quarantine.c.column, quarantine.c.value, quarantine.c.reason)
+        .join(batch, batch.c.id == quarantine.c.batch_id)
+        .where(quarantine.c.batch_id.in_(latest))
+        .order_by(batch.c.file, quarantine.c.row)
+    )
+    if reason is not None:
+        query = query.where(quarantine.c.reason == reason)
+    with city.kit.open(city.engine, city.actor, read_only=True) as desk:
+        desk.permit("import.load")
+        rows = [(*row, messages.text(row[4])) for row in desk.connection.execute(query)]
+    if json:
+        print_json([dict(zip(_LANGUAGE_COLUMNS, row, strict=True)) for row in rows])
+    elif out is not None:
+        write_csv(out, _LANGUAGE_COLUMNS, rows)
+        print(both(f"已写入 {len(rows)} 行：{out}", f"Wrote {len(rows)} rows to {out}"))
+    else:
+        table = Table(*_LANGUAGE_COLUMNS)
+        for row in rows[:200]:
+            table.add_row(*(str(cell) for cell in row))
+        Console().print(table)
+        if len(rows) > 200:
+            print(both(f"还有 {len(rows) - 200} 行；用 --out 文件.csv 全部导出。", f"{len(rows) - 200} more; --out FILE.csv writes all."))
+
+
+def run_rate(db: str, rulebook: str, as_of: dt.date | None, decide: bool, plugin: tuple[str, ...],
+             key_file: Path | None, zone: str, json: bool) -> None:  # fmt: skip
+    """Rate the city and print how many volunteers hold each grade."""
+    from volunteerkit import rating
+
+    city = open_city(db, key_file=key_file, plugin=plugin, zone=zone)
+    with city.kit.open(city.engine, city.actor, read_only=not decide) as desk:
+        rated = rating.rate_city(desk, rulebook=rulebook, as_of=as_of)
+        decided = rating.decide_city(desk, rated) if decide else None
+    counts = Counter(rated.grades)
+    if json:
+        print_json({
+            "as_of": rated.as_of, "rulebook": rated.credit_rulebook, "ladder": rated.ladder, "digest": rated.ladder_digest,
+            "volunteers": len(rated.ids), "grades": {str(grade): counts[grade] for grade in sorted(counts)},
+            "claimed_minutes": sum(rated.claimed_minutes), "credited_minutes": sum(rated.credited_minutes), "decided": decided,
+        })  # fmt: skip
+        return
+    print_stars(counts, rated.ladder, rated.as_of)
+    if decided is not None:
+        print(both(f"写入 {decided} 项决定。", f"{decided} decisions were written."))
+
+
+def print_stars(counts: Counter[int], ladder: str, as_of: dt.date) -> None:
+    """Print volunteers per star."""
+    table = Table(title=both(f"志愿者星级（{ladder}，截至 {as_of}）", f"Volunteers per star ({ladder}, as of {as_of})"))
+    table.add_column(both("星级", "stars"))
+    table.add_column(both("人数", "volunteers"), justify="right")
+    for grade in sorted(counts):
+        table.add_row("★" * grade or both("无", "none"), f"{counts[grade]:,}")
+    Console().print(table)
+
+
+def run_explain(volunteer: str, db: str, rulebook: str, as_of: dt.date | None, plugin: tuple[str, ...],
+                key_file: Path | None, zone: str, json: bool) -> None:  # fmt: skip
+    """Explain one volunteer's grade."""
+    from volunteerkit import rating
+
+    city = open_city(db, key_file=key_file, plugin=plugin, zone=zone)
+    with city.kit.open(city.engine, city.actor, read_only=True) as desk:
+        rated = rating.rate_volunteer(desk, volunteer, rulebook=rulebook, as_of=as_of)
+    if json:
+        print_json({"volunteer": volunteer, **rated.assessment.as_dict()})
+        return
+    print(volunteer)
+    print(rated.assessment.explain())
+
+
+def run_statement(volunteer: str, db: str, rulebook: str, as_of: dt.date | None, known_at: int | None,
+                  plugin: tuple[str, ...], key_file: Path | None, zone: str, json: bool) -> None:  # fmt: skip
+    """Print a volunteer's statement."""
+    from volunteerkit import hours
+
+    city = open_city(db, key_file=key_file, plugin=plugin, zone=zone)
+    with city.kit.open(city.engine, city.actor, read_only=True) as desk:
+        found = hours.statement(desk, volunteer, as_of=as_of, known_at=known_at, rulebook=rulebook)
+    if json:
+        print_json({
+            "volunteer": found.volunteer, "as_of": found.as_of, "known_at": found.known_at, "rulebook": found.rulebook,
+            "digest": found.digest, "confirmed_minutes": found.confirmed_minutes, "credited_minutes": found.credited_minutes,
+            "lines": [
+                {"record": line.record_id, "served_on": line.served_on, "project": line.project, "claimed_minutes": line.claimed_minutes,
+                 "confirmed_minutes": line.confirmed_minutes, "credited_minutes": line.credited_minutes, "seq": line.seq,
+                 "reasons": [{"code": reason.code, **reason.values} for reason in line.reasons]}
+                for line in found.lines
+            ],
+        })  # fmt: skip
+        return
+    title = both(f"{volunteer} 截至 {found.as_of}，按账本序号 {found.known_at} 所知", f"{volunteer} as of {found.as_of}, as known at seq {found.known_at}")
+    table = Table(title=title)
+    for zh, en in (("序号", "seq"), ("日期", "day"), ("项目", "project"), ("申报", "claimed"), ("确认", "confirmed"), ("计入", "credited"), ("原因", "reasons")):
+        table.add_column(both(zh, en), justify="right" if en in ("claimed", "confirmed", "credited") else "left")
+    for line in found.lines:
+        reasons = "; ".join(reason.message() for reason in line.reasons)
+        table.add_row(str(line.seq), str(line.served_on), line.project, str(line.claimed_minutes), str(line.confirmed_minutes),
+                      str(line.credited_minutes), reasons)  # fmt: skip
+    Console().print(table)
+    print(both(f"确认 {hours_text(found.confirmed_minutes)}，按 {found.rulebook} [{found.digest[:12]}] 计入 {hours_text(found.credited_minutes)}",
+               f"confirmed {hours_text(found.confirmed_minutes)}, credited under {found.rulebook} [{found.digest[:12]}] {hours_text(found.credited_minutes)}"))  # fmt: skip
+
+
+def run_export(db: str, out: Path, rulebook: str, as_of: dt.date | None, plugin: tuple[str, ...],
+               key_file: Path | None, zone: str) -> None:  # fmt: skip
+    """Write one row a volunteer."""
+    from volunteerkit import rating
+
+    city: City = open_city(db, key_file=key_file, plugin=plugin, zone=zone)
+    with city.kit.open(city.engine, city.actor, read_only=True) as desk:
+        desk.permit("hours.export")
+        rated = rating.rate_city(desk, rulebook=rulebook, as_of=as_of)
+    grades: list[Any] = list(rated.grades) or [""] * len(rated.ids)
+    rows = zip(rated.volunteers, rated.claimed_minutes, rated.credited_minutes, rated.service_records, grades, strict=True)
+    write_csv(out, ("volunteer_id", "claimed_minutes", "credited_minutes", "records", "grade"), rows)
+    print(both(f"已写入 {len(rated.ids)} 行：{out}", f"Wrote {len(rated.ids)} rows to {out}"), file=sys.stderr)
+
+
+def write_csv(path: Path, header: tuple[str, ...], rows: Any) -> None:
+    """Write a CSV file (UTF-8 with a mark, so that spreadsheets read Chinese); texts are safe against formulas.
+
+    The file appears whole or not at all. Raises StorageError when it cannot be written.
+    """
+    from volunteerkit.exchange.cells import safe_cell
+
+    aside = path.with_name(f".{path.name}.part")
+    try:
+        with aside.open("w", encoding="utf-8-sig", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(header)
+            for row in rows:
+                writer.writerow([safe_cell(cell) if isinstance(cell, str) else cell for cell in row])
+        aside.replace(path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise StorageError("file_not_written", place=str(path), problem=error.strerror or type(error).__name__) from None

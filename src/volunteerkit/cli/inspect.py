@@ -1,0 +1,133 @@
+"""Commands that look and check: verify, plugins, hooks, doctor."""
+
+from __future__ import annotations
+
+import inspect
+import platform
+import sqlite3
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import attrs
+from rich.console import Console
+from rich.table import Table
+
+from volunteerkit.cli.common import both, find_key_file, open_city, print_json
+from volunteerkit.errors import VolunteerkitError
+
+__all__ = ["run_doctor", "run_hooks", "run_plugins", "run_verify"]
+
+_EXTRAS = (
+    ("cli", "cyclopts"), ("secure", "cryptography"), ("fast", "numpy"), ("plots", "altair"), ("postgresql", "psycopg"),
+)  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def run_verify(db: str, json: bool) -> None:
+    """Verify the store; exit code 1 when something diverges."""
+    from volunteerkit.hours import verify_store
+
+    city = open_city(db)
+    with city.kit.open(city.engine, city.actor, read_only=True) as desk:
+        desk.permit("store.verify")
+        found = verify_store(desk.connection)
+    if json:
+        print_json({"holds": found.holds, **attrs.asdict(found)})
+    else:
+        print(both(f"已核对 {found.transfers:,} 笔转账、{found.events:,} 条事件、{found.accounts:,} 个账户、{found.records:,} 条记录。",
+                   f"Checked {found.transfers:,} transfers, {found.events:,} events, {found.accounts:,} accounts, {found.records:,} records."))  # fmt: skip
+        if found.holds:
+            print(both("全部一致。", "Everything agrees."))
+        else:
+            print(both(f"第一处不一致：{found.where}\n  存储：{found.stored}\n  应为：{found.expected}",
+                       f"First divergence: {found.where}\n  stored:   {found.stored}\n  expected: {found.expected}"))  # fmt: skip
+    if not found.holds:
+        sys.exit(1)
+
+
+def run_plugins(plugin: tuple[str, ...], json: bool) -> None:
+    """List installed plugins, and what those named contribute."""
+    from volunteerkit.kit import Kit
+    from volunteerkit.plugins import installed
+
+    known = installed()
+    kit = Kit.load(*(Path(name) if name.endswith((".py", ".toml")) else name for name in plugin or tuple(known)))
+    active = [
+        {"name": each.name, "origin": each.origin,
+         "hooks": sorted(hook for hook, bound in kit.hooks.items() if any(name == each.name for name, _ in bound))}
+        for each in kit.plugins
+    ]  # fmt: skip
+    books = [
+        {"id": book.id, "decides": book.decides, "versions": [
+            {"effective_from": str(each.effective_from), "digest": each.digest, "citation": each.citation} for each in book.versions]}
+        for book in kit.rulebooks.values()
+    ]  # fmt: skip
+    if json:
+        print_json({"installed": known, "loaded": active, "rulebooks": books})
+        return
+    for each in active:
+        print(f"{each['name']}  ({each['origin']})  {', '.join(each['hooks'])}")
+    for book in books:
+        for each_version in book["versions"]:
+            print(f"  {book['id']}  {each_version['effective_from']}  [{each_version['digest'][:12]}]  {each_version['citation']}")  # type: ignore[index]
+
+
+def run_hooks(plugin: tuple[str, ...], json: bool) -> None:
+    """List every hook with its kind, arguments, meaning and implementers."""
+    from volunteerkit import hooks, plugins
+    from volunteerkit.plugins import bind, find
+
+    named = plugin or tuple(plugins.installed())
+    bound = bind([find(name) for name in named])
+    rows: list[dict[str, Any]] = []
+    for name, kind in hooks.KINDS.items():
+        function = getattr(hooks, name)
+        rows.append({
+            "hook": name, "kind": kind, "arguments": list(inspect.signature(function).parameters),
+            "when": inspect.getdoc(function) or "", "implemented_by": [who for who, _ in bound[name]],
+        })  # fmt: skip
+    if json:
+        print_json(rows)
+        return
+    for row in rows:
+        print(f"{row['hook']}({', '.join(row['arguments'])})  [{row['kind']}]  ← {', '.join(row['implemented_by']) or '-'}")
+        print("    " + row["when"].replace("\n", "\n    ") + "\n")
+
+
+def run_doctor(db: str | None, key_file: Path | None, json: bool) -> None:
+    """Check what the library needs; exit code 1 when something is wrong."""
+    rows: list[tuple[str, str, str, str]] = [
+        ("python", "ok" if sys.version_info >= (3, 11) else "wrong", platform.python_version(), both("需要 3.11 以上", "3.11 or newer")),
+        ("sqlite", "ok" if sqlite3.sqlite_version_info >= (3, 37) else "wrong", sqlite3.sqlite_version, both("需要 3.37 以上", "3.37 or newer")),
+    ]  # fmt: skip
+    for extra, module in _EXTRAS:
+        try:
+            found = version(module) if find_spec(module) else ""
+        except PackageNotFoundError:
+            found = "?"
+        rows.append((module, "ok" if found else "missing", found, "" if found else f"pip install 'volunteerkit[{extra}]'"))
+    if db is not None:
+        try:
+            city = open_city(db, key_file=key_file)
+            with city.kit.open(city.engine, city.actor, read_only=True):
+                rows.append(("database", "ok", city.engine.dialect.name, ""))
+            key = find_key_file(db, key_file)
+            known = city.kit.cipher is not None
+            rows.append(("key", "ok" if known else "missing", city.kit.cipher.key_print if city.kit.cipher else "", "" if known else str(key)))
+        except VolunteerkitError as error:
+            rows.append(("database", "wrong", error.code, error.message()))
+    if json:
+        print_json([dict(zip(("what", "state", "found", "mend"), row, strict=True)) for row in rows])
+    else:
+        table = Table(both("项目", "what"), both("状态", "state"), both("所见", "found"), both("如何修正", "how to mend"))
+        for row in rows:
+            table.add_row(*row)
+        Console().print(table)
+    if any(row[1] == "wrong" for row in rows):
+        sys.exit(1)

@@ -1,0 +1,171 @@
+"""The five tables of a city: their columns, what people call them in Chinese and English, and word values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+import attrs
+
+from volunteerkit.exchange.cells import Cell, clean
+
+__all__ = ["ENTITIES", "PERSONAL", "REQUIRED", "Recognised", "recognise", "word"]
+
+# field: other headers for it, beside its own name; the first is the one of the sample's Chinese headers
+_VOLUNTEERS: Final = {
+    "volunteer_id": "志愿者编号 志愿者id 志愿者号 编号 volunteer volunteer_no volunteer_number member_id volid",
+    "name": "姓名 名字 志愿者姓名 full_name volunteer_name",
+    "sex": "性别 gender",
+    "birth_date": "出生日期 生日 出生年月日 dob date_of_birth birthday birth",
+    "resident_id": "身份证号 身份证号码 证件号码 居民身份证号 id_number identity_number id_card",
+    "phone": "手机 手机号 手机号码 电话 联系电话 mobile phone_number telephone",
+    "district": "县区 区县 所在区县 区域 area county",
+    "org_id": "所属组织编号 组织编号 所属组织 organization_id organisation_id organization",
+    "team_id": "服务队编号 所属服务队编号 团队编号 team",
+    "registered_at": "注册时间 注册日期 登记时间 registered_on registration_date dateregistered date_registered",
+    "status": "状态 审核状态 state",
+}
+_ORGANIZATIONS: Final = {
+    "org_id": "组织编号 所属组织编号 机构编号 organization_id organisation_id",
+    "org_name": "组织名称 机构名称 organization_name organisation_name",
+    "org_type": "组织类型 机构类型 organization_type",
+    "uscc": "统一社会信用代码 社会信用代码 credit_code",
+    "parent_org_id": "上级组织编号 上级组织 parent_id parent",
+    "registered_at": "注册时间 登记时间 registered_on",
+    "status": "状态 state",
+    "incubated": "孵化基地 是否入驻孵化基地",
+}
+_TEAMS: Final = {
+    "team_id": "服务队编号 团队编号 队伍编号 team",
+    "team_name": "服务队名称 团队名称 队伍名称",
+    "org_id": "所属组织编号 组织编号 organization_id organisation_id",
+    "status": "状态 state",
+}
+_PROJECTS: Final = {
+    "project_id": "项目编号 活动编号 project placementid opportunity_id",
+    "project_name": "项目名称 活动名称 title",
+    "brand": "品牌 志愿服务品牌",
+    "category": "类别 服务类别 类型",
+    "org_id": "所属组织编号 组织编号 organization_id organisation_id",
+    "start_date": "开始日期 起始日期 startdate",
+    "end_date": "结束日期 截止日期 enddate",
+    "recruit_target": "招募人数 计划招募人数 places",
+    "status": "状态 state",
+}
+_RECORDS: Final = {
+    "record_id": "记录编号 记录id 流水号 id",
+    "volunteer_id": "志愿者编号 志愿者id 志愿者号 volunteer volunteer_no volunteer_number member_id volid",
+    "project_id": "项目编号 活动编号 project placementid",
+    "team_id": "服务队编号 团队编号 team",
+    "service_date": "服务日期 活动日期 日期 date served_on sessiondate",
+    "start_time": "开始时间 签到时间 start sessionstarttime",
+    "end_time": "结束时间 签退时间 end",
+    "hours": "服务时长 时长 服务时长小时 小时数 hours_logged hourslogged duration",
+    "status": "状态 审核状态 state",
+    "source": "来源 记录方式 method",
+    "recorded_at": "录入时间 登记时间 created_at entered_at",
+}
+ENTITIES: Final[dict[str, dict[str, str]]] = {
+    "organizations": _ORGANIZATIONS,
+    "teams": _TEAMS,
+    "projects": _PROJECTS,
+    "volunteers": _VOLUNTEERS,
+    "service_records": _RECORDS,
+}
+"""The five tables, in the order in which they are loaded, each with its fields and their other headers."""
+
+REQUIRED: Final = {
+    "organizations": ("org_id", "org_name"),
+    "teams": ("team_id", "team_name", "org_id"),
+    "projects": ("project_id", "project_name", "org_id"),
+    "volunteers": ("volunteer_id", "name", "org_id", "registered_at"),
+    "service_records": ("volunteer_id", "project_id", "service_date", "hours", "status"),
+}
+PERSONAL: Final = frozenset({"name", "sex", "birth_date", "resident_id", "phone"})
+
+_WORDS: Final[dict[str, dict[str, str]]] = {
+    "status": {
+        "confirmed": "已确认 确认 已认定", "pending": "待审核 待确认 审核中", "rejected": "已驳回 驳回 未通过",
+        "cancelled": "已取消 取消 canceled", "approved": "已通过 通过", "suspended": "已暂停 暂停",
+        "deregistered": "已注销 注销", "active": "进行中 正常 有效", "dissolved": "已解散",
+    },
+    "source": {"checkin": "签到 扫码签到 check-in", "manual": "补录 手工 手工补录", "import": "导入", "claim": "申报 自主申报"},
+    "sex": {"M": "男 male 男性", "F": "女 female 女性"},
+    "incubated": {"yes": "是 true 1 y", "no": "否 false 0 n"},
+}  # fmt: skip
+_RECORD_STATES: Final = ("confirmed", "pending", "rejected", "cancelled")
+_FOUND: Final = {
+    field: {other.casefold(): name for name, others in words.items() for other in (name, *others.split())}
+    for field, words in _WORDS.items()
+}
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def word(field: str, text: str, allowed: Sequence[str] = ()) -> str:
+    """Return the word that ``text`` stands for, in Chinese or English; raises Cell word_unknown.
+
+    >>> word("status", "已确认"), word("sex", "Female")
+    ('confirmed', 'F')
+    """
+    found = _FOUND[field].get(clean(text).casefold())
+    if found is None or (allowed and found not in allowed):
+        raise Cell("status_unknown" if field == "status" else "word_unknown")
+    return found
+
+
+def record_state(text: str) -> str:
+    """Return the state of a service record; raises Cell status_unknown."""
+    return word("status", text, _RECORD_STATES)
+
+
+@attrs.frozen
+class Recognised:
+    """What a header was taken for: field -> column, and the columns nobody could place."""
+
+    entity: str
+    columns: dict[str, int]
+    unplaced: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+def _plain(header: str) -> str:
+    """A header without brackets, case and spaces: ``身份证号（虚构）`` is ``身份证号``."""
+    bare = re.sub(r"\(.*?\)", "", clean(header)).strip()
+    return re.sub(r"[\s_-]+", "_", bare).casefold()
+
+
+def _placed(entity: str, header: Sequence[str]) -> Recognised:
+    names = {
+        _plain(other): field
+        for field, others in reversed(ENTITIES[entity].items())
+        for other in (*reversed(others.split()), field)
+    }
+    columns: dict[str, int] = {}
+    unplaced = []
+    for position, title in enumerate(header):
+        field = names.get(_plain(title))
+        if field is None or field in columns:
+            unplaced.append(title)
+        else:
+            columns[field] = position
+    missing = tuple(field for field in REQUIRED[entity] if field not in columns)
+    return Recognised(entity, columns, tuple(unplaced), missing)
+
+
+def recognise(header: Sequence[str], stem: str = "") -> Recognised:
+    """Return which table a header belongs to and where its fields stand.
+
+    The file's name (``stem``) goes first when it is a table's; else the table that most columns fit and
+    nothing required is missing from. ``missing`` is not empty when none fits.
+
+    >>> recognise(["记录编号", "志愿者编号", "项目编号", "服务日期", "服务时长（小时）", "状态"]).entity
+    'service_records'
+    """
+    if stem.casefold() in ENTITIES:
+        return _placed(stem.casefold(), header)
+    found = [_placed(entity, header) for entity in ENTITIES]
+    return max(found, key=lambda each: (not each.missing, len(each.columns) - len(each.unplaced), -len(each.missing)))

@@ -1,0 +1,111 @@
+"""From a folder to the files in it, and from a file to rows of cells in one fixed order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from volunteerkit.errors import ImportRefused
+from volunteerkit.exchange import decoding
+from volunteerkit.exchange.cells import Cell
+from volunteerkit.exchange.layouts import ENTITIES, recognise
+
+__all__ = ["Plan", "Source", "plan_directory"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+Cells = Callable[[Sequence[str]], Sequence[str]]
+
+
+@attrs.frozen
+class Source:
+    """A file with a table of one kind.
+
+    ``fields`` is the order in which `rows` gives cells; ``titles`` are the file's own headers by field;
+    ``name`` is the source system, under whose name record ids are unique.
+    """
+
+    name: str
+    path: Path
+    entity: str
+    fields: tuple[str, ...]
+    titles: dict[str, str] = attrs.field(repr=False)
+    width: int
+    cells: Cells = attrs.field(repr=False)
+
+    def header(self, field: str) -> str:
+        """Return what the file calls ``field``."""
+        return self.titles.get(field, field)
+
+    def rows(self) -> Iterator[tuple[int, Sequence[str] | Cell]]:
+        """Yield (row number, cells in the order of ``fields``), or the Cell that says why a row is refused."""
+        width, cells = self.width, self.cells
+        rows = decoding.rows(self.path)
+        next(rows, None)
+        for number, row in rows:
+            if len(row) != width:
+                yield number, Cell("columns_mismatch", shown=str(len(row)))
+                continue
+            try:
+                yield number, cells(row)
+            except Cell as refused:
+                yield number, refused
+
+
+@attrs.frozen
+class Plan:
+    """The files of a folder in the order in which they are loaded."""
+
+    source: str
+    files: tuple[Source, ...]
+
+
+def _in_order(positions: Sequence[int | None], width: int) -> Cells:
+    if list(positions) == list(range(width)):
+        return lambda row: row
+    if None not in positions:
+        chosen: Any = itemgetter(*positions)
+        return chosen  # type: ignore[no-any-return]
+    return lambda row: [row[position] if position is not None else "" for position in positions]
+
+
+def plan_directory(folder: Path, mapping: Path | None = None, source: str = "city") -> Plan:
+    """Find the tables in a folder of CSV files, by name or by header; other files are left alone.
+
+    With ``mapping`` the folder has a foreign layout that the mapping file describes. Raises ImportRefused
+    when there is no such folder, no table in it, or a table lacks a required column.
+    """
+    if not folder.is_dir():
+        raise ImportRefused("folder_missing", folder=folder.name)
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".csv" and not path.name.startswith("truth_"))
+    if mapping is not None:
+        from volunteerkit.exchange.mapping import plan_mapped
+
+        return plan_mapped(folder, mapping)
+    found: dict[str, Source] = {}
+    for path in paths:
+        _, header = next(decoding.rows(path), (0, []))
+        placed = recognise(header, path.stem)
+        named = path.stem.casefold() in ENTITIES
+        if placed.missing and not named:
+            continue
+        if placed.missing:
+            raise ImportRefused("file_columns_missing", file=path.name, columns=", ".join(placed.missing),
+                                unplaced=", ".join(placed.unplaced) or "-")  # fmt: skip
+        if placed.entity in found:
+            raise ImportRefused("table_twice", entity=placed.entity, first=found[placed.entity].path.name, second=path.name)
+        fields = tuple(ENTITIES[placed.entity])
+        positions = [placed.columns.get(field) for field in fields]
+        titles = {field: header[position] for field, position in placed.columns.items()}
+        found[placed.entity] = Source(source, path, placed.entity, fields, titles, len(header),
+                                      _in_order(positions, len(header)))  # fmt: skip
+    if not found:
+        raise ImportRefused("no_table", folder=folder.name, expected=", ".join(f"{entity}.csv" for entity in ENTITIES))
+    return Plan(source, tuple(found[entity] for entity in ENTITIES if entity in found))

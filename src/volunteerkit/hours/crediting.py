@@ -1,0 +1,67 @@
+"""Records from the database as the rules take them, and crediting them under a desk's rulebook."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+
+from volunteerkit.errors import InvalidValue, nearest
+from volunteerkit.organizations.tables import organization
+from volunteerkit.projects.tables import project
+from volunteerkit.rules import Credited, Record, Rulebook, credit
+from volunteerkit.store.desk import Desk
+from volunteerkit.units import day_number, day_of
+
+__all__ = ["credit_rulebook", "credited_of", "person_facts", "rule_records"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def credit_rulebook(desk: Desk, name: str) -> Rulebook:
+    """Return the credit rulebook with this id; raises InvalidValue with the nearest one."""
+    known = [book.id for book in desk.rulebooks.values() if book.decides == "credit"]
+    if name not in known:
+        raise InvalidValue("rulebook_unknown", rulebook=name, known=", ".join(sorted(known)), guess=nearest(name, known))
+    book: Rulebook = desk.rulebooks[name]
+    return book
+
+
+def rule_records(desk: Desk, rows: Iterable[tuple[Any, ...]]) -> list[Record]:
+    """Return rows as records with their words.
+
+    A row is (record id, served_on, start_minute, clock_minutes, minutes, project id, organization id, method).
+    """
+    projects = {id_: (number, category) for id_, number, category in
+                desk.connection.execute(sa.select(project.c.id, project.c.number, project.c.category))}  # fmt: skip
+    organizations = {id_: number for id_, number in
+                     desk.connection.execute(sa.select(organization.c.id, organization.c.number))}  # fmt: skip
+    return [
+        Record(id_, on, start, clock, minutes, projects[place][1], projects[place][0], organizations[vouching], method)
+        for id_, on, start, clock, minutes, place, vouching, method in rows
+    ]
+
+
+def person_facts(registered_on: int, adult_on: int | None) -> dict[str, int]:
+    """Return a person's facts for the rules; the 60th birthday is 42 years after the 18th."""
+    facts = {"registered_on": registered_on}
+    if adult_on is not None:
+        day = day_of(adult_on)
+        try:
+            senior = day.replace(year=day.year + 42)
+        except ValueError:
+            senior = dt.date(day.year + 42, 3, 1)
+        facts |= {"adult_on": adult_on, "senior_on": day_number(senior)}
+    return facts
+
+
+def credited_of(
+    desk: Desk, rulebook: str, on: dt.date, records: list[Record], *, registered_on: int, adult_on: int | None
+) -> tuple[Rulebook, Credited]:
+    """Credit one person's records under the rulebook's version of day ``on``."""
+    book = credit_rulebook(desk, rulebook)
+    return book, credit(book.version_on(on), records, person_facts(registered_on, adult_on))

@@ -1,0 +1,1 @@
+"""Volunteers: who they are, and how they are registered."""
