@@ -8,7 +8,7 @@
     python3 dev.py bench [NAME] [--json] [--quick]
 
 --quick leaves slow tests out, or makes benchmarks small; other arguments of `test` go to pytest.
-Nothing outside this folder is changed. A second run skips what is done already.
+A second run skips what is done already.
 """
 
 from __future__ import annotations
@@ -216,12 +216,11 @@ def one_benchmark(arguments: list[str]) -> int:
     """Print one module's rows as JSON; whatever else it prints goes to stderr."""
     import importlib
 
-    path, answers = Path(arguments[0]), os.fdopen(os.dup(1), "w", encoding="utf-8")
+    path, answers = Path(arguments[0]), os.dup(1)
     os.dup2(2, 1)
     sys.path.insert(0, str(path.parent))
-    with answers:
-        json.dump(importlib.import_module(path.stem).run("--quick" in arguments), answers, ensure_ascii=False)
-    return 0
+    rows = importlib.import_module(path.stem).run("--quick" in arguments)
+    return 0 if os.write(answers, json.dumps(rows).encode()) else 1
 
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {

@@ -23,6 +23,7 @@ from volunteerkit.clock import Clock, system_clock, zone_named
 from volunteerkit.errors import PluginConflict, RetryableConflict, VolunteerkitError
 from volunteerkit.events import Event
 from volunteerkit.plugins import Bound, Plugin
+from volunteerkit.rating.tables import decision as _decision
 from volunteerkit.rules import FACTS, Fact, Rulebook, RuleFunction, builtin_rulebooks
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import place_of, reading, self_check, storage_errors
@@ -32,6 +33,7 @@ from volunteerkit.store.vault import Cipher
 __all__ = ["Kit"]
 
 T = TypeVar("T")
+_TABLES = (_decision,)  # imported so that they belong to the schema before it is created
 _TRIES = 10
 _DEADLINE_SECONDS = 30.0
 

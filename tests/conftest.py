@@ -1,0 +1,84 @@
+"""Fixtures for every test: databases, snapshots, the house's hypothesis profiles."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("quick", deadline=None, print_blob=True)
+settings.register_profile("campaign", deadline=None, print_blob=True, max_examples=5000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+ROOT = Path(__file__).resolve().parent.parent
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+
+_spec = importlib.util.spec_from_file_location("volunteerkit_tests_postgresql", Path(__file__).with_name("postgresql.py"))
+assert _spec is not None and _spec.loader is not None
+postgresql = importlib.util.module_from_spec(_spec)
+sys.modules[_spec.name] = postgresql
+_spec.loader.exec_module(postgresql)
+
+_names = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[Any]:
+    """One PostgreSQL server a worker, started when first asked for; skipped only where none is installed."""
+    found = postgresql.binaries()
+    if found is None:
+        reason = "no PostgreSQL server binaries here; on Debian: apt-get install postgresql"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with postgresql.running(found) as server:
+        yield server
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: Any) -> Iterator[str]:
+    """The address of a fresh, empty PostgreSQL database, dropped afterwards."""
+    import psycopg
+
+    name = f"city_{next(_names)}"
+    admin = postgresql_server.url("postgres").replace("+psycopg", "")
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+    yield postgresql_server.url(name)
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """The address of an SQLite file that does not exist yet."""
+    return f"sqlite:///{tmp_path / 'city.db'}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The address of an empty database: the test runs on SQLite and on PostgreSQL."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture
+def snapshot() -> Callable[[str, str], None]:
+    """Compare ``text`` with the file ``name`` under tests/snapshots; VOLUNTEERKIT_SNAPSHOTS=write rewrites it."""
+
+    def compare(name: str, text: str) -> None:
+        path = SNAPSHOTS / name
+        if os.environ.get("VOLUNTEERKIT_SNAPSHOTS") == "write":
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8", newline="\n")
+        assert path.is_file(), f"no snapshot {name}; look at the text, then run with VOLUNTEERKIT_SNAPSHOTS=write"
+        assert text == path.read_text("utf-8")
+
+    return compare
