@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import os
-import sys
+import runpy
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,28 +16,23 @@ settings.register_profile("quick", deadline=None, print_blob=True)
 settings.register_profile("campaign", deadline=None, print_blob=True, max_examples=5000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
-ROOT = Path(__file__).resolve().parent.parent
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 
-_spec = importlib.util.spec_from_file_location("volunteerkit_tests_postgresql", Path(__file__).with_name("postgresql.py"))
-assert _spec is not None and _spec.loader is not None
-postgresql = importlib.util.module_from_spec(_spec)
-sys.modules[_spec.name] = postgresql
-_spec.loader.exec_module(postgresql)
-
+# not imported by name: the folders beside it would then hide packages of the same name
+_postgresql = runpy.run_path(str(Path(__file__).with_name("postgresql.py")), run_name="postgresql")
 _names = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[Any]:
     """One PostgreSQL server a worker, started when first asked for; skipped only where none is installed."""
-    found = postgresql.binaries()
+    found = _postgresql["binaries"]()
     if found is None:
         reason = "no PostgreSQL server binaries here; on Debian: apt-get install postgresql"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
-    with postgresql.running(found) as server:
+    with _postgresql["running"](found) as server:
         yield server
 
 
@@ -71,14 +65,14 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def snapshot() -> Callable[[str, str], None]:
-    """Compare ``text`` with the file ``name`` under tests/snapshots; VOLUNTEERKIT_SNAPSHOTS=write rewrites it."""
+    """Compare a text with tests/snapshots/NAME; with VOLUNTEERKIT_SNAPSHOTS=write, write it there first."""
 
     def compare(name: str, text: str) -> None:
         path = SNAPSHOTS / name
         if os.environ.get("VOLUNTEERKIT_SNAPSHOTS") == "write":
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, "utf-8", newline="\n")
-        assert path.is_file(), f"no snapshot {name}; look at the text, then run with VOLUNTEERKIT_SNAPSHOTS=write"
+        assert path.is_file(), f"no snapshot {name}: read the text, then set VOLUNTEERKIT_SNAPSHOTS=write"
         assert text == path.read_text("utf-8")
 
     return compare

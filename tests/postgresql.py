@@ -22,7 +22,7 @@ USER, PASSWORD = "tester", "city"
 
 @attrs.frozen
 class Server:
-    """A running server: its address, folder, process and the versions it was found with."""
+    """A running server: its port on this machine, its folder, process and log."""
 
     port: int
     folder: Path
@@ -68,18 +68,23 @@ def running(bin_: Path) -> Iterator[Server]:
         if account:
             for path in (folder, folder / "password"):
                 os.chown(path, account.pw_uid, account.pw_gid)
-        subprocess.run(
-            [bin_ / "initdb", "-D", folder / "data", "-U", USER, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync",
-             "--auth=scram-sha-256", f"--pwfile={folder / 'password'}"],
-            check=True, capture_output=True, cwd=folder, **owner,
-        )  # fmt: skip
+        initdb = [bin_ / "initdb", "-D", folder / "data", "-U", USER, f"--pwfile={folder / 'password'}"]
+        options = ["-E", "UTF8", "--locale=C.UTF-8", "--auth=scram-sha-256", "--no-sync"]
+        subprocess.run([*initdb, *options], check=True, capture_output=True, cwd=folder, **owner)
         port, log = _free_port(), folder / "log"
+        start = [bin_ / "postgres", "-D", folder / "data", "-k", folder, "-h", "127.0.0.1", "-p", str(port)]
+        # a test's database need not survive a power cut
+        options = ["-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off"]
         with log.open("wb") as out:
             process = subprocess.Popen(
-                [*_dies_with_us(), bin_ / "postgres", "-D", folder / "data", "-k", folder, "-h", "127.0.0.1", "-p", str(port),
-                 "-F", "-c", "full_page_writes=off", "-c", "synchronous_commit=off", "-c", "max_connections=60"],
-                stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=folder, start_new_session=True, **owner,
-            )  # fmt: skip
+                [*_dies_with_us(), *start, *options],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                cwd=folder,
+                start_new_session=True,
+                **owner,
+            )
         _wait(bin_, process, port, log)
         yield Server(port, folder, process.pid, log)
     finally:

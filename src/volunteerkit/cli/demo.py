@@ -103,7 +103,7 @@ def _figures(city: Any, report: Any) -> tuple[ReportFigures, Any, Any]:
         city=both("新余市（虚构数据）", "Xinyu (fictitious data)"), as_of=rated.as_of, fictitious=True,
         registered=counted.registered, active=counted.active, claimed_minutes=counted.claimed_minutes,
         credited_minutes=counted.credited_minutes, stars=tuple((grade, grades[grade]) for grade in range(max(grades, default=0) + 1)),
-        hours_by_month=counted.by_month, by_organization=counted.by_organization,
+        hours_by_month=counted.by_month[-24:], by_organization=counted.by_organization,
         histogram=(("< 1 h", below), *bins, ("≥ 1500 h", above)), differences=counted.differences,
         refused=tuple(sorted(refused.items())), flagged=tuple(sorted(flagged.items())),
         explanation_zh=f"{example.volunteer}\n{example.assessment.explain('zh-CN')}",
