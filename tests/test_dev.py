@@ -85,10 +85,10 @@ def test_an_old_python_is_told_so(language: str, word: str, capsys: pytest.Captu
 class TestBench:
     """Benchmarks: a table for people, a list for programs."""
 
-    def benchmark(self, folder: Path, name: str, **changed: object) -> None:
+    def benchmark(self, folder: Path, file: str, /, **changed: object) -> None:
         row = {**ROW, **changed}
         text = f"def run(quick):\n    print('noise')\n    return [{row!r} | {{'quick': quick}}]\n"
-        (folder / "tests" / "benchmarks" / f"{name}.py").write_text(text, "utf-8")
+        (folder / "tests" / "benchmarks" / f"{file}.py").write_text(text, "utf-8")
 
     def test_json_is_a_list_and_nothing_else(self, copy: Path, tmp_path: Path) -> None:
         ready(copy)

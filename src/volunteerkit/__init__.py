@@ -43,6 +43,8 @@ __all__ = [
     "hours",
     "metadata",
     "new_id",
+    "organizations",
+    "projects",
     "rating",
     "volunteers",
 ]
@@ -53,7 +55,7 @@ _PLACES = {
     "Claim": "hours.model", "Kit": "kit", "Fact": "rules", "Rulebook": "rules", "RuleFunction": "rules",
     "Desk": "store.desk", "create_engine": "store.engine", "metadata": "store.schema", "KeyCipher": "store.vault",
 }  # fmt: skip
-_VERBS = {"hours", "rating", "volunteers"}
+_VERBS = {"hours", "organizations", "projects", "rating", "volunteers"}
 
 __version__ = "0.1.0"
 

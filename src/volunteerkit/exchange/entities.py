@@ -20,11 +20,11 @@ from volunteerkit.exchange.batches import FileReport, Refusals, finish_batch, ne
 from volunteerkit.exchange.cells import Cell, IdShapes, clean, mask, read_day, read_id, read_instant
 from volunteerkit.exchange.layouts import PERSONAL, word
 from volunteerkit.exchange.reading import Source
-from volunteerkit.hours.tables import account
 from volunteerkit.ledger import honour_account, issuer_account
 from volunteerkit.organizations.tables import organization, team
 from volunteerkit.projects.tables import project
 from volunteerkit.store.desk import Desk
+from volunteerkit.store.schema import account
 from volunteerkit.store.vault import Cipher, blind, row_digest, vault
 from volunteerkit.units import day_number, day_of
 from volunteerkit.volunteers.identity import Identity, adult_on, read_identity

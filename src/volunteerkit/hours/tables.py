@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from volunteerkit.store.schema import append_only, id_column, integer, table
 
-__all__ = ["account", "flag", "service_record", "transfer"]
+__all__ = ["flag", "service_record", "transfer"]
 
 service_record = table(
     "service_record",
@@ -77,14 +77,6 @@ _resolves = transfer.c.refers_to.is_not(None)
 # CONFIRM, REJECT and REVERSE name what they end: each can be ended once (L3, L8).
 sa.Index("uq_vk_transfer_refers", transfer.c.refers_to, unique=True, sqlite_where=_resolves,
          postgresql_where=_resolves)  # fmt: skip
-
-account = table(
-    "account",
-    id_column(),
-    sa.Column("posted_minutes", integer, nullable=False),
-    sa.Column("pending_minutes", integer, nullable=False),
-)
-"""Balances as a roll-up: credits minus debits. ``volunteerkit verify`` recomputes every one."""
 
 flag = table(
     "flag",

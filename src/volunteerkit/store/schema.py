@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-__all__ = ["SCHEMA_VERSION", "append_only", "event", "head", "id_column", "integer", "meta", "metadata", "table"]
+__all__ = ["SCHEMA_VERSION", "account", "append_only", "delivery", "event", "head", "id_column", "integer", "meta", "metadata", "table"]
 
 SCHEMA_VERSION: Final = 1
 
@@ -106,5 +106,13 @@ delivery = table(
     sa.Column("failures", integer, nullable=False, server_default="0"),
 )
 """How far each plugin's react hook has come; a failing one waits alone."""
+
+account = table(
+    "account",
+    id_column(),
+    sa.Column("posted_minutes", integer, nullable=False),
+    sa.Column("pending_minutes", integer, nullable=False),
+)
+"""Balances as a roll-up: credits minus debits. ``volunteerkit verify`` recomputes every one."""
 
 append_only(event)

@@ -1,0 +1,58 @@
+"""What registering a thing of any kind shares: a fresh id, a free number, its account, its event."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+
+from volunteerkit.errors import Finding, InvalidValue, NotFound, Refused
+from volunteerkit.store.desk import Desk
+from volunteerkit.store.posting import driver, take_numbers, write_event
+from volunteerkit.store.schema import account
+
+__all__ = ["checked_text", "id_of", "register_row"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def checked_text(name: str, value: str, most: int = 200) -> str:
+    """Return a text of 1 to ``most`` printable characters without spaces around it; raises InvalidValue."""
+    text = value.strip() if isinstance(value, str) else ""
+    if not text or len(text) > most or any(ord(letter) < 32 or ord(letter) == 127 for letter in text):
+        # the value itself may be a person's name, so only its length is told
+        raise InvalidValue(name=name, value=f"({len(text)})", allowed=f"1 … {most} printable characters")
+    return text
+
+
+def id_of(desk: Desk, table: sa.Table, kind: str, number: str) -> int:
+    """Return the id behind a number; raises NotFound."""
+    found: int | None = desk.connection.execute(sa.select(table.c.id).where(table.c.number == number)).scalar()
+    if found is None:
+        raise NotFound(kind=kind, id=number)
+    return found
+
+
+def register_row(
+    desk: Desk, table: sa.Table, type: str, number: str, values: dict[str, Any], holder: Callable[[int], int] | None = None
+) -> int:
+    """Insert a row under a free ``number`` with its account (if it has one) and its event; return its id.
+
+    Raises Refused when the number is taken.
+    """
+    connection = desk.connection
+    if connection.execute(sa.select(table.c.id).where(table.c.number == number)).first() is not None:
+        raise Refused(Finding("already_registered", {"number": number}))
+    execute = driver(connection)
+    numbers = take_numbers(execute)
+    # Numbered under the head that every writer holds, so two registrations never take the same id.
+    id_ = (connection.execute(sa.select(sa.func.max(table.c.id))).scalar() or 0) + 1
+    connection.execute(sa.insert(table).values(id=id_, number=number, **values))
+    if holder is not None:
+        connection.execute(sa.insert(account).values(id=holder(id_), posted_minutes=0, pending_minutes=0))
+    subject = f"{table.name.removeprefix('vk_')}:{id_}"
+    write_event(execute, desk, numbers, bytes(numbers.transfer_hash), type, subject, {"number": number})
+    return id_
