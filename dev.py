@@ -30,8 +30,7 @@ VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 EXE = ".exe" if os.name == "nt" else ""
 PYTHON = BIN / f"python{EXE}"
-TOOLS = ROOT / ".tools"
-UV = TOOLS / "bin" / f"uv{EXE}"
+UV = ROOT / ".tools" / "bin" / f"uv{EXE}"
 
 
 def chinese() -> bool:
@@ -53,11 +52,9 @@ def stop(zh: str, en: str, detail: str = "") -> None:
 
 def call(*command: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run a command with none of the caller's Python in its environment, and ``more`` added to it."""
-    unwanted = ("VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH")
-    env = {name: value for name, value in os.environ.items() if name not in unwanted} | options.pop(
-        "more", {}
-    )
-    env.update(PYTHONUTF8="1", UV_PYTHON_DOWNLOADS="never", PIP_DISABLE_PIP_VERSION_CHECK="1")
+    env = {**os.environ, "PYTHONUTF8": "1", "UV_PYTHON_DOWNLOADS": "never", **options.pop("more", {})}
+    for name in ("VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH"):
+        env.pop(name, None)
     sys.stdout.flush()
     return subprocess.run([str(part) for part in command], env=env, check=False, encoding="utf-8", **options)
 
@@ -101,25 +98,26 @@ def have_uv() -> bool:
     """Return whether uv is in .tools, after bringing it there if need be."""
     if quiet(UV, "--version")[1].startswith("uv 0.13."):
         return True
-    quiet(sys.executable, "-m", "pip", "install", "-q", "--upgrade", "--target", TOOLS, "uv>=0.13,<0.14")
+    quiet(
+        sys.executable, "-m", "pip", "install", "-q", "--upgrade", "--target", UV.parents[1], "uv>=0.13,<0.14"
+    )
     if quiet(UV, "--version")[0] == 0:
         return True
     say("取不到 uv，改用 venv 和 pip（慢一些）。", "uv cannot be had; venv and pip do the same, more slowly.")
     return False
 
 
-def make_venv(with_uv: bool) -> None:
-    """Make .venv with this Python, unless it is there already."""
+def make_venv(with_uv: bool, made_here: bool) -> None:
+    """Make .venv with this Python, unless it is there already; one that was moved would not run."""
     made_with = quiet(PYTHON, "-c", "import sys; print(sys.version, sys.prefix)")[1].strip()
-    if made_with == f"{sys.version} {VENV}" and (with_uv or quiet(PYTHON, "-m", "pip", "--version")[0] == 0):
+    has_tool = with_uv or quiet(PYTHON, "-m", "pip", "--version")[0] == 0
+    if made_here and has_tool and made_with == f"{sys.version} {VENV}":
         return
     with_tool = (UV, "venv", "-q", "--clear", "--python", sys.executable, VENV)
     failed, detail = quiet(*with_tool) if with_uv else quiet(sys.executable, "-m", "venv", "--clear", VENV)
     if failed:
-        needed = "apt-get install python3-pip python3-venv"
-        stop(
-            f"建不了 .venv。在 Debian 上先运行：{needed}", f"No .venv. On Debian run first: {needed}", detail
-        )
+        mend = "apt-get install python3-pip python3-venv"
+        stop(f"建不了 .venv。在 Debian 上先运行：{mend}", f"No .venv. On Debian run first: {mend}", detail)
 
 
 def install(*groups: str) -> None:
@@ -131,7 +129,7 @@ def install(*groups: str) -> None:
         return
     started = time.monotonic()
     say("准备环境……", "Preparing the environment …")
-    make_venv(with_uv := have_uv())
+    make_venv(with_uv := have_uv(), have.get("root", str(ROOT)) == str(ROOT))
     wanted = ["-c", PINS, "-e", f"{ROOT}[all]", *(part for each in PLUGINS for part in ("-e", each))]
     wanted += requirements(groups)
     if with_uv:
@@ -142,7 +140,8 @@ def install(*groups: str) -> None:
     if failed:
         mend = "python3 -m pip config set global.index-url URL"
         stop(f"安装失败。若网络不通，请换软件源：{mend}", f"Not installed. No network? Try {mend}", detail)
-    stamp.write_text(json.dumps({"state": now, "groups": sorted(before | set(groups))}), "utf-8")
+    made = {"root": str(ROOT), "state": now, "groups": sorted(before | {*groups})}
+    stamp.write_text(json.dumps(made), "utf-8")
     say(
         f"环境就绪，用时 {time.monotonic() - started:.1f} 秒。",
         f"Ready after {time.monotonic() - started:.1f} s.",
@@ -231,8 +230,8 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
 
 def main(arguments: list[str]) -> int:
     """Run a command and return its exit code."""
-    this = ".".join(map(str, sys.version_info[:3]))
     if sys.version_info < (3, 11):
+        this = ".".join(map(str, sys.version_info[:3]))
         stop(
             f"需要 Python 3.11 或更新版本，这是 {this}。", f"Python 3.11 or newer is needed; this is {this}."
         )

@@ -30,7 +30,9 @@ def matrix() -> dict[str, dict[str, str]]:
     import tomllib
 
     data = tomllib.loads(files("volunteerkit").joinpath("access.toml").read_text("utf-8"))
-    return {action: {role: data["roles"][role] for role in roles} for action, roles in data["actions"].items()}
+    return {
+        action: {role: data["roles"][role] for role in roles} for action, roles in data["actions"].items()
+    }
 
 
 @attrs.frozen

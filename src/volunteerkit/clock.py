@@ -53,5 +53,11 @@ def new_id(now: dt.datetime) -> str:
     36
     """
     milliseconds = int(now.timestamp() * 1000)
-    bits = (milliseconds << 80) | (0x7 << 76) | (secrets.randbits(12) << 64) | (0b10 << 62) | secrets.randbits(62)
+    bits = (
+        (milliseconds << 80)
+        | (0x7 << 76)
+        | (secrets.randbits(12) << 64)
+        | (0b10 << 62)
+        | secrets.randbits(62)
+    )
     return str(uuid.UUID(int=bits))

@@ -24,7 +24,7 @@ from volunteerkit.errors import Finding
 if TYPE_CHECKING:
     from volunteerkit.events import Event
     from volunteerkit.hours.model import Claim, Overlap
-    from volunteerkit.rules import Fact, RuleFunction, Rulebook
+    from volunteerkit.rules import Fact, Rulebook, RuleFunction
     from volunteerkit.store.desk import Desk
 
 __all__ = [

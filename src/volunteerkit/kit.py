@@ -85,7 +85,16 @@ class Kit:
 
     def desk(self, connection: sa.Connection, actor: Actor, *, now: dt.datetime | None = None) -> Desk:
         """Return a desk on the portal's own open transaction; nothing is committed here."""
-        return Desk(connection, actor, now or self.clock(), self.zone, self.hooks, self.rulebooks, self.functions, self.cipher)
+        return Desk(
+            connection,
+            actor,
+            now or self.clock(),
+            self.zone,
+            self.hooks,
+            self.rulebooks,
+            self.functions,
+            self.cipher,
+        )
 
     @contextmanager
     def open(self, engine: sa.Engine, actor: Actor, *, read_only: bool = False) -> Iterator[Desk]:
@@ -131,7 +140,17 @@ class Kit:
             return answer
         answer = work(desk)
         numbers = take_numbers(execute)
-        write_event(execute, desk, numbers, numbers.transfer_hash, "unit.run", f"key:{key}", {"answer": answer}, key, request)
+        write_event(
+            execute,
+            desk,
+            numbers,
+            numbers.transfer_hash,
+            "unit.run",
+            f"key:{key}",
+            {"answer": answer},
+            key,
+            request,
+        )
         return json.loads(json.dumps(answer))  # type: ignore[no-any-return]
 
     def migrate(self, engine: sa.Engine) -> None:
@@ -212,7 +231,9 @@ def _rulebooks(
     questions: dict[str, str] = {}
     for plugin, value in given:
         try:
-            book = Rulebook.read(value, functions=functions, facts=facts) if isinstance(value, Path) else value
+            book = (
+                Rulebook.read(value, functions=functions, facts=facts) if isinstance(value, Path) else value
+            )
         except VolunteerkitError as error:
             error.add_note(f"plugin {plugin}, hook vk_rulebooks")
             raise
@@ -221,7 +242,9 @@ def _rulebooks(
         # Several ways of crediting may stand side by side; a city has one ladder for a question.
         clash = owners.get(book.id) or (questions.get(book.decides) if book.decides != "credit" else None)
         if clash:
-            raise PluginConflict(what=book.decides if book.decides in questions else book.id, first=clash, second=plugin)
+            raise PluginConflict(
+                what=book.decides if book.decides in questions else book.id, first=clash, second=plugin
+            )
         owners[book.id] = questions[book.decides] = plugin
         books[book.id] = book
     return books

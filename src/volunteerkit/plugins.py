@@ -62,7 +62,9 @@ def find(asked: str | Path | ModuleType | object) -> Plugin:
 def _from_name(name: str) -> Plugin:
     known = installed()
     if name not in known:
-        raise PluginError("plugin_unknown", plugin=name, known=", ".join(known) or "-", guess=nearest(name, known))
+        raise PluginError(
+            "plugin_unknown", plugin=name, known=", ".join(known) or "-", guess=nearest(name, known)
+        )
     try:
         return Plugin(name, known[name], importlib.import_module(known[name]))
     except Exception as error:
@@ -83,7 +85,9 @@ def _from_file(path: Path) -> Plugin:
         spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[spec.name]
-        raise PluginError("plugin_import", plugin=path.name, problem=f"{type(error).__name__}: {error}") from error
+        raise PluginError(
+            "plugin_import", plugin=path.name, problem=f"{type(error).__name__}: {error}"
+        ) from error
     return Plugin(path.stem, path.name, module)
 
 
@@ -132,7 +136,9 @@ def bind(plugins: Iterable[Plugin]) -> Bound:
 
 
 def _first_line(error: Exception) -> str:
-    return next((line for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__).strip()
+    return next(
+        (line for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__
+    ).strip()
 
 
 def _only_named(function: Callable[..., Any], names: Iterable[str]) -> Callable[..., Any]:

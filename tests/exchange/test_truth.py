@@ -41,7 +41,9 @@ def close_engines() -> Iterator[None]:
 def made_city(folder: Path, *options: str) -> Path:
     maker = SHARED / "tools" / "make_city.py"
     small = ("--volunteers", "1500", "--orgs", "60", "--projects", "80", "--records", "12000")
-    subprocess.run([sys.executable, maker, "--out", folder, *small, *options], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, maker, "--out", folder, *small, *options], check=True, capture_output=True
+    )
     return folder
 
 
@@ -69,7 +71,11 @@ def differences(kit: Kit, engine: sa.Engine, folder: Path) -> list[str]:
             columns = (rated.volunteers, rated.credited_minutes, rated.claimed_minutes, rated.service_records)
             for number, credited, claimed, records in zip(*columns, strict=True):
                 true = truth[number]
-                wanted = (true[f"credited_minutes_{rulebook}"], true["credited_minutes_plain"], true["credited_records"])
+                wanted = (
+                    true[f"credited_minutes_{rulebook}"],
+                    true["credited_minutes_plain"],
+                    true["credited_records"],
+                )
                 if wanted != (str(credited), str(claimed), str(records)):
                     found.append(f"{rulebook} {number}: {credited}, {claimed}, {records} instead of {wanted}")
         if not verify_store(desk.connection).holds:
@@ -82,7 +88,10 @@ def refused_rows(engine: sa.Engine, folder: Path, encoding: str) -> dict[str, st
     with (folder / "service_records.csv").open(encoding=encoding, newline="") as file:
         ids = {number: row[0] for number, row in enumerate(csv.reader(file), 1)}
     with engine.connect() as connection:
-        return {ids[row]: reason for row, reason in connection.execute(sa.select(quarantine.c.row, quarantine.c.reason))}
+        return {
+            ids[row]: reason
+            for row, reason in connection.execute(sa.select(quarantine.c.row, quarantine.c.reason))
+        }
 
 
 def true_refusals(folder: Path) -> dict[str, str]:
@@ -119,7 +128,8 @@ def stored(engine: sa.Engine) -> dict[str, list[Any]]:
     """Everything in the database."""
     with engine.connect() as connection:
         return {
-            name: sorted(map(repr, connection.execute(sa.select(part)))) for name, part in volunteerkit.metadata.tables.items()
+            name: sorted(map(repr, connection.execute(sa.select(part))))
+            for name, part in volunteerkit.metadata.tables.items()
         }
 
 

@@ -30,10 +30,17 @@ app = App(
 _work = Group(_("日常工作", "Daily work"), sort_key=1)
 _look = Group(_("检查与了解", "Look and check"), sort_key=2)
 
-Db = Annotated[str, Parameter(help=_("SQLite 文件，或 postgresql://… 地址", "an SQLite file, or postgresql://…"))]
+Db = Annotated[
+    str, Parameter(help=_("SQLite 文件，或 postgresql://… 地址", "an SQLite file, or postgresql://…"))
+]
 Key = Annotated[
     Path | None,
-    Parameter(help=_("密钥文件（默认在 SQLite 文件旁：数据库名.key）", "key file (default: beside the SQLite file, NAME.key)")),
+    Parameter(
+        help=_(
+            "密钥文件（默认在 SQLite 文件旁：数据库名.key）",
+            "key file (default: beside the SQLite file, NAME.key)",
+        )
+    ),
 ]
 Plugins = Annotated[
     tuple[str, ...],
@@ -42,15 +49,23 @@ Plugins = Annotated[
 ]  # fmt: skip
 Zone = Annotated[str, Parameter(help=_("城市所在时区", "the city's time zone"))]
 AsOf = Annotated[dt.date | None, Parameter(help=_("截至日期，默认今天", "as of this day, default today"))]
-Json = Annotated[bool, Parameter(name="--json", negative=(), help=_("只打印 JSON", "print JSON and nothing else"))]
-Credit = Annotated[str, Parameter(name="--rulebook", help=_("计时规则：plain 或 union", "credit rulebook: plain or union"))]
+Json = Annotated[
+    bool, Parameter(name="--json", negative=(), help=_("只打印 JSON", "print JSON and nothing else"))
+]
+Credit = Annotated[
+    str, Parameter(name="--rulebook", help=_("计时规则：plain 或 union", "credit rulebook: plain or union"))
+]
 
 
 @app.command(group=_work)
 def demo(
     *,
-    small: Annotated[bool, Parameter(negative=(), help=_("约十分之一大小的城市", "a city a tenth the size"))] = False,
-    db: Annotated[Path | None, Parameter(help=_("数据库文件（默认 demo.db）", "database file (default demo.db)"))] = None,
+    small: Annotated[
+        bool, Parameter(negative=(), help=_("约十分之一大小的城市", "a city a tenth the size"))
+    ] = False,
+    db: Annotated[
+        Path | None, Parameter(help=_("数据库文件（默认 demo.db）", "database file (default demo.db)"))
+    ] = None,
     out: Annotated[Path, Parameter(help=_("报告文件", "the report"))] = Path("report.html"),
 ) -> None:
     """Make a fictitious city of Xinyu's size, import it, rate it, explain a star, write report.html."""
@@ -65,7 +80,9 @@ def import_(
     /,
     *,
     db: Db,
-    mapping: Annotated[Path | None, Parameter(help=_("外来格式的映射文件", "mapping file for a foreign layout"))] = None,
+    mapping: Annotated[
+        Path | None, Parameter(help=_("外来格式的映射文件", "mapping file for a foreign layout"))
+    ] = None,
     as_of: AsOf = None,
     key_file: Key = None,
     plugin: Plugins = (),
@@ -98,7 +115,9 @@ def rate(
     db: Db,
     rulebook: Credit = "union",
     as_of: AsOf = None,
-    decide: Annotated[bool, Parameter(negative=(), help=_("把变化的星级写成决定", "keep changed grades as decisions"))] = False,
+    decide: Annotated[
+        bool, Parameter(negative=(), help=_("把变化的星级写成决定", "keep changed grades as decisions"))
+    ] = False,
     plugin: Plugins = (),
     key_file: Key = None,
     zone: Zone = "Asia/Shanghai",
@@ -137,7 +156,9 @@ def statement(
     db: Db,
     rulebook: Credit = "union",
     as_of: AsOf = None,
-    known_at: Annotated[int | None, Parameter(help=_("按当时所知：账本序号", "as known then: the ledger's seq"))] = None,
+    known_at: Annotated[
+        int | None, Parameter(help=_("按当时所知：账本序号", "as known then: the ledger's seq"))
+    ] = None,
     plugin: Plugins = (),
     key_file: Key = None,
     zone: Zone = "Asia/Shanghai",

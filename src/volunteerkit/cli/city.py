@@ -33,8 +33,15 @@ def __dir__() -> list[str]:
 def progress_shown(quiet: bool = False) -> Iterator[Any]:
     """Yield a function (file, rows) that moves a progress line on a terminal and is silent elsewhere."""
     console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed:,}"), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=quiet or not console.is_terminal, transient=True) as progress:
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TextColumn("{task.completed:,}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(
+        *columns, console=console, disable=quiet or not console.is_terminal, transient=True
+    ) as progress:
         tasks: dict[str, Any] = {}
 
         def told(file: str, rows: int) -> None:
@@ -53,7 +60,9 @@ def run_import(folder: Path, db: str, mapping: Path | None, as_of: dt.date | Non
     plan_directory(folder, mapping)  # a folder that cannot be imported makes no database
     city = open_city(db, key_file=key_file, plugin=plugin, zone=zone, create=True)
     with progress_shown(json) as progress:
-        report = city.kit.import_directory(city.engine, city.actor, folder, mapping=mapping, as_of=as_of, progress=progress)
+        report = city.kit.import_directory(
+            city.engine, city.actor, folder, mapping=mapping, as_of=as_of, progress=progress
+        )
     if json:
         print_json(report.as_dict())
     else:
@@ -73,7 +82,10 @@ def print_import(report: Any, db: str) -> None:
         table.add_row(file.file, f"{file.read:,}", f"{file.new:,}", f"{file.updated:,}", f"{file.unchanged:,}", credited,
                       f"{sum(file.skipped.values()):,}", f"{sum(file.refused.values()):,}")  # fmt: skip
     console.print(table)
-    for title, attribute in ((both("拒绝的行", "Refused rows"), "refused"), (both("存疑但计入的行", "Flagged, still credited"), "flagged")):
+    for title, attribute in (
+        (both("拒绝的行", "Refused rows"), "refused"),
+        (both("存疑但计入的行", "Flagged, still credited"), "flagged"),
+    ):
         counts: Counter[str] = Counter()
         for file in report.files:
             counts.update(getattr(file, attribute))
@@ -99,7 +111,9 @@ def run_quarantine(db: str, out: Path | None, reason: str | None, json: bool) ->
     city = open_city(db)
     latest = sa.select(sa.func.max(batch.c.id)).group_by(batch.c.source, batch.c.file)
     query = (
-        sa.select(batch.c.file, quarantine.c.row, quarantine.c.column, quarantine.c.value, quarantine.c.reason)
+        sa.select(
+            batch.c.file, quarantine.c.row, quarantine.c.column, quarantine.c.value, quarantine.c.reason
+        )
         .join(batch, batch.c.id == quarantine.c.batch_id)
         .where(quarantine.c.batch_id.in_(latest))
         .order_by(batch.c.file, quarantine.c.row)
@@ -120,7 +134,12 @@ def run_quarantine(db: str, out: Path | None, reason: str | None, json: bool) ->
             table.add_row(*(str(cell) for cell in row))
         Console().print(table)
         if len(rows) > 200:
-            print(both(f"还有 {len(rows) - 200} 行；用 --out 文件.csv 全部导出。", f"{len(rows) - 200} more; --out FILE.csv writes all."))
+            print(
+                both(
+                    f"还有 {len(rows) - 200} 行；用 --out 文件.csv 全部导出。",
+                    f"{len(rows) - 200} more; --out FILE.csv writes all.",
+                )
+            )
 
 
 def run_rate(db: str, rulebook: str, as_of: dt.date | None, decide: bool, plugin: tuple[str, ...],
@@ -147,7 +166,9 @@ def run_rate(db: str, rulebook: str, as_of: dt.date | None, decide: bool, plugin
 
 def print_stars(counts: Counter[int], ladder: str, as_of: dt.date) -> None:
     """Print volunteers per star."""
-    table = Table(title=both(f"志愿者星级（{ladder}，截至 {as_of}）", f"Volunteers per star ({ladder}, as of {as_of})"))
+    table = Table(
+        title=both(f"志愿者星级（{ladder}，截至 {as_of}）", f"Volunteers per star ({ladder}, as of {as_of})")
+    )
     table.add_column(both("星级", "stars"))
     table.add_column(both("人数", "volunteers"), justify="right")
     for grade in sorted(counts):
@@ -190,10 +211,23 @@ def run_statement(volunteer: str, db: str, rulebook: str, as_of: dt.date | None,
             ],
         })  # fmt: skip
         return
-    title = both(f"{volunteer} 截至 {found.as_of}，按账本序号 {found.known_at} 所知", f"{volunteer} as of {found.as_of}, as known at seq {found.known_at}")
+    title = both(
+        f"{volunteer} 截至 {found.as_of}，按账本序号 {found.known_at} 所知",
+        f"{volunteer} as of {found.as_of}, as known at seq {found.known_at}",
+    )
     table = Table(title=title)
-    for zh, en in (("序号", "seq"), ("日期", "day"), ("项目", "project"), ("申报", "claimed"), ("确认", "confirmed"), ("计入", "credited"), ("原因", "reasons")):
-        table.add_column(both(zh, en), justify="right" if en in ("claimed", "confirmed", "credited") else "left")
+    for zh, en in (
+        ("序号", "seq"),
+        ("日期", "day"),
+        ("项目", "project"),
+        ("申报", "claimed"),
+        ("确认", "confirmed"),
+        ("计入", "credited"),
+        ("原因", "reasons"),
+    ):
+        table.add_column(
+            both(zh, en), justify="right" if en in ("claimed", "confirmed", "credited") else "left"
+        )
     for line in found.lines:
         reasons = "; ".join(reason.message() for reason in line.reasons)
         table.add_row(str(line.seq), str(line.served_on), line.project, str(line.claimed_minutes), str(line.confirmed_minutes),
@@ -213,9 +247,18 @@ def run_export(db: str, out: Path, rulebook: str, as_of: dt.date | None, plugin:
         desk.permit("hours.export")
         rated = rating.rate_city(desk, rulebook=rulebook, as_of=as_of)
     grades: list[Any] = list(rated.grades) or [""] * len(rated.ids)
-    rows = zip(rated.volunteers, rated.claimed_minutes, rated.credited_minutes, rated.service_records, grades, strict=True)
+    rows = zip(
+        rated.volunteers,
+        rated.claimed_minutes,
+        rated.credited_minutes,
+        rated.service_records,
+        grades,
+        strict=True,
+    )
     write_csv(out, ("volunteer_id", "claimed_minutes", "credited_minutes", "records", "grade"), rows)
-    print(both(f"已写入 {len(rated.ids)} 行：{out}", f"Wrote {len(rated.ids)} rows to {out}"), file=sys.stderr)
+    print(
+        both(f"已写入 {len(rated.ids)} 行：{out}", f"Wrote {len(rated.ids)} rows to {out}"), file=sys.stderr
+    )
 
 
 def write_csv(path: Path, header: tuple[str, ...], rows: Any) -> None:
@@ -235,4 +278,6 @@ def write_csv(path: Path, header: tuple[str, ...], rows: Any) -> None:
         aside.replace(path)
     except OSError as error:
         aside.unlink(missing_ok=True)
-        raise StorageError("file_not_written", place=str(path), problem=error.strerror or type(error).__name__) from None
+        raise StorageError(
+            "file_not_written", place=str(path), problem=error.strerror or type(error).__name__
+        ) from None

@@ -91,7 +91,12 @@ def _cipher(db: str, key_file: Path | None, create: bool) -> Any:
 
 
 def open_city(
-    db: str, *, key_file: Path | None = None, plugin: tuple[str, ...] = (), zone: str = "Asia/Shanghai", create: bool = False
+    db: str,
+    *,
+    key_file: Path | None = None,
+    plugin: tuple[str, ...] = (),
+    zone: str = "Asia/Shanghai",
+    create: bool = False,
 ) -> City:
     """Open the database ``db`` with its kit; with ``create`` make the tables and the key if missing.
 

@@ -42,7 +42,12 @@ def run_demo(*, small: bool, db: Path, out: Path) -> None:
     print_stars(Counter(rated.grades), rated.ladder, rated.as_of)
     _tables(console, figures)
     print()
-    print(both(f"例：志愿者 {example.volunteer} 的星级及理由", f"For example: the star of volunteer {example.volunteer}, with reasons"))
+    print(
+        both(
+            f"例：志愿者 {example.volunteer} 的星级及理由",
+            f"For example: the star of volunteer {example.volunteer}, with reasons",
+        )
+    )
     print(example.assessment.explain())
     write_report(out, figures)
     print()
@@ -86,7 +91,10 @@ def _figures(city: Any, report: Any) -> tuple[ReportFigures, Any, Any]:
     with city.kit.open(city.engine, city.actor, read_only=True) as desk:
         counted = city_figures(desk)
         # a volunteer with a star and a next one within reach tells most
-        place = max(range(len(rated.ids)), key=lambda i: (rated.grades[i] in (1, 2), rated.credited_minutes[i] % 12000))
+        place = max(
+            range(len(rated.ids)),
+            key=lambda i: (rated.grades[i] in (1, 2), rated.credited_minutes[i] % 12000),
+        )
         example = rating.rate_volunteer(desk, rated.volunteers[place])
         books = [city.kit.rulebooks["union"], city.kit.rulebooks[rated.ladder]]
         versions = [(book.id, book.version_on(rated.as_of)) for book in books]
@@ -97,7 +105,9 @@ def _figures(city: Any, report: Any) -> tuple[ReportFigures, Any, Any]:
         refused.update(file.refused)
         flagged.update(file.flagged)
     active = [minutes for minutes in rated.credited_minutes if minutes > 0]
-    bins = [(f"{low}–{high} h", sum(low * 60 <= minutes < high * 60 for minutes in active)) for low, high in _BINS]
+    bins = [
+        (f"{low}–{high} h", sum(low * 60 <= minutes < high * 60 for minutes in active)) for low, high in _BINS
+    ]
     below, above = sum(minutes < 60 for minutes in active), sum(minutes >= 1500 * 60 for minutes in active)
     return ReportFigures(
         city=both("新余市（虚构数据）", "Xinyu (fictitious data)"), as_of=rated.as_of, fictitious=True,
@@ -126,5 +136,3 @@ def _tables(console: Console, figures: ReportFigures) -> None:
         for row in rows:
             table.add_row(row[0], hours_text(row[1]), hours_text(row[2]))
         console.print(table)
-
-

@@ -57,7 +57,9 @@ def run_plugins(plugin: tuple[str, ...], json: bool) -> None:
     from volunteerkit.plugins import installed
 
     known = installed()
-    kit = Kit.load(*(Path(name) if name.endswith((".py", ".toml")) else name for name in plugin or tuple(known)))
+    kit = Kit.load(
+        *(Path(name) if name.endswith((".py", ".toml")) else name for name in plugin or tuple(known))
+    )
     active = [
         {"name": each.name, "origin": each.origin,
          "hooks": sorted(hook for hook, bound in kit.hooks.items() if any(name == each.name for name, _ in bound))}
@@ -75,7 +77,9 @@ def run_plugins(plugin: tuple[str, ...], json: bool) -> None:
         print(f"{each['name']}  ({each['origin']})  {', '.join(each['hooks'])}")
     for book in books:
         for each_version in book["versions"]:
-            print(f"  {book['id']}  {each_version['effective_from']}  [{each_version['digest'][:12]}]  {each_version['citation']}")  # type: ignore[index]
+            print(
+                f"  {book['id']}  {each_version['effective_from']}  [{each_version['digest'][:12]}]  {each_version['citation']}"
+            )  # type: ignore[index]
 
 
 def run_hooks(plugin: tuple[str, ...], json: bool) -> None:
@@ -96,7 +100,9 @@ def run_hooks(plugin: tuple[str, ...], json: bool) -> None:
         print_json(rows)
         return
     for row in rows:
-        print(f"{row['hook']}({', '.join(row['arguments'])})  [{row['kind']}]  ← {', '.join(row['implemented_by']) or '-'}")
+        print(
+            f"{row['hook']}({', '.join(row['arguments'])})  [{row['kind']}]  ← {', '.join(row['implemented_by']) or '-'}"
+        )
         print("    " + row["when"].replace("\n", "\n    ") + "\n")
 
 
@@ -111,7 +117,14 @@ def run_doctor(db: str | None, key_file: Path | None, json: bool) -> None:
             found = version(module) if find_spec(module) else ""
         except PackageNotFoundError:
             found = "?"
-        rows.append((module, "ok" if found else "missing", found, "" if found else f"pip install 'volunteerkit[{extra}]'"))
+        rows.append(
+            (
+                module,
+                "ok" if found else "missing",
+                found,
+                "" if found else f"pip install 'volunteerkit[{extra}]'",
+            )
+        )
     if db is not None:
         try:
             city = open_city(db, key_file=key_file)
@@ -119,13 +132,25 @@ def run_doctor(db: str | None, key_file: Path | None, json: bool) -> None:
                 rows.append(("database", "ok", city.engine.dialect.name, ""))
             key = find_key_file(db, key_file)
             known = city.kit.cipher is not None
-            rows.append(("key", "ok" if known else "missing", city.kit.cipher.key_print if city.kit.cipher else "", "" if known else str(key)))
+            rows.append(
+                (
+                    "key",
+                    "ok" if known else "missing",
+                    city.kit.cipher.key_print if city.kit.cipher else "",
+                    "" if known else str(key),
+                )
+            )
         except VolunteerkitError as error:
             rows.append(("database", "wrong", error.code, error.message()))
     if json:
         print_json([dict(zip(("what", "state", "found", "mend"), row, strict=True)) for row in rows])
     else:
-        table = Table(both("项目", "what"), both("状态", "state"), both("所见", "found"), both("如何修正", "how to mend"))
+        table = Table(
+            both("项目", "what"),
+            both("状态", "state"),
+            both("所见", "found"),
+            both("如何修正", "how to mend"),
+        )
         for row in rows:
             table.add_row(*row)
         Console().print(table)

@@ -13,7 +13,15 @@ from volunteerkit.exchange.tables import batch
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.posting import driver, insert_rows, take_numbers, write_event
 
-__all__ = ["FileReport", "ImportReport", "QuarantinedRow", "Refusals", "finish_batch", "next_batch_id", "same_as_before"]
+__all__ = [
+    "FileReport",
+    "ImportReport",
+    "QuarantinedRow",
+    "Refusals",
+    "finish_batch",
+    "next_batch_id",
+    "same_as_before",
+]
 
 
 def __dir__() -> list[str]:
@@ -52,7 +60,11 @@ class Refusals:
         """Return a digest of all refusals, to see whether a second run found the same."""
         found = hashlib.blake2b(digest_size=16)
         for row in self.rows:
-            found.update(f"{row.row}\x1f{row.column}\x1f{row.value}\x1f{row.reason}\x1e".encode("utf-8", "surrogatepass"))
+            found.update(
+                f"{row.row}\x1f{row.column}\x1f{row.value}\x1f{row.reason}\x1e".encode(
+                    "utf-8", "surrogatepass"
+                )
+            )
         return found.digest()
 
 
@@ -135,14 +147,27 @@ def finish_batch(
     connection = desk.connection
     connection.execute(
         sa.insert(batch).values(
-            id=batch_id, source=source.name, file=source.path.name, entity=source.entity, rows_read=read,
-            rows_new=new, refused_digest=refusals.digest(), loaded_at=microseconds(desk.now), actor_id=desk.actor.id,
+            id=batch_id,
+            source=source.name,
+            file=source.path.name,
+            entity=source.entity,
+            rows_read=read,
+            rows_new=new,
+            refused_digest=refusals.digest(),
+            loaded_at=microseconds(desk.now),
+            actor_id=desk.actor.id,
         )  # fmt: skip
     )
     rows = ((batch_id, row.row, row.column, row.value, row.reason, row.detail) for row in refusals.rows)
     insert_rows(connection, "vk_quarantine", ("batch_id", "row", "column", "value", "reason", "detail"), rows)
     execute = driver(connection)
     numbers = take_numbers(execute, records, transfers)
-    payload = {"batch": batch_id, "entity": source.entity, "read": read, "new": new, "refused": refusals.counts()}
+    payload = {
+        "batch": batch_id,
+        "entity": source.entity,
+        "read": read,
+        "new": new,
+        "refused": refusals.counts(),
+    }
     last = bytes(numbers.transfer_hash) if transfer_hash is None else transfer_hash
     write_event(execute, desk, numbers, last, "import.loaded", f"batch:{batch_id}", payload)

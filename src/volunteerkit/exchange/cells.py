@@ -18,7 +18,18 @@ from volunteerkit.ledger import DAY_MINUTES
 from volunteerkit.units import day_number
 from volunteerkit.units import fold as folded
 
-__all__ = ["Cell", "IdShapes", "clean", "mask", "read_day", "read_id", "read_instant", "read_minutes", "read_time", "safe_cell"]
+__all__ = [
+    "Cell",
+    "IdShapes",
+    "clean",
+    "mask",
+    "read_day",
+    "read_id",
+    "read_instant",
+    "read_minutes",
+    "read_time",
+    "safe_cell",
+]
 
 _ID: Final = re.compile(r"[A-Z0-9\u4e00-\u9fff](?:[A-Z0-9\u4e00-\u9fff_.:/-]{0,99})", re.ASCII)
 _DAY: Final = re.compile(
@@ -28,9 +39,13 @@ _DAY: Final = re.compile(
 _SERIAL: Final = re.compile(r"[0-9]{5}(?:\.0)?")
 _TURNED: Final = re.compile(r"[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{2,4}")
 _SERIAL_DAY_0: Final = day_number(dt.date(1899, 12, 30))
-_HOURS: Final = re.compile(r"([+-]?[0-9]{1,6})(?:\.([0-9]{1,6}))?(?: ?(?:小时|个小时|時|h|hr|hrs|hour|hours))?", re.IGNORECASE)
+_HOURS: Final = re.compile(
+    r"([+-]?[0-9]{1,6})(?:\.([0-9]{1,6}))?(?: ?(?:小时|个小时|時|h|hr|hrs|hour|hours))?", re.IGNORECASE
+)
 _MINUTES: Final = re.compile(r"([+-]?[0-9]{1,6}) ?(?:分钟|分|min|mins|minute|minutes|m)", re.IGNORECASE)
-_BOTH: Final = re.compile(r"([0-9]{1,4}) ?(?:小时|个小时|h|:) ?([0-5]?[0-9]) ?(?:分钟|分|min|m)?", re.IGNORECASE)
+_BOTH: Final = re.compile(
+    r"([0-9]{1,4}) ?(?:小时|个小时|h|:) ?([0-5]?[0-9]) ?(?:分钟|分|min|m)?", re.IGNORECASE
+)
 _TIME: Final = re.compile(r"([0-9]{1,2}):([0-9]{2})(?::[0-5][0-9])?")
 _UTC: Final = re.compile(r"\s*(?:UTC|GMT)$")
 _FORMULA: Final = re.compile(r"""[\s"']*[=+\-@\t\r＝＋－＠]""")
@@ -49,7 +64,9 @@ class Cell(VolunteerkitError, ValueError):
     masked if it is personal.
     """
 
-    def __init__(self, reason: str, *, field: str = "", column: str = "", shown: str = "", skipped: bool = False) -> None:
+    def __init__(
+        self, reason: str, *, field: str = "", column: str = "", shown: str = "", skipped: bool = False
+    ) -> None:
         super().__init__(reason)
         self.reason, self.field, self.column, self.shown, self.skipped = reason, field, column, shown, skipped
 

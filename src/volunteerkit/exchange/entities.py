@@ -10,6 +10,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import attrs
 import sqlalchemy as sa
@@ -99,6 +100,12 @@ _Ready = tuple[str, dict[str, Any], bytes]
 """A row ready to be stored: its number, its column values, its digest."""
 
 
+def _registered(row: _Cells, zone: ZoneInfo) -> int | None:
+    """Return the day of registration in the city's zone, None for an empty cell."""
+    text = row["registered_at"]
+    return day_number(read_instant(text, (), zone).astimezone(zone).date()) if text.strip() else None
+
+
 def _organization(desk: Desk, source: Source) -> Callable[[_Cells], _Ready]:
     # A parent may stand below its child, so the file's own numbers are known before its rows are read.
     position = source.fields.index("org_id")
@@ -108,7 +115,7 @@ def _organization(desk: Desk, source: Source) -> Callable[[_Cells], _Ready]:
 
     def ready(row: _Cells) -> _Ready:
         number = read_id(row["org_id"])
-        registered = row.day("registered_at")
+        registered = _registered(row, desk.zone)
         values = {
             "name": row.name("org_name"),
             "type": row.text("org_type"),
@@ -170,15 +177,17 @@ def _volunteer(desk: Desk, source: Source) -> Callable[[_Cells], _Ready]:
     def ready(row: _Cells) -> _Ready:
         number = read_id(row["volunteer_id"])
         personal, doubts = _personal(row, today)
-        registered = read_instant(row["registered_at"], (), zone).astimezone(zone).date()
-        if day_number(registered) > today:
+        registered = _registered(row, zone)
+        if registered is None:
+            raise Cell("instant_unreadable")
+        if registered > today:
             raise Cell("date_in_future")
         values = {
             "organization_id": organizations.get(row["org_id"]),
             "team_id": teams.maybe(row["team_id"]),
             "district": row.text("district"),
             "status": row.word("status", "approved"),
-            "registered_on": day_number(registered),
+            "registered_on": registered,
             "adult_on": adult_on(dt.date.fromisoformat(personal["born_on"])) if personal["born_on"] else None,
         }
         digest = cipher.index("row", "\x1f".join(map(str, (number, *values.values(), *personal.values()))))
@@ -224,7 +233,12 @@ def _personal(row: _Cells, today: int) -> tuple[dict[str, str], set[str]]:
 
 _READY = {"organizations": _organization, "teams": _team, "projects": _project, "volunteers": _volunteer}
 _TABLES = {"organizations": organization, "teams": team, "projects": project, "volunteers": volunteer}
-_NUMBER = {"organizations": "org_id", "teams": "team_id", "projects": "project_id", "volunteers": "volunteer_id"}
+_NUMBER = {
+    "organizations": "org_id",
+    "teams": "team_id",
+    "projects": "project_id",
+    "volunteers": "volunteer_id",
+}
 
 
 def load_entities(desk: Desk, source: Source, progress: Callable[[int], None]) -> FileReport:
@@ -343,7 +357,9 @@ def _people(connection: sa.Connection, cipher: Cipher, rows: list[_Ready], ids: 
         sealed.append({"volunteer_id": id_, "wrapped_key": wrapped, "sealed": text})
         for kind in ("identity_number", "phone"):
             if personal[kind]:
-                digests.append({"kind": kind, "digest": cipher.index(kind, personal[kind]), "volunteer_id": id_})
+                digests.append(
+                    {"kind": kind, "digest": cipher.index(kind, personal[kind]), "volunteer_id": id_}
+                )
         doubts += [{"volunteer_id": id_, "kind": kind} for kind in sorted(values["doubts"])]
     connection.execute(sa.insert(vault), sealed)
     if digests:
@@ -357,7 +373,9 @@ def _people(connection: sa.Connection, cipher: Cipher, rows: list[_Ready], ids: 
         .group_by(blind.c.digest)
         .having(sa.func.count() > 1)
     )
-    shared = sa.select(blind.c.volunteer_id).where(blind.c.kind == "identity_number", blind.c.digest.in_(twice))
+    shared = sa.select(blind.c.volunteer_id).where(
+        blind.c.kind == "identity_number", blind.c.digest.in_(twice)
+    )
     connection.execute(sa.delete(doubt).where(doubt.c.kind == "duplicate_identity"))
     marked = sa.select(shared.subquery().c.volunteer_id, sa.literal("duplicate_identity")).distinct()
     connection.execute(sa.insert(doubt).from_select(["volunteer_id", "kind"], marked))

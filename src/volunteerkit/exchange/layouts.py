@@ -168,4 +168,6 @@ def recognise(header: Sequence[str], stem: str = "") -> Recognised:
     if stem.casefold() in ENTITIES:
         return _placed(stem.casefold(), header)
     found = [_placed(entity, header) for entity in ENTITIES]
-    return max(found, key=lambda each: (not each.missing, len(each.columns) - len(each.unplaced), -len(each.missing)))
+    return max(
+        found, key=lambda each: (not each.missing, len(each.columns) - len(each.unplaced), -len(each.missing))
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from pathlib import Path
 
 from volunteerkit.exchange.batches import FileReport
 from volunteerkit.exchange.entities import load_entities

@@ -39,6 +39,7 @@ class Source:
     titles: dict[str, str] = attrs.field(repr=False)
     width: int
     cells: Cells = attrs.field(repr=False)
+    fresh: Callable[[], None] = attrs.field(default=lambda: None, repr=False)
 
     def header(self, field: str) -> str:
         """Return what the file calls ``field``."""
@@ -47,6 +48,7 @@ class Source:
     def rows(self) -> Iterator[tuple[int, Sequence[str] | Cell]]:
         """Yield (row number, cells in the order of ``fields``), or the Cell that says why a row is refused."""
         width, cells = self.width, self.cells
+        self.fresh()
         rows = decoding.rows(self.path)
         next(rows, None)
         for number, row in rows:
@@ -84,7 +86,11 @@ def plan_directory(folder: Path, mapping: Path | None = None, source: str = "cit
     """
     if not folder.is_dir():
         raise ImportRefused("folder_missing", folder=folder.name)
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".csv" and not path.name.startswith("truth_"))
+    paths = sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() == ".csv" and not path.name.startswith("truth_")
+    )
     if mapping is not None:
         from volunteerkit.exchange.mapping import plan_mapped
 
@@ -100,12 +106,16 @@ def plan_directory(folder: Path, mapping: Path | None = None, source: str = "cit
             raise ImportRefused("file_columns_missing", file=path.name, columns=", ".join(placed.missing),
                                 unplaced=", ".join(placed.unplaced) or "-")  # fmt: skip
         if placed.entity in found:
-            raise ImportRefused("table_twice", entity=placed.entity, first=found[placed.entity].path.name, second=path.name)
+            raise ImportRefused(
+                "table_twice", entity=placed.entity, first=found[placed.entity].path.name, second=path.name
+            )
         fields = tuple(ENTITIES[placed.entity])
         positions = [placed.columns.get(field) for field in fields]
         titles = {field: header[position] for field, position in placed.columns.items()}
         found[placed.entity] = Source(source, path, placed.entity, fields, titles, len(header),
                                       _in_order(positions, len(header)))  # fmt: skip
     if not found:
-        raise ImportRefused("no_table", folder=folder.name, expected=", ".join(f"{entity}.csv" for entity in ENTITIES))
+        raise ImportRefused(
+            "no_table", folder=folder.name, expected=", ".join(f"{entity}.csv" for entity in ENTITIES)
+        )
     return Plan(source, tuple(found[entity] for entity in ENTITIES if entity in found))

@@ -17,7 +17,15 @@ import attrs
 import sqlalchemy as sa
 
 from volunteerkit.exchange.batches import FileReport, Refusals, finish_batch, next_batch_id, same_as_before
-from volunteerkit.exchange.cells import Cell, IdShapes, read_day, read_id, read_instant, read_minutes, read_time
+from volunteerkit.exchange.cells import (
+    Cell,
+    IdShapes,
+    read_day,
+    read_id,
+    read_instant,
+    read_minutes,
+    read_time,
+)
 from volunteerkit.exchange.layouts import record_state, word
 from volunteerkit.exchange.reading import Source
 from volunteerkit.hours.tables import flag, service_record
@@ -42,11 +50,11 @@ _TRANSFER_COLUMNS = (
     "seq", "record_id", "debit_id", "credit_id", "minutes", "code", "refers_to", "effective_on", "recorded_at",
     "actor_id", "reason", "hash",
 )  # fmt: skip
-_HOLD = "UPDATE vk_head SET event_seq = event_seq WHERE id = 1 RETURNING record_id, transfer_seq, transfer_hash"
-_REPEAT = "SELECT 1 FROM vk_service_record WHERE volunteer_id = ? AND served_on = ? AND fingerprint = ?"
-_BALANCE = (
-    "UPDATE vk_account SET posted_minutes = posted_minutes + ?, pending_minutes = pending_minutes + ? WHERE id = ?"
+_HOLD = (
+    "UPDATE vk_head SET event_seq = event_seq WHERE id = 1 RETURNING record_id, transfer_seq, transfer_hash"
 )
+_REPEAT = "SELECT 1 FROM vk_service_record WHERE volunteer_id = ? AND served_on = ? AND fingerprint = ?"
+_BALANCE = "UPDATE vk_account SET posted_minutes = posted_minutes + ?, pending_minutes = pending_minutes + ? WHERE id = ?"
 _TOUCHED = "SELECT volunteer_id FROM vk_service_record WHERE batch_id = ?"
 _OVERLAPS = (
     "INSERT INTO vk_flag (record_id, kind) SELECT id, 'overlap_same_volunteer' FROM ("
@@ -121,7 +129,9 @@ class _Reader:
         shapes = IdShapes(by_team)
         return cls(
             _lookup({number: (id_, on) for number, id_, on in people}, "volunteer_unknown"),
-            _lookup({number: (id_, organization) for number, id_, organization in projects}, "project_unknown"),
+            _lookup(
+                {number: (id_, organization) for number, id_, organization in projects}, "project_unknown"
+            ),
             _Memo(lambda text: _known(text, by_team, shapes, "team_unknown")[0] if text.strip() else None),
             _Memo(lambda text: _past_day(text, last)),
             _Memo(lambda text: read_time(text) if text.strip() else -1),
@@ -145,7 +155,13 @@ def _instants(desk: Desk) -> Callable[[str], int | None]:
     hours = _Memo(lambda text: microseconds(read_instant(text + ":00", (), zone)))
 
     def read(text: str) -> int | None:
-        if len(text) == 16 and text[13] == ":" and text[14:].isascii() and text[14:].isdigit() and text[14:] < "60":
+        if (
+            len(text) == 16
+            and text[13] == ":"
+            and text[14:].isascii()
+            and text[14:].isdigit()
+            and text[14:] < "60"
+        ):
             at: int = hours[text[:13]]
             return at + int(text[14:]) * 60_000_000
         return microseconds(read_instant(text, (), zone)) if text.strip() else None
@@ -160,7 +176,9 @@ class _Row:
     row: int
     external_id: str
     fingerprint: int
-    values: tuple[Any, ...]  # volunteer, project, organization, team, day, start, clock, minutes, state, method, at
+    values: tuple[
+        Any, ...
+    ]  # volunteer, project, organization, team, day, start, clock, minutes, state, method, at
     flags: tuple[str, ...]
 
 
@@ -214,8 +232,20 @@ def _read_row(reader: _Reader, row: int, cells: Sequence[str]) -> _Row:
     if day < registered_on:
         flags.append("before_registration")
     mark = (volunteer_id, project_id, team_id, day, start, clock, minutes, state, method)
-    fingerprint = _fingerprint(mark)
-    values = (volunteer_id, project_id, organization_id, team_id, day, start, clock, minutes, state, method, entered_at)
+    fingerprint = _fingerprint(mark if len(cells) < 13 else (*mark, cells[12]))
+    values = (
+        volunteer_id,
+        project_id,
+        organization_id,
+        team_id,
+        day,
+        start,
+        clock,
+        minutes,
+        state,
+        method,
+        entered_at,
+    )
     return _Row(row, cells[0].strip(), fingerprint, values, tuple(flags))
 
 
@@ -271,7 +301,19 @@ class _Load:
         actor, at, balances = self.desk.actor.id, self.at, self.balances
         for row in fresh:
             record_id += 1
-            volunteer_id, project_id, organization_id, team_id, day, start, clock, minutes, state, method, entered = row.values
+            (
+                volunteer_id,
+                project_id,
+                organization_id,
+                team_id,
+                day,
+                start,
+                clock,
+                minutes,
+                state,
+                method,
+                entered,
+            ) = row.values
             confirmed = minutes if state == "confirmed" else 0
             records.append((
                 record_id, self.source.name, row.external_id, volunteer_id, project_id, organization_id, team_id, day,
@@ -340,7 +382,9 @@ class _Load:
             self.earlier_batches.add(self.batch_id)
         joined = flag.join(service_record, service_record.c.id == flag.c.record_id)
         batches = service_record.c.batch_id.in_(self.earlier_batches)
-        kinds = sa.select(flag.c.kind, sa.func.count()).select_from(joined).where(batches).group_by(flag.c.kind)
+        kinds = (
+            sa.select(flag.c.kind, sa.func.count()).select_from(joined).where(batches).group_by(flag.c.kind)
+        )
         flagged = {kind: count for kind, count in connection.execute(kinds)} if self.earlier_batches else {}
         return FileReport(
             source.path.name, "service_records", self.read, self.new, 0, self.unchanged, self.credited,

@@ -45,9 +45,7 @@ _INSERT = (
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 'pending', ?, ?, ?)"
 )
 _FLAG = "INSERT INTO vk_flag (record_id, kind) VALUES (?, 'overlap_same_volunteer')"
-_PENDING = (
-    "UPDATE vk_account SET pending_minutes = pending_minutes + CASE id WHEN ? THEN ? ELSE ? END WHERE id IN (?, ?)"
-)
+_PENDING = "UPDATE vk_account SET pending_minutes = pending_minutes + CASE id WHEN ? THEN ? ELSE ? END WHERE id IN (?, ?)"
 _POST = (
     "UPDATE vk_account SET pending_minutes = pending_minutes - CASE id WHEN ? THEN ? ELSE ? END, "
     "posted_minutes = posted_minutes + CASE id WHEN ? THEN ? ELSE ? END WHERE id IN (?, ?)"
@@ -93,7 +91,13 @@ def record_many(desk: Desk, claims: list[tuple[str, Claim]]) -> list[Recorded | 
 
 def _record(desk: Desk, execute: Execute, claim: Claim, key: str | None) -> Recorded:
     request = request_hash(
-        claim.volunteer, claim.project, claim.served_on, claim.claimed_minutes, claim.start, claim.end, claim.method
+        claim.volunteer,
+        claim.project,
+        claim.served_on,
+        claim.claimed_minutes,
+        claim.start,
+        claim.end,
+        claim.method,
     )
     row = execute(_PARTIES, (claim.volunteer, claim.project)).fetchone()
     if row is None:
@@ -111,7 +115,9 @@ def _record(desk: Desk, execute: Execute, claim: Claim, key: str | None) -> Reco
         claim.clock_minutes, minutes, claim.method, microseconds(desk.now), desk.actor.id,
     ))  # fmt: skip
     debit, credit = issuer_account(project_id), honour_account(volunteer_id)
-    last = write_transfers(execute, desk, numbers, [(new, debit, credit, minutes, RECORD, None, served_on, None)])
+    last = write_transfers(
+        execute, desk, numbers, [(new, debit, credit, minutes, RECORD, None, served_on, None)]
+    )
     execute(_PENDING, (credit, minutes, -minutes, debit, credit))
     if overlapping:
         execute(_FLAG, (new,))
@@ -139,7 +145,9 @@ def _findings(desk: Desk, claim: Claim, status: str, overlapping: tuple[Overlap,
         findings += (Finding("volunteer_not_active", {"volunteer": claim.volunteer, "status": status}),)
     if claim.served_on > desk.today:
         findings += (Finding("served_in_future", {"day": claim.served_on, "today": desk.today}),)
-    findings += tuple(Finding("overlap_warning", {"record": other.record_id}, "warn") for other in overlapping)
+    findings += tuple(
+        Finding("overlap_warning", {"record": other.record_id}, "warn") for other in overlapping
+    )
     findings += hooks.review_hours(desk, claim, overlapping)
     if any(finding.severity == "block" for finding in findings):
         raise Refused(*findings)
@@ -156,7 +164,9 @@ def _of_record(desk: Desk, execute: Execute, record_id: int, action: str) -> tup
 
 
 def _not_own(desk: Desk, record_id: int, recorded_by: str, volunteer: str) -> None:
-    if desk.actor.id == recorded_by or (desk.actor.volunteer is not None and desk.actor.volunteer == volunteer):
+    if desk.actor.id == recorded_by or (
+        desk.actor.volunteer is not None and desk.actor.volunteer == volunteer
+    ):
         raise Refused(Finding("own_record", {"record": record_id}))
 
 
@@ -194,14 +204,18 @@ def _resolve(desk: Desk, record_id: int, code: str, type: str, state: str, minut
     _not_own(desk, record_id, recorded_by, volunteer)
     settled = claimed if minutes is None else whole("minutes", minutes)
     if settled > claimed:
-        raise Refused(Finding("more_than_claimed", {"record": record_id, "claimed": claimed, "minutes": settled}))
+        raise Refused(
+            Finding("more_than_claimed", {"record": record_id, "claimed": claimed, "minutes": settled})
+        )
     if settled < claimed:
         checked_reason(reason or "")
     last_transfer = execute(_LAST, (record_id,)).fetchone()
     if now_state != "pending" or last_transfer is None:
         raise _resolved_before(record_id, now_state, last_transfer)
     confirmed = settled if code == CONFIRM else 0
-    guarded = "UPDATE vk_service_record SET state = ?, confirmed_minutes = ? WHERE id = ? AND state = 'pending'"
+    guarded = (
+        "UPDATE vk_service_record SET state = ?, confirmed_minutes = ? WHERE id = ? AND state = 'pending'"
+    )
     if execute(guarded, (state, confirmed, record_id)).rowcount != 1:
         current = execute(_RECORD, (record_id,)).fetchone()
         raise _resolved_before(record_id, current[1], execute(_LAST, (record_id,)).fetchone())
@@ -258,5 +272,7 @@ def reverse(desk: Desk, record_id: int, *, reason: str, effective_on: dt.date | 
         execute("UPDATE vk_account SET posted_minutes = posted_minutes + CASE id WHEN ? THEN ? ELSE ? END "
                 "WHERE id IN (?, ?)", (credit, moved, -moved, debit, credit))  # fmt: skip
         payload = {"record": record_id, "minutes": minutes, "state": after}
-        write_event(execute, desk, numbers, last, "hours.reversed", f"record:{record_id}", payload, key, request)
+        write_event(
+            execute, desk, numbers, last, "hours.reversed", f"record:{record_id}", payload, key, request
+        )
     return Recorded(record_id, after, minutes)

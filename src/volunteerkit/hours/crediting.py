@@ -26,7 +26,9 @@ def credit_rulebook(desk: Desk, name: str) -> Rulebook:
     """Return the credit rulebook with this id; raises InvalidValue with the nearest one."""
     known = [book.id for book in desk.rulebooks.values() if book.decides == "credit"]
     if name not in known:
-        raise InvalidValue("rulebook_unknown", rulebook=name, known=", ".join(sorted(known)), guess=nearest(name, known))
+        raise InvalidValue(
+            "rulebook_unknown", rulebook=name, known=", ".join(sorted(known)), guess=nearest(name, known)
+        )
     book: Rulebook = desk.rulebooks[name]
     return book
 
@@ -41,7 +43,17 @@ def rule_records(desk: Desk, rows: Iterable[tuple[Any, ...]]) -> list[Record]:
     organizations = {id_: number for id_, number in
                      desk.connection.execute(sa.select(organization.c.id, organization.c.number))}  # fmt: skip
     return [
-        Record(id_, on, start, clock, minutes, projects[place][1], projects[place][0], organizations[vouching], method)
+        Record(
+            id_,
+            on,
+            start,
+            clock,
+            minutes,
+            projects[place][1],
+            projects[place][0],
+            organizations[vouching],
+            method,
+        )
         for id_, on, start, clock, minutes, place, vouching, method in rows
     ]
 

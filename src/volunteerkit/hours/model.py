@@ -52,7 +52,9 @@ class Claim:
 
     def __attrs_post_init__(self) -> None:
         if (self.start is None) != (self.end is None):
-            raise InvalidValue(name="start, end", value=f"{self.start}, {self.end}", allowed="both or neither")
+            raise InvalidValue(
+                name="start, end", value=f"{self.start}, {self.end}", allowed="both or neither"
+            )
         if self.start is not None and self.start == self.end:
             raise InvalidValue(name="end", value=str(self.end), allowed="a time other than the start")
 

@@ -30,14 +30,18 @@ _PACKED: Final = {
 }
 _SLICE_BITS: Final = 14
 _FREE_BITS: Final = 63 - _SLICE_BITS
-_WHERE: Final = "state = 'confirmed' AND served_on <= ? AND served_on >= 0 AND volunteer_id >= ? AND volunteer_id < ?"
+_WHERE: Final = (
+    "state = 'confirmed' AND served_on <= ? AND served_on >= 0 AND volunteer_id >= ? AND volunteer_id < ?"
+)
 
 
 def __dir__() -> list[str]:
     return __all__
 
 
-def cluster_rows(connection: sa.Connection, as_of: int, volunteer_id: int | None = None) -> Iterator[tuple[Any, ...]]:
+def cluster_rows(
+    connection: sa.Connection, as_of: int, volunteer_id: int | None = None
+) -> Iterator[tuple[Any, ...]]:
     """Yield confirmed records up to the day ``as_of``, clustered by volunteer, day and start.
 
     A row is (volunteer id, record id, served_on, start_minute, clock_minutes, minutes, project id,
@@ -70,7 +74,9 @@ def _sql(words: list[list[str]], sqlite: bool) -> str:
         packed = "(volunteer_id - ?)" if position == 0 else "0"
         for name in names:
             bits, column = _PACKED[name]
-            packed = f"({packed} << {bits} | {column})" if sqlite else f"(({packed})::bigint << {bits} | {column})"
+            packed = (
+                f"({packed} << {bits} | {column})" if sqlite else f"(({packed})::bigint << {bits} | {column})"
+            )
         parts.append(packed)
     if sqlite:
         return f"SELECT group_concat({' || char(32) || '.join(parts)}, ' ') FROM vk_service_record WHERE {_WHERE}"

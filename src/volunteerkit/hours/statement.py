@@ -98,13 +98,24 @@ def statement(
         else:
             standing.pop(row[0], None)
     # A reversal may take effect on a later day than the record: then the service day has the last word.
-    rows = sorted((row for row in standing.values() if row[2] <= day_number(day)), key=lambda row: (row[2], row[3], row[0]))
-    records = rule_records(desk, [(row[0], row[2], row[3], row[4], row[9], row[6], row[7], row[8]) for row in rows])
+    rows = sorted(
+        (row for row in standing.values() if row[2] <= day_number(day)),
+        key=lambda row: (row[2], row[3], row[0]),
+    )
+    records = rule_records(
+        desk, [(row[0], row[2], row[3], row[4], row[9], row[6], row[7], row[8]) for row in rows]
+    )
     book, credited = credited_of(desk, rulebook, day, records, registered_on=person[2], adult_on=person[3])
     by_record: dict[int, CreditLine] = {line.record_id: line for line in credited.lines}
     lines = tuple(
         StatementLine(
-            row[0], day_of(row[2]), row[14], row[5], row[9], by_record[row[0]].credited_minutes, row[11],
+            row[0],
+            day_of(row[2]),
+            row[14],
+            row[5],
+            row[9],
+            by_record[row[0]].credited_minutes,
+            row[11],
             by_record[row[0]].reasons,
         )  # fmt: skip
         for row in rows

@@ -80,7 +80,9 @@ sa.Index("uq_vk_transfer_refers", transfer.c.refers_to, unique=True, sqlite_wher
 
 flag = table(
     "flag",
-    sa.Column("record_id", integer, sa.ForeignKey("vk_service_record.id"), primary_key=True, autoincrement=False),
+    sa.Column(
+        "record_id", integer, sa.ForeignKey("vk_service_record.id"), primary_key=True, autoincrement=False
+    ),
     sa.Column("kind", sa.Text, primary_key=True),
 )
 """What is suspicious about a record that stands nevertheless, for somebody to look into."""

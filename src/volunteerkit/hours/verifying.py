@@ -141,7 +141,11 @@ def _transfers(connection: sa.Connection, execute: Execute, progress: Callable[[
             progress(expected_seq)
     stored = connection.execute(sa.select(head.c.transfer_seq, head.c.transfer_hash)).one()
     if (stored[0], bytes(stored[1])) != (expected_seq, last):
-        return "head of the transfers", f"seq {stored[0]} {bytes(stored[1]).hex()[:16]}", f"seq {expected_seq} {last.hex()[:16]}"
+        return (
+            "head of the transfers",
+            f"seq {stored[0]} {bytes(stored[1]).hex()[:16]}",
+            f"seq {expected_seq} {last.hex()[:16]}",
+        )
     lost = execute(_ACCOUNTLESS, ()).fetchone()
     return (f"transfer {lost[0]}", "an account is missing", "two accounts") if lost else _NONE
 

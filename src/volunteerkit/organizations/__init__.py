@@ -20,6 +20,11 @@ def register(desk: Desk, number: str, *, name: str, type: str = "") -> str:
     Raises NotPermitted, InvalidValue, Refused when the number is taken.
     """
     desk.permit("organization.register")
-    values = {"name": checked_text("name", name), "type": type, "registered_on": day_number(desk.today), "status": "active"}
+    values = {
+        "name": checked_text("name", name),
+        "type": type,
+        "registered_on": day_number(desk.today),
+        "status": "active",
+    }
     register_row(desk, organization, "organization.registered", checked_text("number", number, 100), values)
     return number

@@ -27,6 +27,7 @@ def register(desk: Desk, number: str, *, name: str, organization: str, category:
         "organization_id": id_of(desk, organizations.organization, "organization", organization),
         "status": "approved",
     }
-    register_row(desk, project, "project.registered", checked_text("number", number, 100), values, issuer_account)
+    register_row(
+        desk, project, "project.registered", checked_text("number", number, 100), values, issuer_account
+    )
     return number
-

@@ -69,7 +69,9 @@ def ladder_for(desk: Desk, decides: str = "star") -> Rulebook | None:
     return next((book for book in desk.rulebooks.values() if book.decides == decides), None)
 
 
-def rate_volunteer(desk: Desk, number: str, *, rulebook: str = "union", as_of: dt.date | None = None) -> Rated:
+def rate_volunteer(
+    desk: Desk, number: str, *, rulebook: str = "union", as_of: dt.date | None = None
+) -> Rated:
     """Rate the volunteer with this number, with every reason.
 
     Raises NotFound, NotPermitted, and InvalidValue when there is no ladder or no version in force.
@@ -98,7 +100,9 @@ def rate_volunteer(desk: Desk, number: str, *, rulebook: str = "union", as_of: d
     return Rated(number, credited, assess(ladder, facts, day))
 
 
-def rate_city(desk: Desk, *, rulebook: str = "union", as_of: dt.date | None = None, kernel: bool | None = None) -> CityRating:
+def rate_city(
+    desk: Desk, *, rulebook: str = "union", as_of: dt.date | None = None, kernel: bool | None = None
+) -> CityRating:
     """Rate every volunteer of the city; the same outcome as `rate_volunteer` one by one.
 
     With NumPy installed the kernel runs on packed columns, without it a loop over the records;
@@ -108,7 +112,9 @@ def rate_city(desk: Desk, *, rulebook: str = "union", as_of: dt.date | None = No
     day = as_of or desk.today
     book, ladder = credit_rulebook(desk, rulebook), ladder_for(desk)
     people = desk.connection.execute(
-        sa.select(volunteer.c.id, volunteer.c.number, volunteer.c.registered_on, volunteer.c.adult_on).order_by(volunteer.c.id)
+        sa.select(
+            volunteer.c.id, volunteer.c.number, volunteer.c.registered_on, volunteer.c.adult_on
+        ).order_by(volunteer.c.id)
     ).all()
     if kernel is None:
         kernel = _has_numpy()
@@ -162,7 +168,9 @@ def _by_kernel(desk: Desk, book: Rulebook, day: dt.date, people: Sequence[Any]) 
     vocabulary = _words(desk, records, words) if words else {}
     highest = people[-1][0] + 1 if people else 0
     persons = _person_columns(np, people, highest)
-    totals = credit_columns(version, records, persons, highest, clustered=True, measures=_MEASURES, vocabulary=vocabulary)
+    totals = credit_columns(
+        version, records, persons, highest, clustered=True, measures=_MEASURES, vocabulary=vocabulary
+    )
     ids = np.array([person[0] for person in people], np.int64)
     found = {"credited_minutes": totals.credited_minutes, **totals.measures}
     return {name: column[ids].tolist() for name, column in found.items()}
@@ -223,7 +231,9 @@ def decide_city(desk: Desk, rating: CityRating) -> int:
     desk.permit("rating.decide")
     connection = desk.connection
     latest = (
-        sa.select(sa.func.max(decision.c.id)).where(decision.c.rulebook == rating.ladder).group_by(decision.c.volunteer_id)
+        sa.select(sa.func.max(decision.c.id))
+        .where(decision.c.rulebook == rating.ladder)
+        .group_by(decision.c.volunteer_id)
     )
     rows = connection.execute(
         sa.select(decision.c.volunteer_id, decision.c.id, decision.c.grade).where(decision.c.id.in_(latest))
@@ -236,7 +246,9 @@ def decide_city(desk: Desk, rating: CityRating) -> int:
         old = before.get(id_, (None, 0))
         if grade == old[1]:
             continue
-        facts = {name: getattr(rating, name)[i] for name in ("credited_minutes", *_MEASURES, "registered_days")}
+        facts = {
+            name: getattr(rating, name)[i] for name in ("credited_minutes", *_MEASURES, "registered_days")
+        }
         made.append((following + len(made) + 1, id_, rating.ladder, rating.ladder_digest, rating.credit_digest,
                      day_number(rating.as_of), known_at, grade, json.dumps(facts, sort_keys=True), old[0]))  # fmt: skip
     if made:

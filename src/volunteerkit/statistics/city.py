@@ -49,7 +49,9 @@ def city_figures(desk: Desk, *, rulebook: str = "union", as_of: dt.date | None =
     desk.permit("statistics.read")
     day = as_of or desk.today
     version = credit_rulebook(desk, rulebook).version_on(day)
-    names = {row[0]: row[1] for row in desk.connection.execute(sa.select(organization.c.id, organization.c.name))}
+    names = {
+        row[0]: row[1] for row in desk.connection.execute(sa.select(organization.c.id, organization.c.name))
+    }
     people = {row[0]: (row[1], row[2]) for row in desk.connection.execute(
         sa.select(volunteer.c.id, volunteer.c.registered_on, volunteer.c.adult_on))}  # fmt: skip
     months: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0])
@@ -66,8 +68,16 @@ def city_figures(desk: Desk, *, rulebook: str = "union", as_of: dt.date | None =
             position += 1
         mine = records[first:position]
         found = credit(version, mine, person_facts(*people[person]))
-        claimed, credited, active = claimed + found.claimed_minutes, credited + found.credited_minutes, active + 1
-        by_id = {line.record_id: line for line in found.lines} if found.scaled != found.claimed_minutes * found.scale else {}
+        claimed, credited, active = (
+            claimed + found.claimed_minutes,
+            credited + found.credited_minutes,
+            active + 1,
+        )
+        by_id = (
+            {line.record_id: line for line in found.lines}
+            if found.scaled != found.claimed_minutes * found.scale
+            else {}
+        )
         for row, record in zip(rows[first:position], mine, strict=True):
             minutes = by_id[record.record_id].credited_minutes if by_id else record.claimed_minutes
             for column in (months[_month(record.served_on)], vouching[row[7]]):

@@ -84,7 +84,14 @@ def event_of(row: Any) -> Event:
 def undelivered(connection: sa.Connection, plugin: str, limit: int) -> list[Event]:
     """Return the next events for ``plugin``, oldest first."""
     done = sa.select(delivery.c.event_seq).where(delivery.c.plugin == plugin).scalar_subquery()
-    columns = (event.c.seq, event.c.type, event.c.recorded_at, event.c.actor_id, event.c.subject, event.c.payload)
+    columns = (
+        event.c.seq,
+        event.c.type,
+        event.c.recorded_at,
+        event.c.actor_id,
+        event.c.subject,
+        event.c.payload,
+    )
     rows = connection.execute(
         sa.select(*columns).where(event.c.seq > sa.func.coalesce(done, 0)).order_by(event.c.seq).limit(limit)
     )

@@ -73,7 +73,9 @@ def driver(connection: sa.Connection) -> Execute:
     return lambda statement, values=(): raw.execute(_percent(statement), values)
 
 
-def insert_rows(connection: sa.Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def insert_rows(
+    connection: sa.Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> None:
     """Insert many rows of plain values by the database's fastest road: executemany, or COPY."""
     if not connection.in_transaction():
         connection.begin()
@@ -137,7 +139,19 @@ def write_transfers(execute: Execute, desk: Desk, numbers: Numbers, rows: Sequen
     last, seq, at = numbers.transfer_hash, numbers.transfer_seq - len(rows), microseconds(desk.now)
     for record_id, debit, credit, minutes, code, refers_to, effective_on, reason in rows:
         seq += 1
-        fields = (seq, record_id, debit, credit, minutes, code, refers_to, effective_on, at, desk.actor.id, reason)
+        fields = (
+            seq,
+            record_id,
+            debit,
+            credit,
+            minutes,
+            code,
+            refers_to,
+            effective_on,
+            at,
+            desk.actor.id,
+            reason,
+        )
         last = chained(last, *fields)
         execute(TRANSFER_INSERT, (*fields, last))
     return last
@@ -169,4 +183,6 @@ def write_event(
 
 def event_hash(before: bytes, fields: Sequence[Any]) -> bytes:
     """Return an event's hash over all its columns but the hash itself, in the order of the table."""
-    return chained(before, *(bytes(field).hex() if isinstance(field, bytes | memoryview) else field for field in fields))
+    return chained(
+        before, *(bytes(field).hex() if isinstance(field, bytes | memoryview) else field for field in fields)
+    )

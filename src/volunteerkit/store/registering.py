@@ -30,14 +30,21 @@ def checked_text(name: str, value: str, most: int = 200) -> str:
 
 def id_of(desk: Desk, table: sa.Table, kind: str, number: str) -> int:
     """Return the id behind a number; raises NotFound."""
-    found: int | None = desk.connection.execute(sa.select(table.c.id).where(table.c.number == number)).scalar()
+    found: int | None = desk.connection.execute(
+        sa.select(table.c.id).where(table.c.number == number)
+    ).scalar()
     if found is None:
         raise NotFound(kind=kind, id=number)
     return found
 
 
 def register_row(
-    desk: Desk, table: sa.Table, type: str, number: str, values: dict[str, Any], holder: Callable[[int], int] | None = None
+    desk: Desk,
+    table: sa.Table,
+    type: str,
+    number: str,
+    values: dict[str, Any],
+    holder: Callable[[int], int] | None = None,
 ) -> int:
     """Insert a row under a free ``number`` with its account (if it has one) and its event; return its id.
 

@@ -10,7 +10,19 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-__all__ = ["SCHEMA_VERSION", "account", "append_only", "delivery", "event", "head", "id_column", "integer", "meta", "metadata", "table"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "account",
+    "append_only",
+    "delivery",
+    "event",
+    "head",
+    "id_column",
+    "integer",
+    "meta",
+    "metadata",
+    "table",
+]
 
 SCHEMA_VERSION: Final = 1
 

@@ -24,7 +24,9 @@ volunteer = table(
 
 doubt = table(
     "doubt",
-    sa.Column("volunteer_id", integer, sa.ForeignKey("vk_volunteer.id"), primary_key=True, autoincrement=False),
+    sa.Column(
+        "volunteer_id", integer, sa.ForeignKey("vk_volunteer.id"), primary_key=True, autoincrement=False
+    ),
     sa.Column("kind", sa.Text, primary_key=True),
 )
 """Doubts about a volunteer's identity, by kind, for a clerk to look into."""
