@@ -33,4 +33,4 @@ def test_two_clerks_share_a_fresh_city(vk_desk: Callable[[Kit, Actor], Desk]) ->
 
 def test_the_next_test_finds_nothing_of_it(vk_desk: Callable[[Kit, Actor], Desk]) -> None:
     desk = vk_desk(Kit.load("xinyu"), Actor.of("clerk-7", "centre"))
-    assert rating.rate_city(desk).grades == {}
+    assert rating.rate_city(desk).volunteers == []

@@ -1,0 +1,200 @@
+"""Hours as a portal uses them: record, confirm, reject, reverse, on both databases."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+
+import volunteerkit
+from volunteerkit import Actor, Claim, KeyCipher, Kit, fixed_clock, hours, organizations, projects, volunteers
+from volunteerkit.access import Grant
+from volunteerkit.errors import AlreadyResolved, IdempotencyConflict, InvalidValue, NotFound, NotPermitted, Refused
+
+NOW = dt.datetime(2026, 11, 23, 4, tzinfo=dt.UTC)
+CLERK, CHECKER = Actor.of("clerk-7", "centre"), Actor.of("clerk-8", "centre")
+DAY = dt.date(2026, 11, 8)
+
+
+@pytest.fixture
+def kit() -> Kit:
+    return Kit.load("xinyu", cipher=KeyCipher(bytes(32)), clock=fixed_clock(NOW))
+
+
+@pytest.fixture
+def engine(database_url: str, kit: Kit) -> Iterator[sa.Engine]:
+    engine = volunteerkit.create_engine(database_url)
+    kit.migrate(engine)
+    with kit.open(engine, CLERK) as desk:
+        organizations.register(desk, "O1", name="渝水区志愿服务联合会")
+        projects.register(desk, "P1", name="无偿献血宣传", organization="O1")
+        volunteers.register(desk, name="𠮷田喆", organization="O1", number="V1", phone="12900000000")
+    yield engine
+    engine.dispose()
+
+
+def claim(minutes: int = 150, start: dt.time | None = dt.time(9), end: dt.time | None = dt.time(11, 30)) -> Claim:
+    return Claim("V1", "P1", DAY, minutes, start, end)
+
+
+def total(kit: Kit, engine: sa.Engine, **moment: object) -> int:
+    with kit.open(engine, CLERK, read_only=True) as desk:
+        return hours.statement(desk, "V1", **moment).credited_minutes  # type: ignore[arg-type]
+
+
+def holds(kit: Kit, engine: sa.Engine) -> bool:
+    with kit.open(engine, CLERK, read_only=True) as desk:
+        return hours.verify_store(desk.connection).holds
+
+
+def test_a_claim_counts_only_when_somebody_else_has_confirmed_it(kit: Kit, engine: sa.Engine) -> None:
+    with kit.open(engine, CLERK) as desk:
+        recorded = hours.record(desk, claim())
+    assert (recorded.state, total(kit, engine)) == ("pending", 0)
+    with pytest.raises(Refused), kit.open(engine, CLERK) as desk:
+        hours.confirm(desk, recorded.record_id)
+    with kit.open(engine, CHECKER) as desk:
+        assert hours.confirm(desk, recorded.record_id).minutes == 150
+    assert total(kit, engine) == 150
+    assert holds(kit, engine)
+
+
+def test_a_pending_claim_resolves_once(kit: Kit, engine: sa.Engine) -> None:
+    with kit.open(engine, CLERK) as desk:
+        record_id = hours.record(desk, claim()).record_id
+    with kit.open(engine, CHECKER) as desk:
+        hours.reject(desk, record_id, reason="没有签到")
+    with pytest.raises(AlreadyResolved) as late, kit.open(engine, CHECKER) as desk:
+        hours.confirm(desk, record_id)
+    assert late.value.values["actor"] == "clerk-8"
+    assert total(kit, engine) == 0
+    assert holds(kit, engine)
+
+
+def test_fewer_minutes_need_a_reason_and_more_are_refused(kit: Kit, engine: sa.Engine) -> None:
+    with kit.open(engine, CLERK) as desk:
+        record_id = hours.record(desk, claim()).record_id
+    with pytest.raises(Refused), kit.open(engine, CHECKER) as desk:
+        hours.confirm(desk, record_id, minutes=151, reason="多给")
+    with pytest.raises(InvalidValue), kit.open(engine, CHECKER) as desk:
+        hours.confirm(desk, record_id, minutes=60)
+    with kit.open(engine, CHECKER) as desk:
+        hours.confirm(desk, record_id, minutes=60, reason="提前离开")
+    assert total(kit, engine) == 60
+    assert holds(kit, engine)
+
+
+def test_a_reversal_keeps_every_earlier_statement(kit: Kit, engine: sa.Engine) -> None:
+    with kit.open(engine, CLERK) as desk:
+        record_id = hours.record(desk, claim()).record_id
+    with kit.open(engine, CHECKER) as desk:
+        hours.confirm(desk, record_id)
+        known = hours.statement(desk, "V1").known_at
+        hours.reverse(desk, record_id, reason="录错了人")
+    assert total(kit, engine) == 0
+    assert total(kit, engine, known_at=known) == 150
+    assert total(kit, engine, as_of=dt.date(2026, 11, 20)) == 150
+    with kit.open(engine, CHECKER) as desk:
+        hours.reverse(desk, record_id, reason="冲正有误", effective_on=DAY)
+    assert total(kit, engine) == 150
+    assert holds(kit, engine)
+
+
+def test_the_same_key_is_done_once(kit: Kit, engine: sa.Engine) -> None:
+    answers = []
+    for _ in range(2):
+        with kit.open(engine, CLERK) as desk:
+            answers.append(hours.record(desk, claim(), key="表12第3行"))
+    assert answers[0].record_id == answers[1].record_id
+    assert [answer.replayed for answer in answers] == [False, True]
+    with pytest.raises(IdempotencyConflict), kit.open(engine, CLERK) as desk:
+        hours.record(desk, claim(90), key="表12第3行")
+    with pytest.raises(Refused), kit.open(engine, CLERK) as desk:
+        hours.record(desk, Claim("V1", "P1", dt.date(2027, 1, 1), 60), key="未来")
+    with kit.open(engine, CLERK) as desk:
+        assert not hours.record(desk, claim(60, None, None), key="未来").replayed
+    assert holds(kit, engine)
+
+
+def test_overlaps_are_told_and_count_once(kit: Kit, engine: sa.Engine) -> None:
+    with kit.open(engine, CLERK) as desk:
+        first = hours.record(desk, claim())
+        second = hours.record(desk, claim(120, dt.time(10, 30), dt.time(12, 30)))
+        touching = hours.record(desk, claim(60, dt.time(12, 30), dt.time(13, 30)))
+    assert [finding.code for finding in second.findings] == ["overlap_warning"]
+    assert touching.findings == ()
+    with kit.open(engine, CHECKER) as desk:
+        for record_id in (first.record_id, second.record_id):
+            hours.confirm(desk, record_id)
+        line = hours.statement(desk, "V1").lines[1]
+    assert (line.confirmed_minutes, line.credited_minutes) == (120, 60)
+    assert [reason.code for reason in line.reasons] == ["minutes_counted_before"]
+    assert total(kit, engine) == 210
+
+
+@pytest.mark.parametrize("minutes", [0, -1, 1441, 1.0, True, float("nan"), "90", None, 2**63])
+def test_only_whole_minutes_of_a_day_are_claimed(minutes: object) -> None:
+    with pytest.raises(InvalidValue):
+        Claim("V1", "P1", DAY, minutes)  # type: ignore[arg-type]
+
+
+def test_unknown_and_foreign_things_look_alike_to_those_without_a_grant(kit: Kit, engine: sa.Engine) -> None:
+    stranger = Actor("admin-9", (Grant("organization_admin", "O2"),))
+    with kit.open(engine, CLERK) as desk:
+        record_id = hours.record(desk, claim()).record_id
+    with pytest.raises(NotPermitted), kit.open(engine, stranger) as desk:
+        hours.confirm(desk, record_id)
+    with pytest.raises(NotFound), kit.open(engine, CLERK) as desk:
+        hours.confirm(desk, 999)
+    with pytest.raises(NotPermitted), kit.open(engine, Actor("nobody")) as desk:
+        hours.record(desk, claim())
+
+
+@pytest.mark.parametrize("table", ["vk_transfer", "vk_event", "vk_decision"])
+@pytest.mark.parametrize("statement", ["DELETE FROM {}", "UPDATE {} SET {} = {}"])
+def test_what_is_written_is_never_changed(kit: Kit, engine: sa.Engine, table: str, statement: str) -> None:
+    with kit.open(engine, CLERK) as desk:
+        hours.record(desk, claim())
+    key = "id" if table == "vk_decision" else "seq"
+    if table == "vk_decision":
+        with kit.open(engine, CLERK) as desk:
+            desk.connection.execute(
+                sa.text(
+                    "INSERT INTO vk_decision (id, volunteer_id, rulebook, digest, credit_digest, decided_on, known_at,"
+                    " grade, facts) VALUES (1, 1, 'x', 'x', 'x', 1, 1, 1, '{}')"
+                )
+            )
+    with pytest.raises(sa.exc.DBAPIError, match="append-only"), engine.begin() as connection:
+        connection.exec_driver_sql(statement.format(table, key, key))
+
+
+CHANGES = {
+    "vk_transfer": "UPDATE vk_transfer SET minutes = minutes + 1 WHERE seq = 2",
+    "vk_event": "UPDATE vk_event SET actor_id = 'clerk-9' WHERE seq = 5",
+    "vk_account": "UPDATE vk_account SET posted_minutes = posted_minutes + 1 WHERE id = 17",
+    "vk_service_record": "UPDATE vk_service_record SET confirmed_minutes = 149 WHERE id = 1",
+}
+
+
+@pytest.mark.parametrize("table", CHANGES)
+def test_verify_names_a_row_that_was_changed_behind_the_ledgers_back(sqlite_url: str, kit: Kit, table: str) -> None:
+    engine = volunteerkit.create_engine(sqlite_url)
+    kit.migrate(engine)
+    with kit.open(engine, CLERK) as desk:
+        organizations.register(desk, "O1", name="联合会")
+        projects.register(desk, "P1", name="宣传", organization="O1")
+        volunteers.register(desk, name="兰", organization="O1", number="V1")
+        record_id = hours.record(desk, claim()).record_id
+    with kit.open(engine, CHECKER) as desk:
+        hours.confirm(desk, record_id)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {table}_no_update")
+        connection.exec_driver_sql(CHANGES[table])
+    with kit.open(engine, CLERK, read_only=True) as desk:
+        found = hours.verify_store(desk.connection)
+    engine.dispose()
+    assert not found.holds
+    wanted = {"vk_transfer": "transfer 2", "vk_event": "event 5", "vk_account": "account 17", "vk_service_record": "record 1"}
+    assert found.where == wanted[table]

@@ -1,0 +1,148 @@
+"""Plugins that a city may write wrongly, and what it is told."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pluggy
+import pytest
+
+import volunteerkit
+from volunteerkit import Actor, Claim, Finding, KeyCipher, Kit, hookimpl, hours, organizations, projects, volunteers
+from volunteerkit.errors import PluginConflict, PluginError, Refused
+from volunteerkit.hooks import KINDS
+
+CLERK = Actor.of("clerk-7", "centre")
+
+
+def plugin(name: str, **functions: Any) -> Any:
+    return SimpleNamespace(__name__=name, **functions)
+
+
+def test_a_misspelt_hook_is_named_with_the_nearest_one() -> None:
+    @hookimpl
+    def vk_rulebook() -> list[Any]:
+        return []
+
+    with pytest.raises(PluginError) as told:
+        Kit.load(plugin("city", vk_rulebook=vk_rulebook))
+    assert (told.value.code, told.value.values["guess"]) == ("plugin_hook_unknown", "vk_rulebooks")
+    assert "city" in told.value.message("en")
+
+
+def test_a_missing_mark_is_not_passed_over() -> None:
+    with pytest.raises(PluginError) as told:
+        Kit.load(plugin("city", vk_rulebooks=lambda: []))
+    assert told.value.code == "plugin_mark_missing"
+
+
+def test_a_wrong_argument_is_told() -> None:
+    @hookimpl
+    def vk_review_hours(claims: Any) -> list[Any]:
+        return []
+
+    with pytest.raises(PluginError) as told:
+        Kit.load(plugin("city", vk_review_hours=vk_review_hours))
+    assert told.value.code == "plugin_arguments"
+
+
+@pytest.mark.parametrize("option", ["tryfirst", "trylast", "wrapper", "hookwrapper"])
+def test_order_and_wrappers_are_refused(option: str) -> None:
+    mark = pluggy.HookimplMarker("volunteerkit")
+
+    def vk_rulebooks() -> Any:
+        yield
+
+    with pytest.raises(PluginError) as told:
+        Kit.load(plugin("city", vk_rulebooks=mark(**{option: True})(vk_rulebooks)))
+    assert told.value.code == "plugin_order"
+
+
+def test_two_ladders_for_stars_conflict_and_both_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "other.toml"
+    path.write_text(
+        'id = "other.star"\ndecides = "star"\n[[version]]\neffective_from = 2020-01-01\ncitation = "试行"\n'
+        'step = [{ award = 1, when = "credited_minutes >= 60" }]\n',
+        "utf-8",
+    )
+    with pytest.raises(PluginConflict) as told:
+        Kit.load("xinyu", path)
+    assert {told.value.values["first"], told.value.values["second"]} == {"xinyu", "other"}
+    assert sorted(Kit.load(path).rulebooks) == ["other.star", "plain", "union"]
+
+
+def test_an_unknown_plugin_is_told_with_the_nearest_name() -> None:
+    with pytest.raises(PluginError) as told:
+        Kit.load("xinyo")
+    assert told.value.values["guess"] == "xinyu"
+
+
+def city(kit: Kit) -> Any:
+    engine = volunteerkit.create_engine("sqlite://")
+    kit.migrate(engine)
+    with kit.open(engine, CLERK) as desk:
+        organizations.register(desk, "O1", name="联合会")
+        projects.register(desk, "P1", name="宣传", organization="O1")
+        volunteers.register(desk, name="兰", organization="O1", number="V1")
+    return engine
+
+
+def test_a_review_can_refuse_and_fails_closed() -> None:
+    @hookimpl
+    def vk_review_hours(claim: Claim) -> Any:
+        if claim.claimed_minutes > 480:
+            yield Finding("city_too_long", {"minutes": claim.claimed_minutes})
+        if claim.claimed_minutes == 1:
+            raise ZeroDivisionError
+
+    kit = Kit.load(plugin("city", vk_review_hours=vk_review_hours), cipher=KeyCipher(bytes(32)))
+    engine = city(kit)
+    with pytest.raises(Refused) as refused, kit.open(engine, CLERK) as desk:
+        hours.record(desk, Claim("V1", "P1", dt.date(2026, 1, 2), 481))
+    assert [(finding.code, finding.plugin) for finding in refused.value.findings] == [("city_too_long", "city")]
+    with pytest.raises(PluginError) as failed, kit.open(engine, CLERK) as desk:
+        hours.record(desk, Claim("V1", "P1", dt.date(2026, 1, 2), 1))
+    assert failed.value.values["plugin"] == "city"
+    with kit.open(engine, CLERK) as desk:
+        assert hours.record(desk, Claim("V1", "P1", dt.date(2026, 1, 2), 480)).record_id == 1
+    engine.dispose()
+
+
+def test_events_reach_a_failing_plugin_again_and_others_at_once() -> None:
+    seen: dict[str, list[int]] = {"good": [], "bad": []}
+    broken = [True]
+
+    @hookimpl
+    def vk_react(event: Any) -> None:
+        seen["good"].append(event.seq)
+
+    @hookimpl(specname="vk_react")
+    def react_badly(event: Any) -> None:
+        if broken[0]:
+            raise RuntimeError
+        seen["bad"].append(event.seq)
+
+    class Bad:
+        pass
+
+    bad = Bad()
+    bad.vk_react = hookimpl(lambda event: react_badly(event))  # type: ignore[attr-defined]
+    kit = Kit.load(plugin("good", vk_react=vk_react), bad, cipher=KeyCipher(bytes(32)))
+    engine = city(kit)
+    assert kit.deliver(engine) == 3
+    assert (seen["good"], seen["bad"]) == ([1, 2, 3], [])
+    broken[0] = False
+    assert kit.deliver(engine) == 3
+    assert seen["bad"] == [1, 2, 3]
+    assert kit.deliver(engine) == 0
+    engine.dispose()
+
+
+def test_every_hook_has_one_of_the_four_kinds_and_an_explanation() -> None:
+    assert set(KINDS.values()) == {"contribute", "review", "choose", "react"}
+    from volunteerkit import hooks
+
+    assert all(getattr(hooks, name).__doc__ for name in KINDS)
