@@ -211,7 +211,7 @@ def _reacted(react: Callable[..., Any], event: Event) -> bool:
     return True
 
 
-def _unique(given: list[tuple[str, Any]], type_: type, known: dict[str, Any], what: str) -> dict[str, Any]:
+def _unique(given: list[tuple[str, Any]], type_: Any, known: dict[str, Any], what: str) -> dict[str, Any]:
     owners = dict.fromkeys(known, "volunteerkit")
     for plugin, value in given:
         if not isinstance(value, type_):

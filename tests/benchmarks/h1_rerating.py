@@ -8,8 +8,6 @@ out. Rounds are interleaved, medians of five, and no time counts before the chec
     python tests/benchmarks/h1_rerating.py [--quick]
 """
 
-# ruff: noqa: E501
-
 from __future__ import annotations
 
 import statistics

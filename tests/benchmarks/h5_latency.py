@@ -6,8 +6,6 @@ the day's limit took and what is short of the next grade; on neither side text i
     python tests/benchmarks/h5_latency.py [--quick]
 """
 
-# ruff: noqa: E501
-
 from __future__ import annotations
 
 import datetime as dt

@@ -161,7 +161,7 @@ def test_a_corrected_file_brings_in_what_was_refused(sqlite_url: str, tmp_path: 
 
 
 def test_no_identity_number_or_phone_or_name_is_stored_in_plain(tmp_path: Path) -> None:
-    kit, engine, _ = imported(f"sqlite:///{tmp_path / 'city.db'}", SAMPLE)
+    _, engine, _ = imported(f"sqlite:///{tmp_path / 'city.db'}", SAMPLE)
     engine.dispose()
     content = b"".join(path.read_bytes() for path in tmp_path.glob("city.db*"))
     people = list(table(SAMPLE / "volunteers.csv"))

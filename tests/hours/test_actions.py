@@ -11,7 +11,14 @@ import sqlalchemy as sa
 import volunteerkit
 from volunteerkit import Actor, Claim, KeyCipher, Kit, fixed_clock, hours, organizations, projects, volunteers
 from volunteerkit.access import Grant
-from volunteerkit.errors import AlreadyResolved, IdempotencyConflict, InvalidValue, NotFound, NotPermitted, Refused
+from volunteerkit.errors import (
+    AlreadyResolved,
+    IdempotencyConflict,
+    InvalidValue,
+    NotFound,
+    NotPermitted,
+    Refused,
+)
 
 NOW = dt.datetime(2026, 11, 23, 4, tzinfo=dt.UTC)
 CLERK, CHECKER = Actor.of("clerk-7", "centre"), Actor.of("clerk-8", "centre")
@@ -35,7 +42,9 @@ def engine(database_url: str, kit: Kit) -> Iterator[sa.Engine]:
     engine.dispose()
 
 
-def claim(minutes: int = 150, start: dt.time | None = dt.time(9), end: dt.time | None = dt.time(11, 30)) -> Claim:
+def claim(
+    minutes: int = 150, start: dt.time | None = dt.time(9), end: dt.time | None = dt.time(11, 30)
+) -> Claim:
     return Claim("V1", "P1", DAY, minutes, start, end)
 
 
@@ -179,7 +188,9 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("table", CHANGES)
-def test_verify_names_a_row_that_was_changed_behind_the_ledgers_back(sqlite_url: str, kit: Kit, table: str) -> None:
+def test_verify_names_a_row_that_was_changed_behind_the_ledgers_back(
+    sqlite_url: str, kit: Kit, table: str
+) -> None:
     engine = volunteerkit.create_engine(sqlite_url)
     kit.migrate(engine)
     with kit.open(engine, CLERK) as desk:
@@ -196,5 +207,10 @@ def test_verify_names_a_row_that_was_changed_behind_the_ledgers_back(sqlite_url:
         found = hours.verify_store(desk.connection)
     engine.dispose()
     assert not found.holds
-    wanted = {"vk_transfer": "transfer 2", "vk_event": "event 5", "vk_account": "account 17", "vk_service_record": "record 1"}
+    wanted = {
+        "vk_transfer": "transfer 2",
+        "vk_event": "event 5",
+        "vk_account": "account 17",
+        "vk_service_record": "record 1",
+    }
     assert found.where == wanted[table]

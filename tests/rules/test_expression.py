@@ -1,7 +1,5 @@
 """The rule language: text and value are inverse, carriers agree, errors point at the column."""
 
-# ruff: noqa: E501 -- tables of cases read better with one case a line
-
 import datetime as dt
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The city's kernel on columns gives every volunteer what the scalar path gives one."""
 
-# ruff: noqa: E501 -- tables of cases read better with one case a line
-
 from typing import Any
 
 import numpy as np

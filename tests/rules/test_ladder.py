@@ -1,7 +1,5 @@
 """Ladders: grades, boundaries, reasons, what is missing, and replay."""
 
-# ruff: noqa: E501 -- tables of cases read better with one case a line
-
 import datetime as dt
 import json
 from pathlib import Path

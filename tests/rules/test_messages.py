@@ -3,8 +3,6 @@
 ``VOLUNTEERKIT_SNAPSHOTS=write pytest tests/rules/test_messages.py`` writes the files in ``snapshots`` again.
 """
 
-# ruff: noqa: E501 -- tables of cases read better with one case a line
-
 import datetime as dt
 import os
 import tomllib

@@ -1,7 +1,5 @@
 """Rulebooks: dated and cited versions, digests, and every problem of a file at once."""
 
-# ruff: noqa: E501 -- tables of cases read better with one case a line
-
 import datetime as dt
 from pathlib import Path
 

@@ -65,7 +65,7 @@ def run_plugins(plugin: tuple[str, ...], json: bool) -> None:
          "hooks": sorted(hook for hook, bound in kit.hooks.items() if any(name == each.name for name, _ in bound))}
         for each in kit.plugins
     ]  # fmt: skip
-    books = [
+    books: list[dict[str, Any]] = [
         {"id": book.id, "decides": book.decides, "versions": [
             {"effective_from": str(each.effective_from), "digest": each.digest, "citation": each.citation} for each in book.versions]}
         for book in kit.rulebooks.values()
@@ -79,7 +79,7 @@ def run_plugins(plugin: tuple[str, ...], json: bool) -> None:
         for each_version in book["versions"]:
             print(
                 f"  {book['id']}  {each_version['effective_from']}  [{each_version['digest'][:12]}]  {each_version['citation']}"
-            )  # type: ignore[index]
+            )
 
 
 def run_hooks(plugin: tuple[str, ...], json: bool) -> None:

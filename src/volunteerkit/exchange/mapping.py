@@ -94,7 +94,10 @@ def read_mapping(path: Path) -> Mapping:
         for key in value:
             if key not in known:
                 raise ValueError(f"unknown key {key!r}; did you mean {nearest(key, known)!r}?")
-        return Column(**{key: tuple(item) if isinstance(item, list) else item for key, item in value.items()})
+        given: dict[str, Any] = {
+            key: tuple(item) if isinstance(item, list) else item for key, item in value.items()
+        }
+        return Column(**given)
 
     converter.register_structure_hook(str, text)
     converter.register_structure_hook(Column, column)
@@ -133,13 +136,18 @@ def _source(folder: Path, mapping: Mapping, file: FileMapping, zone: ZoneInfo) -
     def position(title: str) -> int:
         # A title that stands twice means its first column.
         if title not in titles:
-            raise ImportRefused("mapping_column_missing", column=title, file=file.name, guess=nearest(title, titles))
+            raise ImportRefused(
+                "mapping_column_missing", column=title, file=file.name, guess=nearest(title, titles)
+            )
         return titles.index(title)
 
     getters = {field: _getter(column, position, field) for field, column in file.columns.items()}
     required = [(title, position(title)) for title in file.skip_empty]
     fields = tuple(ENTITIES[file.entity])
-    shown = {field: column.column or "+".join(column.join or column.first_of) for field, column in file.columns.items()}
+    shown = {
+        field: column.column or "+".join(column.join or column.first_of)
+        for field, column in file.columns.items()
+    }
     seen: set[str] = set()
 
     def cells(row: Sequence[str]) -> Sequence[str]:
@@ -187,7 +195,11 @@ def _getter(column: Column, position: Callable[[str], int], field: str) -> _Gett
 
 
 def _session(
-    file: FileMapping, getters: dict[str, _Getter], row: Sequence[str], fields: tuple[str, ...], zone: ZoneInfo
+    file: FileMapping,
+    getters: dict[str, _Getter],
+    row: Sequence[str],
+    fields: tuple[str, ...],
+    zone: ZoneInfo,
 ) -> list[str]:
     """Turn a check-in and a check-out into day, start, end and minutes; lengths are taken in UTC."""
 
@@ -220,6 +232,9 @@ def _session(
         "end_time": until.strftime("%H:%M"), "hours": f"{max(minutes, 1) if file.rounding == 'up' else minutes}分钟",
         "status": state,
     }  # fmt: skip
-    texts = [found[field] if field in found else getters[field](row) if field in getters else "" for field in fields]
+    texts = [
+        found[field] if field in found else getters[field](row) if field in getters else ""
+        for field in fields
+    ]
     # Sessions of seconds fall into the same minute without being repeats: their exact times tell them apart.
     return [*texts, " ".join(flags), f"{start.isoformat()} {end.isoformat()}"]

@@ -241,7 +241,7 @@ def decide_city(desk: Desk, rating: CityRating) -> int:
     before = {id_: (number, grade) for id_, number, grade in rows}
     known_at = connection.execute(sa.select(head.c.transfer_seq)).scalar_one()
     following = connection.execute(sa.select(sa.func.max(decision.c.id))).scalar() or 0
-    made = []
+    made: list[tuple[Any, ...]] = []
     for i, (id_, grade) in enumerate(zip(rating.ids, rating.grades, strict=True)):
         old = before.get(id_, (None, 0))
         if grade == old[1]:

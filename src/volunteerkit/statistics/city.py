@@ -89,8 +89,8 @@ def city_figures(desk: Desk, *, rulebook: str = "union", as_of: dt.date | None =
     ranked = sorted(vouching, key=lambda id_: (-vouching[id_][1], id_))
     return CityFigures(
         len(people), active, claimed, credited,
-        tuple((f"{month // 12}-{month % 12 + 1:02d}", *months[month]) for month in sorted(months)),
-        tuple((names[id_], *vouching[id_], len(served[id_])) for id_ in ranked),
+        tuple((f"{month // 12}-{month % 12 + 1:02d}", months[month][0], months[month][1]) for month in sorted(months)),
+        tuple((names[id_], vouching[id_][0], vouching[id_][1], len(served[id_])) for id_ in ranked),
         tuple(sorted(reasons.items())),
     )  # fmt: skip
 

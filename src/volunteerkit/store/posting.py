@@ -70,7 +70,11 @@ def driver(connection: sa.Connection) -> Execute:
     if connection.dialect.name == "sqlite":
         execute: Execute = raw.execute
         return execute
-    return lambda statement, values=(): raw.execute(_percent(statement), values)
+
+    def run(statement: str, values: Sequence[Any] = ()) -> Any:
+        return raw.execute(_percent(statement), values)
+
+    return run
 
 
 def insert_rows(

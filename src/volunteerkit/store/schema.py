@@ -56,12 +56,13 @@ def id_column(name: str = "id") -> sa.Column[int]:
 def append_only(target: sa.Table) -> None:
     """Refuse UPDATE and DELETE on ``target`` inside the database itself, on both databases (L2)."""
     name = target.name
+    ddl: Any = sa.DDL
     for verb in ("UPDATE", "DELETE"):
         sqlite = (
             f"CREATE TRIGGER {name}_no_{verb.lower()} BEFORE {verb} ON {name} "
             f"BEGIN SELECT RAISE(ABORT, '{name} is append-only'); END"
         )
-        sa.event.listen(target, "after_create", sa.DDL(sqlite).execute_if(dialect="sqlite"))
+        sa.event.listen(target, "after_create", ddl(sqlite).execute_if(dialect="sqlite"))
     postgresql = (
         f"CREATE OR REPLACE FUNCTION {name}_refuse() RETURNS trigger LANGUAGE plpgsql AS "
         f"$$ BEGIN RAISE EXCEPTION '{name} is append-only' USING ERRCODE = 'restrict_violation'; END $$; "
@@ -70,7 +71,7 @@ def append_only(target: sa.Table) -> None:
         f"CREATE TRIGGER {name}_no_truncate BEFORE TRUNCATE ON {name} "
         f"FOR EACH STATEMENT EXECUTE FUNCTION {name}_refuse()"
     )
-    sa.event.listen(target, "after_create", sa.DDL(postgresql).execute_if(dialect="postgresql"))
+    sa.event.listen(target, "after_create", ddl(postgresql).execute_if(dialect="postgresql"))
 
 
 meta = table(
