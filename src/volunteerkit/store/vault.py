@@ -70,7 +70,7 @@ class KeyCipher:
 
     >>> cipher = KeyCipher(bytes(range(32)))
     >>> cipher
-    KeyCipher(key_print='20c66f3c')
+    KeyCipher(key_print='34929d3b')
     >>> cipher.open("volunteer:1", *cipher.seal("volunteer:1", {"phone": "12900000000"}))
     {'phone': '12900000000'}
     """

@@ -44,7 +44,7 @@ def check_character(first17: str) -> str:
     """Return the check character for the first 17 digits.
 
     >>> check_character("36059919900315001")
-    '6'
+    '5'
     """
     return _CHARACTERS[sum(int(digit) * weight for digit, weight in zip(first17, _WEIGHTS, strict=True)) % 11]
 
@@ -56,7 +56,7 @@ def read_identity(text: str, latest: dt.date | None = None) -> Identity:
     length or other characters (a number that a spreadsheet rounded, 3.6E+17), for a birth date that does
     not exist or lies after ``latest``.
 
-    >>> read_identity(" 36059919900315001６ ").born_on
+    >>> read_identity(" 36059919900315001５ ").born_on
     datetime.date(1990, 3, 15)
     """
     number = fold(text).replace(" ", "").strip().upper()
