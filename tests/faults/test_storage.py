@@ -19,7 +19,6 @@ from volunteerkit.errors import (
     SchemaMismatch,
     StorageError,
     StorageFull,
-    StorageUnavailable,
 )
 from volunteerkit.hours import verify_store
 
@@ -33,11 +32,15 @@ def kit(key: bytes = bytes(32)) -> Kit:
 
 def refused(code: str, url: str, *, migrate: bool = True) -> StorageError:
     engine = volunteerkit.create_engine(url)
-    with pytest.raises(StorageError) as told:
+
+    def opened() -> None:
         if migrate:
             kit().migrate(engine)
         with kit().open(engine, CLERK):
             pass
+
+    with pytest.raises(StorageError) as told:
+        opened()
     engine.dispose()
     assert told.value.code == code
     assert "SELECT" not in str(told.value)

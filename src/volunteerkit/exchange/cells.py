@@ -184,10 +184,12 @@ def read_minutes(text: str) -> int:
 
 def _from_hours(whole: str, decimals: str) -> int:
     exact = Fraction(f"{whole}.{decimals or 0}") * 60
+    if exact <= 0 or exact > DAY_MINUTES:
+        raise Cell("hours_over_24" if exact > 0 else "hours_zero_or_negative")
     nearest = round(exact)
     if exact.denominator != 1 and abs(exact - nearest) > Fraction(30, 10 ** len(decimals)):
         raise Cell("hours_not_whole_minutes")
-    if exact > 0 and nearest == 0:
+    if nearest == 0:
         raise Cell("hours_not_whole_minutes")
     return nearest
 

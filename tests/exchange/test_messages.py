@@ -1,0 +1,99 @@
+"""Every message of the importer, in both languages, exactly as people read it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from importlib.resources import files
+
+import pytest
+
+from volunteerkit import messages
+from volunteerkit.exchange.cells import Cell, read_day, read_id, read_minutes, read_time
+from volunteerkit.units import day_of
+
+VALUES = {
+    "file": "记录.csv", "place": "city.db", "problem": "EACCES", "folder": "城市", "expected": "volunteers.csv", "columns": "hours",
+    "unplaced": "时数", "entity": "teams", "first": "a.csv", "second": "b.csv", "offset": 7, "row": 3, "rulebook": "unoin",
+    "known": "plain, union", "guess": "union", "problems": "$.zone", "field": "hour", "column": "HOURS",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", messages.LANGUAGES)
+@pytest.mark.parametrize("area", ["exchange", "core", "plugins"])
+def test_every_message(area: str, language: str, snapshot: Callable[[str, str], None]) -> None:
+    codes = tomllib.loads(files("volunteerkit.messages").joinpath(f"{area}.toml").read_text("utf-8"))
+    more = {
+        "actor": "clerk-7", "action": "hours.confirm", "kind": "record", "id": 12, "at": "2026-11-23", "state": "confirmed",
+        "key": "k", "name": "minutes", "value": 0, "allowed": "1 … 1440", "package": "numpy", "extra": "fast", "found": "9",
+        "expected": "1", "what": "x", "mode": "644", "plugin": "xinyu", "hook": "vk_react", "volunteer": "V1", "status": "pending",
+        "day": "2027-01-01", "today": "2026-11-23", "record": 5, "claimed": 60, "minutes": 90, "number": "V1", "known": 1,
+    }  # fmt: skip
+    values = VALUES | more if area != "exchange" else VALUES
+    lines = [f"{code}: {messages.text(code, language, **values)}" for code in sorted(codes)]
+    snapshot(f"messages/{area}.{language}.txt", "\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("2019-03-05", "2019-03-05"), ("2019/3/5", "2019-03-05"), ("2019年3月5日", "2019-03-05"), ("20190305", "2019-03-05"),
+        ("2019.03.05", "2019-03-05"), ("２０１９－０３－０５", "2019-03-05"), ("43529", "2019-03-05"), (" 2024-02-29 ", "2024-02-29"),
+        ("2019-03-05 00:00:00", "2019-03-05"),
+    ],
+)  # fmt: skip
+def test_days_that_are_certain_are_read(text: str, day: str) -> None:
+    assert day_of(read_day(text)).isoformat() == day
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("2019-02-30", "date_impossible"), ("2019-13-01", "date_impossible"), ("2019-00-00", "date_impossible"),
+        ("0201-01-01", "date_impossible"), ("20255-01-01", "date_unreadable"), ("5/3/2019", "date_ambiguous"),
+        ("", "date_unreadable"), ("٢٠١٩-٠٣-٠٥", "date_unreadable"), ("2019²-3-5", "date_unreadable"), ("x" * 50_000, "date_unreadable"),
+    ],
+)  # fmt: skip
+def test_days_that_are_not_are_refused(text: str, reason: str) -> None:
+    with pytest.raises(Cell) as told:
+        read_day(text)
+    assert told.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"),
+    [
+        ("3", 180), ("2.5", 150), ("３", 180), ("3小时", 180), ("180分钟", 180), ("3h", 180), ("2小时30分", 150), ("2:30", 150),
+        ("0.33", 20), ("24", 1440), ("0.25h", 15),
+    ],
+)  # fmt: skip
+def test_hours_that_are_certain_are_read(text: str, minutes: int) -> None:
+    assert read_minutes(text) == minutes
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("0", "hours_zero_or_negative"), ("-2", "hours_zero_or_negative"), ("25", "hours_over_24"), ("nan", "hours_unreadable"),
+        ("1e3", "hours_unreadable"), ("٣", "hours_unreadable"), ("", "hours_unreadable"), ("True", "hours_unreadable"),
+        ("9" * 5000, "hours_unreadable"), ("0.0001", "hours_not_whole_minutes"), ("0.512", "hours_not_whole_minutes"),
+        ("24.01", "hours_over_24"),
+    ],
+)  # fmt: skip
+def test_hours_that_are_not_are_refused(text: str, reason: str) -> None:
+    with pytest.raises(Cell) as told:
+        read_minutes(text)
+    assert told.value.reason == reason
+
+
+@pytest.mark.parametrize("text", ["", "25:00", "9", "9:60", "24:01", "九点"])
+def test_times_that_are_none_are_refused(text: str) -> None:
+    with pytest.raises(Cell):
+        read_time(text)
+
+
+@pytest.mark.parametrize("text", ["", "0007957?", "V 1", "Ⅴ１", "=1", "V1\x00"])
+def test_malformed_ids_are_refused(text: str) -> None:
+    with pytest.raises(Cell) as told:
+        read_id(text)
+    assert told.value.reason == "id_malformed"
