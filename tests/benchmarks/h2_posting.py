@@ -1,0 +1,249 @@
+"""H2: one posting of hours on SQLite (WAL, NORMAL): the public verb beside hand-written layers.
+
+Every contender does the work of one transaction: idempotency key, overlap check, record, transfer, two
+balances, audit row; 2 % replays and 2 % overlaps are in the stream and must be found by everyone. Ours has
+two chained hashes more, and a plugin's review hook bound. Processor time, best of the rounds.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import random
+import sqlite3
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import sqlalchemy as sa
+
+import volunteerkit
+from volunteerkit import Actor, Claim, Finding, Kit, Refused, fixed_clock, hookimpl, hours
+from volunteerkit.store.schema import account
+from volunteerkit.units import day_of
+
+VOLUNTEERS, PROJECTS, DAY0 = 2_000, 60, 18_000
+Posting = tuple[str, int, int, int, int, int]  # key, volunteer, project, day, start minute, minutes
+
+DDL = """
+CREATE TABLE account(id INTEGER PRIMARY KEY, balance INTEGER NOT NULL);
+CREATE TABLE record(id INTEGER PRIMARY KEY, volunteer INTEGER NOT NULL, project INTEGER NOT NULL,
+  day INTEGER NOT NULL, start INTEGER NOT NULL, minutes INTEGER NOT NULL, state INTEGER NOT NULL);
+CREATE INDEX ix_record ON record(volunteer, day);
+CREATE TABLE transfer(id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, at INTEGER NOT NULL, record INTEGER);
+CREATE TABLE leg(id INTEGER PRIMARY KEY, transfer INTEGER NOT NULL, account INTEGER NOT NULL, amount INTEGER NOT NULL);
+CREATE INDEX ix_leg ON leg(account, transfer);
+CREATE TABLE audit(id INTEGER PRIMARY KEY, at INTEGER, actor TEXT, action TEXT, ref INTEGER, payload TEXT);
+"""
+TRANSFER = "INSERT INTO transfer(key, at) VALUES(?, ?) ON CONFLICT(key) DO NOTHING RETURNING id"
+OVERLAP = "SELECT 1 FROM record WHERE volunteer = ? AND day = ? AND start < ? AND start + minutes > ? LIMIT 1"
+RECORD = "INSERT INTO record(volunteer, project, day, start, minutes, state) VALUES(?, ?, ?, ?, ?, 0)"
+LINK = "UPDATE transfer SET record = ? WHERE id = ?"
+LEGS = "INSERT INTO leg(transfer, account, amount) VALUES(?, ?, ?), (?, ?, ?)"
+BALANCE = "UPDATE account SET balance = balance + ? WHERE id = ?"
+AUDIT = "INSERT INTO audit(at, actor, action, ref, payload) VALUES(?, ?, ?, ?, ?)"
+
+
+def postings(seed: int) -> Iterator[Posting]:
+    """Endless stream; one in fifty repeats the last key, one in fifty overlaps the last record."""
+    draw = random.Random(seed)
+    last: Posting | None = None
+    taken: dict[int, int] = {}
+    for i in range(10**9):
+        kind = draw.random()
+        if last and kind < 0.04:
+            yield last if kind < 0.02 else (f"k{i}", *last[1:])
+            continue
+        who = draw.randrange(VOLUNTEERS)
+        day = taken[who] = max(taken.get(who, DAY0), DAY0 + draw.randrange(500)) + 1
+        last = (
+            f"k{i}",
+            who,
+            draw.randrange(PROJECTS),
+            day,
+            draw.randrange(360, 900),
+            draw.randrange(30, 480),
+        )
+        yield last
+
+
+class Overlapping(Exception):
+    """The volunteer has another record at that time."""
+
+
+def body(execute: Callable[..., Any], posting: Posting) -> bool:
+    """Post one on a driver's execute; False for a replay."""
+    key, who, project, day, start, minutes = posting
+    row = execute(TRANSFER, (key, day)).fetchone()
+    if row is None:
+        return False
+    if execute(OVERLAP, (who, day, start + minutes, start)).fetchone():
+        raise Overlapping
+    record = execute(RECORD, (who, project, day, start, minutes)).lastrowid
+    execute(LINK, (record, row[0]))
+    execute(LEGS, (row[0], who, minutes, row[0], VOLUNTEERS + project, -minutes))
+    execute(BALANCE, (minutes, who))
+    execute(BALANCE, (-minutes, VOLUNTEERS + project))
+    execute(AUDIT, (day, "clerk", "hours.recorded", record, json.dumps({"minutes": minutes})))
+    return True
+
+
+def raw(path: Path) -> tuple[Callable[[Posting], bool], Callable[[], None], Callable[[], None]]:
+    """Return (post, begin, commit) on sqlite3 itself."""
+    connection = sqlite3.connect(path, isolation_level=None, cached_statements=256)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.executescript(DDL)
+    connection.executemany("INSERT INTO account VALUES(?, 0)", ((i,) for i in range(VOLUNTEERS + PROJECTS)))
+    execute = connection.execute
+
+    def saved(posting: Posting) -> bool:
+        execute("SAVEPOINT one")
+        try:
+            return body(execute, posting)
+        except Overlapping:
+            execute("ROLLBACK TO one")
+            raise
+        finally:
+            execute("RELEASE one")
+
+    return saved, lambda: execute("BEGIN IMMEDIATE"), lambda: execute("COMMIT")  # type: ignore[return-value]
+
+
+def core(path: Path) -> tuple[Callable[[Posting], bool], Callable[[], None], Callable[[], None]]:
+    """Return (post, begin, commit) on SQLAlchemy Core with statements built once."""
+    raw(path)
+    engine = volunteerkit.create_engine(f"sqlite:///{path}", synchronous="NORMAL")
+    statements = {
+        text: sa.text(_named(text)) for text in (TRANSFER, OVERLAP, RECORD, LINK, LEGS, BALANCE, AUDIT)
+    }
+    connection = engine.connect()
+
+    def execute(text: str, values: tuple[Any, ...]) -> Any:
+        return connection.execute(statements[text], {f"p{i}": value for i, value in enumerate(values)})
+
+    def post(posting: Posting) -> bool:
+        with connection.begin_nested():
+            return body(execute, posting)
+
+    return post, lambda: connection.begin(), lambda: connection.commit()  # type: ignore[return-value]
+
+
+def _named(text: str) -> str:
+    parts = text.split("?")
+    return "".join(f"{part}:p{i}" for i, part in enumerate(parts[:-1])) + parts[-1]
+
+
+def ours(path: Path) -> tuple[Callable[[Posting], bool], Callable[[], None], Callable[[], None]]:
+    """Return (post, begin, commit) on the public verb, overlaps refused by a plugin."""
+
+    @hookimpl
+    def vk_review_hours(overlapping: Any) -> Any:
+        return [Finding("overlap")] if overlapping else []
+
+    clock = fixed_clock(dt.datetime(2026, 11, 23, tzinfo=dt.UTC))
+    kit = Kit.load(SimpleNamespace(__name__="strict", vk_review_hours=vk_review_hours), clock=clock)
+    engine = volunteerkit.create_engine(f"sqlite:///{path}", synchronous="NORMAL")
+    kit.migrate(engine)
+    clerk = Actor.of("clerk-7", "centre")
+    fill(engine)
+    claims: dict[Posting, Claim] = {}
+    held: list[Any] = []
+
+    def begin() -> None:
+        connection = engine.connect()
+        connection.begin()
+        held.extend([connection, kit.desk(connection, clerk)])
+
+    def commit() -> None:
+        held[0].commit()
+        held[0].close()
+        held.clear()
+
+    def post(posting: Posting) -> bool:
+        claim = claims.get(posting)
+        if claim is None:
+            _, who, project, day, start, minutes = posting
+            end = (start + minutes) % 1440
+            claim = Claim(f"V{who}", f"P{project}", day_of(day), minutes, dt.time(start // 60, start % 60),
+                          dt.time(end // 60, end % 60))  # fmt: skip
+        try:
+            return not hours.record(held[1], claim, key=posting[0]).replayed
+        except Refused:
+            raise Overlapping from None
+
+    return post, begin, commit
+
+
+def fill(engine: sa.Engine) -> None:
+    """Fill an organization, projects and volunteers in, as an import would."""
+    tables = volunteerkit.metadata.tables
+    with engine.begin() as connection:
+        connection.execute(
+            sa.insert(tables["vk_organization"]).values(id=1, number="O1", name="联合会", status="active")
+        )
+        projects = [
+            {"id": i + 1, "number": f"P{i}", "name": "宣传", "organization_id": 1, "status": "approved"}
+            for i in range(PROJECTS)
+        ]
+        people = [
+            {"id": i + 1, "number": f"V{i}", "organization_id": 1, "status": "approved", "registered_on": 0}
+            for i in range(VOLUNTEERS)
+        ]
+        connection.execute(sa.insert(tables["vk_project"]), projects)
+        connection.execute(sa.insert(tables["vk_volunteer"]), people)
+        accounts = [
+            *((i + 1) * 16 + 1 for i in range(VOLUNTEERS)),
+            *((i + 1) * 16 + 2 for i in range(PROJECTS)),
+        ]
+        connection.execute(
+            sa.insert(account), [{"id": id_, "posted_minutes": 0, "pending_minutes": 0} for id_ in accounts]
+        )
+
+
+def measured(make: Callable[[Path], Any], count: int, batch: int, rounds: int) -> tuple[float, list[int]]:
+    """Return the best processor seconds of a round and the last round's (posted, replayed, overlapping)."""
+    with tempfile.TemporaryDirectory() as folder:
+        post, begin, commit = make(Path(folder) / "hours.db")
+        stream, best, answer = postings(7), 1e9, [0, 0, 0]
+        for _ in range(rounds):
+            answer = [0, 0, 0]
+            start = time.process_time()
+            for done in range(count):
+                if done % batch == 0:
+                    begin()
+                try:
+                    answer[0 if post(next(stream)) else 1] += 1
+                except Overlapping:
+                    answer[2] += 1
+                if done % batch == batch - 1:
+                    commit()
+            best = min(best, time.process_time() - start)
+        return best, answer
+
+
+def run(quick: bool) -> list[dict[str, Any]]:
+    """Return the rows for H2.1 (one posting a transaction) and H2.2 (a hundred)."""
+    rows = []
+    count, rounds = (200, 2) if quick else (600, 5)
+    for name, batch, goals in (
+        ("H2.1 single", 1, ("<= 2.5", "<= 0.5")),
+        ("H2.2 batch of 100", 100, ("<= 1.6", "<= 0.2")),
+    ):
+        mine, answer = measured(ours, count, batch, rounds)
+        for (contender, make), goal in zip(
+            (("raw sqlite3", raw), ("SQLAlchemy Core, built once", core)), goals, strict=True
+        ):
+            theirs, same = measured(make, count, batch, rounds)
+            rows.append({"name": f"{name}, goal {goal}", "ours_s": mine, "contender": contender, "contender_s": theirs,
+                         "ratio": mine / theirs, "same_answer": same == answer})  # fmt: skip
+    return rows
+
+
+if __name__ == "__main__":
+    for row in run("--quick" in sys.argv):
+        print(row)

@@ -1,0 +1,85 @@
+"""One volunteer or the whole city, kernel or loop, SQLite or PostgreSQL: the same minutes and grades."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import volunteerkit
+from volunteerkit import Actor, KeyCipher, Kit, rating
+from volunteerkit.rules import Rulebook, assess
+from volunteerkit.rules.kernel import grade_columns
+
+SAMPLE = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "synthetic_sample"
+CLERK = Actor.of("clerk-7", "centre")
+AS_OF = dt.date(2026, 11, 23)
+STRICT = """
+id = "strict"
+decides = "credit"
+[[version]]
+effective_from = 2014-01-01
+citation = "试行：每日封顶，未成年人更低，无偿献血宣传加倍"
+select = "category != '文体' and claimed_minutes >= 30"
+once = true
+coefficient = { by = "category", percent = { "无偿献血宣传" = 200, "文明交通" = 150 }, otherwise = 100 }
+[version.day]
+at_most = "choose(served_on < adult_on, 240, 480)"
+percent = "choose(served_on >= senior_on, 120, 100)"
+"""
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("规则") / "strict.toml"
+    path.write_text(STRICT, "utf-8")
+    return path
+
+
+@pytest.fixture
+def city(database_url: str, strict: Path) -> Iterator[tuple[Kit, sa.Engine]]:
+    kit = Kit.load("xinyu", strict, cipher=KeyCipher(bytes(32)))
+    engine = volunteerkit.create_engine(database_url)
+    kit.migrate(engine)
+    kit.import_directory(engine, CLERK, SAMPLE, as_of=AS_OF)
+    yield kit, engine
+    engine.dispose()
+
+
+def test_every_way_of_rating_agrees(city: tuple[Kit, sa.Engine]) -> None:
+    kit, engine = city
+    with kit.open(engine, CLERK, read_only=True) as desk:
+        for rulebook in ("plain", "union", "strict"):
+            for day in (AS_OF, dt.date(2020, 2, 29)):
+                kernel = rating.rate_city(desk, rulebook=rulebook, as_of=day, kernel=True)
+                loop = rating.rate_city(desk, rulebook=rulebook, as_of=day, kernel=False)
+                assert kernel == loop
+        for i, number in enumerate(kernel.volunteers[:60]):
+            one = rating.rate_volunteer(desk, number, rulebook="strict", as_of=day)
+            assert (one.assessment.grade, one.credited.credited_minutes) == (
+                kernel.grades[i],
+                kernel.credited_minutes[i],
+            )
+        assert sum(kernel.credited_minutes) > 0
+
+
+LADDER = Rulebook.read(Path(__file__).resolve().parents[2] / "plugins/xinyu/src/volunteerkit_xinyu/star.toml")
+EDGES = [hours * 60 + step for hours in (100, 300, 600, 1000, 1500) for step in (-1, 0, 1)]
+
+
+@settings(max_examples=50)
+@given(st.lists(st.sampled_from(EDGES) | st.integers(0, 10**6), min_size=1, max_size=30))
+def test_a_minute_either_side_of_every_threshold(minutes: list[int]) -> None:
+    import numpy as np
+
+    version = LADDER.version_on(AS_OF)
+    columns = grade_columns(version, {"credited_minutes": np.array(minutes, np.int64)})
+    assert columns.tolist() == [assess(LADDER, {"credited_minutes": each}, AS_OF).grade for each in minutes]
+    assert columns.tolist() == [
+        sum(each >= hours * 60 for hours in (100, 300, 600, 1000, 1500)) for each in minutes
+    ]
