@@ -130,7 +130,7 @@ def core(path: Path) -> tuple[Callable[[Posting], bool], Callable[[], None], Cal
         with connection.begin_nested():
             return body(execute, posting)
 
-    return post, lambda: connection.begin(), lambda: connection.commit()  # type: ignore[return-value]
+    return post, connection.begin, connection.commit  # type: ignore[return-value]
 
 
 def _named(text: str) -> str:

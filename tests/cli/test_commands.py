@@ -8,6 +8,7 @@ import os
 import stat
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,20 @@ def test_foreign_layouts_come_in_by_mapping(tmp_path: Path, mapping: str) -> Non
         )
     again = json.loads(run(*arguments, folder=tmp_path).stdout)
     assert (again["new"], again["credited"]) == (0, counts["credited"])
+
+
+@pytest.mark.parametrize("layout", ["zooniverse_sessions", "teamkinetic_export"])
+def test_a_foreign_layout_without_a_mapping_gets_a_draft_of_one(tmp_path: Path, layout: str) -> None:
+    done = run("import", SAMPLE.parent / layout, "--db", "city.db", folder=tmp_path)
+    assert done.returncode == 1
+    draft = tomllib.loads(done.stdout)
+    assert {Path(file["name"]).suffix for file in draft["file"]} == {".csv"}
+    columns = {title for file in draft["file"] for title in file["columns"].values()}
+    assert columns >= (
+        {"record_id", "volunteer"} if layout.startswith("zoo") else {"VOLID", "PLACEMENTID", "SESSIONDATE"}
+    )
+    assert "not placed" in done.stdout
+    assert "--mapping" in done.stderr or "Rename" in done.stderr
 
 
 def test_quickstart_runs(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from volunteerkit import messages
 from volunteerkit.cli.common import City, both, open_city, print_json
-from volunteerkit.errors import StorageError
+from volunteerkit.errors import ImportRefused, StorageError
 from volunteerkit.units import hours_text
 
 __all__ = ["run_explain", "run_export", "run_import", "run_quarantine", "run_rate", "run_statement"]
@@ -56,8 +56,19 @@ def run_import(folder: Path, db: str, mapping: Path | None, as_of: dt.date | Non
                plugin: tuple[str, ...], zone: str, json: bool) -> None:  # fmt: skip
     """Import a folder and print the counts."""
     from volunteerkit.exchange import plan_directory
+    from volunteerkit.exchange.proposing import propose_mapping
 
-    plan_directory(folder, mapping)  # a folder that cannot be imported makes no database
+    try:
+        plan_directory(folder, mapping)  # a folder that cannot be imported makes no database
+    except ImportRefused as error:
+        if (
+            mapping is None
+            and error.code in ("no_table", "file_columns_missing")
+            and any(folder.glob("*.csv"))
+        ):
+            # what the file says of itself is the best start for its mapping
+            print(propose_mapping(folder))
+        raise
     city = open_city(db, key_file=key_file, plugin=plugin, zone=zone, create=True)
     with progress_shown(json) as progress:
         report = city.kit.import_directory(

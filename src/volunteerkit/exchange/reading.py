@@ -100,7 +100,7 @@ def plan_directory(folder: Path, mapping: Path | None = None, source: str = "cit
         _, header = next(decoding.rows(path), (0, []))
         placed = recognise(header, path.stem)
         named = path.stem.casefold() in ENTITIES
-        if placed.missing and not named:
+        if not named and (placed.missing or len(placed.unplaced) > len(placed.columns)):
             continue
         if placed.missing:
             raise ImportRefused("file_columns_missing", file=path.name, columns=", ".join(placed.missing),
