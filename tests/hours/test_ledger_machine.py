@@ -13,7 +13,9 @@ from volunteerkit import Actor, Claim, KeyCipher, Kit, fixed_clock, hours, organ
 from volunteerkit.errors import AlreadyResolved, IdempotencyConflict, Refused
 
 CLERK, CHECKER = Actor.of("clerk-7", "centre"), Actor.of("clerk-8", "centre")
-KIT = Kit.load("xinyu", cipher=KeyCipher(bytes(32)), clock=fixed_clock(dt.datetime(2026, 11, 23, tzinfo=dt.UTC)))
+KIT = Kit.load(
+    "xinyu", cipher=KeyCipher(bytes(32)), clock=fixed_clock(dt.datetime(2026, 11, 23, tzinfo=dt.UTC))
+)
 
 
 class Ledger(RuleBasedStateMachine):
@@ -94,7 +96,9 @@ class Ledger(RuleBasedStateMachine):
             found = hours.statement(desk, "V1", rulebook="plain")
             assert found.credited_minutes == found.confirmed_minutes == self.total()
             for known_at, total in self.past:
-                assert hours.statement(desk, "V1", known_at=known_at, rulebook="plain").credited_minutes == total
+                assert (
+                    hours.statement(desk, "V1", known_at=known_at, rulebook="plain").credited_minutes == total
+                )
             assert hours.verify_store(desk.connection).holds
 
 
