@@ -193,3 +193,11 @@ def test_an_import_killed_at_any_moment_is_completed_by_the_next(database_url: s
 @pytest.mark.campaign
 def test_an_import_killed_fifty_times(database_url: str) -> None:
     killed_imports(database_url, 50)
+
+
+@pytest.mark.parametrize("url", ["mysql://ann:secret-canary@host/city", "oracle://host/city"])
+def test_another_kind_of_database_is_named_as_such(url: str) -> None:
+    with pytest.raises(StorageError) as told:
+        volunteerkit.create_engine(url)
+    assert told.value.code == "storage_unsupported"
+    assert "secret-canary" not in str(told.value)

@@ -45,7 +45,10 @@ def create_engine(url: str | URL, *, synchronous: str = "FULL", busy_seconds: in
         address = make_url(url)
     except sa.exc.ArgumentError:
         raise StorageUnavailable(place="?") from None
-    if address.get_backend_name() == "postgresql":
+    kind = address.get_backend_name()
+    if kind not in ("sqlite", "postgresql"):
+        raise StorageUnavailable("storage_unsupported", kind=kind)
+    if kind == "postgresql":
         address = address.set(drivername="postgresql+psycopg")
     try:
         if address.get_backend_name() == "sqlite" and address.database in (None, "", ":memory:"):
