@@ -1,4 +1,4 @@
-"""Time and ids, handed in: a clock, the city's zone, and identifiers that sort by time."""
+"""Time and ids, handed in: a clock, the city's zone, its working days, and identifiers that sort by time."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from collections.abc import Callable
 from functools import cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import attrs
+
 from volunteerkit.errors import InvalidValue
 
-__all__ = ["Clock", "fixed_clock", "new_id", "system_clock", "zone_named"]
+__all__ = ["Calendar", "Clock", "fixed_clock", "new_id", "system_clock", "years_after", "zone_named"]
 
 Clock = Callable[[], dt.datetime]
 """A function without arguments that returns an aware instant."""
@@ -61,3 +63,71 @@ def new_id(now: dt.datetime) -> str:
         | secrets.randbits(62)
     )
     return str(uuid.UUID(int=bits))
+
+
+def years_after(day: dt.date, years: int) -> dt.date:
+    """Return the day ``years`` later; 29 February becomes 1 March where it does not exist.
+
+    >>> years_after(dt.date(2008, 2, 29), 14)
+    datetime.date(2022, 3, 1)
+    """
+    try:
+        return day.replace(year=day.year + years)
+    except ValueError:
+        return dt.date(day.year + years, 3, 1)
+
+
+@attrs.frozen
+class Calendar:
+    """Which days are working days: weekends, public holidays, and the weekend days worked instead.
+
+    ``weekend`` holds weekday numbers (Monday is 0). ``known_until`` is the last day for which holidays were
+    published; a deadline beyond it is not guessed but None. None there means that the calendar has no
+    holidays at all and knows every day.
+
+    Days are counted as the Civil Code does (articles 201, 203): the day of the event is not counted, and a
+    last day that is no working day moves to the next one.
+
+    >>> Calendar().working_days_after(dt.date(2024, 3, 4), 10)
+    datetime.date(2024, 3, 18)
+    """
+
+    holidays: frozenset[dt.date] = attrs.field(default=frozenset(), converter=frozenset, repr=False)
+    extra_workdays: frozenset[dt.date] = attrs.field(default=frozenset(), converter=frozenset, repr=False)
+    weekend: frozenset[int] = attrs.field(default=frozenset({5, 6}), converter=frozenset)
+    known_until: dt.date | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if not self.weekend < frozenset(range(7)):
+            raise InvalidValue(name="weekend", value=sorted(self.weekend), allowed="0 … 6, not all of them")
+
+    def knows(self, day: dt.date) -> bool:
+        """Tell whether it is certain what ``day`` is."""
+        return self.known_until is None or day <= self.known_until
+
+    def works_on(self, day: dt.date) -> bool:
+        """Tell whether ``day`` is a working day."""
+        if day in self.extra_workdays:
+            return True
+        return day not in self.holidays and day.weekday() not in self.weekend
+
+    def working_days_after(self, day: dt.date, count: int) -> dt.date | None:
+        """Return the ``count``-th working day after ``day``, None when it lies beyond what is known."""
+        for _ in range(count):
+            day += dt.timedelta(1)
+            while not self.works_on(day):
+                day += dt.timedelta(1)
+                if not self.knows(day):
+                    return None
+        return day if self.knows(day) else None
+
+    def days_after(self, day: dt.date, count: int) -> dt.date | None:
+        """Return the end of a term of ``count`` calendar days, moved to a working day; None when unknown.
+
+        >>> Calendar().days_after(dt.date(2026, 11, 24), 4)
+        datetime.date(2026, 11, 30)
+        """
+        day += dt.timedelta(count)
+        while not self.works_on(day) and self.knows(day):
+            day += dt.timedelta(1)
+        return day if self.knows(day) else None

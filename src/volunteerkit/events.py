@@ -22,6 +22,10 @@ EVENT_TYPES: Final = {
     "volunteer.registered": "a volunteer was registered",
     "organization.registered": "an organization was registered",
     "project.registered": "a project was registered",
+    "case.opened": "an approval began its way",
+    "case.moved": "an approval went on to another step, office or notice",
+    "case.closed": "an approval was granted, refused or withdrawn",
+    "case.recused": "somebody stays out of an approval",
     "rating.decided": "grades were decided for volunteers",
     "unit.run": "a portal's unit of work was done once under its key",
 }

@@ -22,21 +22,27 @@ import pluggy
 from volunteerkit.errors import Finding
 
 if TYPE_CHECKING:
+    from volunteerkit.access import Actor, Place
+    from volunteerkit.clock import Calendar
     from volunteerkit.events import Event
     from volunteerkit.hours.model import Claim, Overlap
     from volunteerkit.rules import Fact, Rulebook, RuleFunction
     from volunteerkit.store.desk import Desk
+    from volunteerkit.workflow import Route
 
 __all__ = [
     "KINDS",
     "choose_volunteer_number",
     "hookimpl",
     "review_hours",
+    "vk_choose_calendar",
     "vk_choose_volunteer_number",
     "vk_facts",
     "vk_functions",
     "vk_react",
+    "vk_review_access",
     "vk_review_hours",
+    "vk_routes",
     "vk_rulebooks",
 ]
 
@@ -78,6 +84,38 @@ def vk_facts() -> Iterable[Fact]:  # type: ignore[empty-body]
 
 
 @hookspec
+def vk_routes() -> Iterable[Route]:  # type: ignore[empty-body]
+    """Contribute routes of approval: the offices, terms and public notice by which the city decides.
+
+    Asked once, in `Kit.load`. A route takes the place of the library's own for its ``kind``, such as
+    ``"volunteer.registration"``; two plugins with a route of one kind conflict, an unknown kind is refused.
+
+    Example: ``yield Route("team.registration", (Step("centre", Office("centre"), days=5),))``
+    """
+
+
+@hookspec
+def vk_review_access(actor: Actor, action: str, place: Place) -> Iterable[Finding]:  # type: ignore[empty-body]
+    """Veto what the matrix would permit: asked each time an actor was found permitted to do something.
+
+    A finding with severity ``"block"`` refuses, and so does an exception; nothing said here ever permits.
+
+    Example: ``if action == "hours.export" and not actor.volunteer: yield Finding("xinyu.named_export")``
+    """
+
+
+@hookspec
+def vk_choose_calendar() -> Calendar | None:
+    """Choose the city's calendar of working days, by which terms and public notices are counted.
+
+    Asked once, in `Kit.load`. At most one plugin may answer; None leaves it to the library: Monday to
+    Friday, without holidays.
+
+    Example: ``return Calendar(holidays=…, extra_workdays=…, known_until=date(2026, 12, 31))``
+    """
+
+
+@hookspec
 def vk_review_hours(claim: Claim, overlapping: tuple[Overlap, ...]) -> Iterable[Finding]:  # type: ignore[empty-body]
     """Review a claim of hours before it is recorded.
 
@@ -109,7 +147,10 @@ KINDS: Final = {
     "vk_facts": "contribute",
     "vk_functions": "contribute",
     "vk_rulebooks": "contribute",
+    "vk_routes": "contribute",
+    "vk_review_access": "review",
     "vk_review_hours": "review",
+    "vk_choose_calendar": "choose",
     "vk_choose_volunteer_number": "choose",
     "vk_react": "react",
 }

@@ -19,8 +19,9 @@ import sqlalchemy as sa
 from volunteerkit import exchange, store
 from volunteerkit import plugins as loading
 from volunteerkit.access import Actor
-from volunteerkit.clock import Clock, system_clock, zone_named
-from volunteerkit.errors import PluginConflict, RetryableConflict, VolunteerkitError
+from volunteerkit.approvals import Workflow
+from volunteerkit.clock import Calendar, Clock, system_clock, zone_named
+from volunteerkit.errors import PluginConflict, PluginError, RetryableConflict, VolunteerkitError, nearest
 from volunteerkit.events import Event
 from volunteerkit.plugins import Bound, Plugin
 from volunteerkit.rating.tables import decision as _decision
@@ -29,11 +30,13 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import place_of, reading, self_check, storage_errors
 from volunteerkit.store.posting import driver, replayed, request_hash, take_numbers, write_event
 from volunteerkit.store.vault import Cipher
+from volunteerkit.workflow import Route
 
 __all__ = ["Kit"]
 
 T = TypeVar("T")
 _TABLES = (_decision,)  # imported so that they belong to the schema before it is created
+_WORKFLOWS: tuple[Workflow, ...] = ()
 _TRIES = 10
 _DEADLINE_SECONDS = 30.0
 
@@ -60,6 +63,8 @@ class Kit:
     rulebooks: Mapping[str, Rulebook] = attrs.field(repr=False)
     functions: Mapping[str, RuleFunction] = attrs.field(repr=False)
     hooks: Bound = attrs.field(repr=False)
+    workflows: Mapping[str, Workflow] = attrs.field(repr=False)
+    calendar: Calendar = attrs.field(repr=False)
 
     @classmethod
     def load(
@@ -80,8 +85,9 @@ class Kit:
         functions = _unique(loading.contributed(bound, "vk_functions"), RuleFunction, {}, "rule function")
         facts = _unique(loading.contributed(bound, "vk_facts"), Fact, dict(FACTS), "fact")
         books = _rulebooks(loading.contributed(bound, "vk_rulebooks"), functions, facts)
-        return cls(found, zone_named(zone), clock, cipher, MappingProxyType(books),
-                   MappingProxyType(functions), bound)  # fmt: skip
+        workflows = _workflows(loading.contributed(bound, "vk_routes"))
+        return cls(found, zone_named(zone), clock, cipher, MappingProxyType(books), MappingProxyType(functions),
+                   bound, MappingProxyType(workflows), _calendar(bound))  # fmt: skip
 
     def desk(self, connection: sa.Connection, actor: Actor, *, now: dt.datetime | None = None) -> Desk:
         """Return a desk on the portal's own open transaction; nothing is committed here."""
@@ -94,6 +100,8 @@ class Kit:
             self.rulebooks,
             self.functions,
             self.cipher,
+            self.workflows,
+            self.calendar,
         )
 
     @contextmanager
@@ -209,6 +217,33 @@ def _reacted(react: Callable[..., Any], event: Event) -> bool:
     except Exception:  # a plugin's failure postpones its own delivery and nothing else
         return False
     return True
+
+
+def _workflows(given: list[tuple[str, Any]]) -> dict[str, Workflow]:
+    """Return the workflow of every kind of case; a plugin's route takes the place of the library's."""
+    found = {workflow.route.kind: workflow for workflow in _WORKFLOWS}
+    owners: dict[str, str] = {}
+    for plugin, route in given:
+        if not isinstance(route, Route):
+            raise loading.wrong_value(plugin, "route", route)
+        if route.kind not in found:
+            guess = nearest(route.kind, found)
+            raise PluginError("plugin_route_unknown", plugin=plugin, kind=route.kind,
+                              known=", ".join(sorted(found)), guess=guess)  # fmt: skip
+        if route.kind in owners:
+            raise PluginConflict(what=f"route {route.kind}", first=owners[route.kind], second=plugin)
+        owners[route.kind] = plugin
+        found[route.kind] = attrs.evolve(found[route.kind], route=route)
+    return found
+
+
+def _calendar(bound: Bound) -> Calendar:
+    chosen = loading.chosen(bound, "vk_choose_calendar")
+    if chosen is None:
+        return Calendar()
+    if not isinstance(chosen[1], Calendar):
+        raise loading.wrong_value(chosen[0], "calendar", chosen[1])
+    return chosen[1]
 
 
 def _unique(given: list[tuple[str, Any]], type_: Any, known: dict[str, Any], what: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import pluggy
 from volunteerkit import hooks
 from volunteerkit.errors import PluginConflict, PluginError, VolunteerkitError, nearest
 
-__all__ = ["Bound", "Plugin", "bind", "contributed", "find", "installed", "wrong_value"]
+__all__ = ["Bound", "Plugin", "bind", "chosen", "contributed", "find", "installed", "wrong_value"]
 
 _GROUP = "volunteerkit"
 
@@ -169,6 +169,24 @@ def contributed(bound: Bound, hook: str) -> list[tuple[str, Any]]:
         except Exception as error:
             raise PluginError(plugin=plugin, hook=hook, problem=f"{type(error).__name__}: {error}") from error
     return values
+
+
+def chosen(bound: Bound, hook: str) -> tuple[str, Any] | None:
+    """Return (plugin, answer) of the one plugin that answers a choose hook when the kit is loaded, or None.
+
+    Raises PluginConflict for two answers, PluginError for a plugin that fails.
+    """
+    answers = []
+    for plugin, implementation in bound.get(hook, ()):
+        try:
+            answer = implementation()
+        except Exception as error:
+            raise PluginError(plugin=plugin, hook=hook, problem=f"{type(error).__name__}: {error}") from error
+        if answer is not None:
+            answers.append((plugin, answer))
+    if len(answers) > 1:
+        raise PluginConflict(what=hook, first=answers[0][0], second=answers[1][0])
+    return answers[0] if answers else None
 
 
 def wrong_value(plugin: str, what: str, value: object) -> PluginError:

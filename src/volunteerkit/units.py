@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-__all__ = ["day_number", "day_of", "fold", "hours_text", "whole_minutes"]
+__all__ = ["day_number", "day_of", "fold", "hours_text", "instant_of", "whole_minutes"]
 
 _EPOCH = dt.date(1970, 1, 1).toordinal()
 
@@ -47,6 +47,15 @@ def day_of(number: int) -> dt.date:
     datetime.date(2024, 10, 4)
     """
     return dt.date.fromordinal(number + _EPOCH)
+
+
+def instant_of(microseconds: int) -> dt.datetime:
+    """Return the aware UTC instant that lies ``microseconds`` after the beginning of 1970.
+
+    >>> instant_of(1_000_000).isoformat()
+    '1970-01-01T00:00:01+00:00'
+    """
+    return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=microseconds)
 
 
 def hours_text(minutes: int) -> str:

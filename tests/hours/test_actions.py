@@ -153,10 +153,11 @@ def test_unknown_and_foreign_things_look_alike_to_those_without_a_grant(kit: Kit
     stranger = Actor("admin-9", (Grant("organization_admin", "O2"),))
     with kit.open(engine, CLERK) as desk:
         record_id = hours.record(desk, claim()).record_id
-    with pytest.raises(NotPermitted), kit.open(engine, stranger) as desk:
+    for unknown, actor in ((record_id, stranger), (999, stranger), (999, CLERK)):
+        with pytest.raises(NotFound), kit.open(engine, actor) as desk:
+            hours.confirm(desk, unknown)
+    with pytest.raises(NotPermitted), kit.open(engine, Actor("nobody")) as desk:
         hours.confirm(desk, record_id)
-    with pytest.raises(NotFound), kit.open(engine, CLERK) as desk:
-        hours.confirm(desk, 999)
     with pytest.raises(NotPermitted), kit.open(engine, Actor("nobody")) as desk:
         hours.record(desk, claim())
 

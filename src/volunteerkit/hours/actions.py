@@ -10,6 +10,7 @@ import datetime as dt
 from typing import Any
 
 from volunteerkit import hooks
+from volunteerkit.access import Person, Place
 from volunteerkit.errors import AlreadyResolved, Finding, NotFound, Refused
 from volunteerkit.hours.model import Claim, Overlap, Recorded, checked_reason
 from volunteerkit.ledger import CONFIRM, DAY_MINUTES, RECORD, REJECT, REVERSE, honour_account, issuer_account
@@ -52,8 +53,9 @@ _POST = (
 )
 _RECORD = (
     "SELECT r.id, r.state, r.claimed_minutes, r.confirmed_minutes, r.served_on, r.recorded_by, r.project_id, "
-    "r.volunteer_id, o.number, v.number FROM vk_service_record r "
-    "JOIN vk_organization o ON o.id = r.organization_id JOIN vk_volunteer v ON v.id = r.volunteer_id WHERE r.id = ?"
+    "r.volunteer_id, o.number, v.number, t.number FROM vk_service_record r "
+    "JOIN vk_organization o ON o.id = r.organization_id JOIN vk_volunteer v ON v.id = r.volunteer_id "
+    "LEFT JOIN vk_team t ON t.id = r.team_id WHERE r.id = ?"
 )
 _LAST = "SELECT seq, code, minutes, actor_id, recorded_at FROM vk_transfer WHERE record_id = ? ORDER BY seq DESC LIMIT 1"
 
@@ -156,17 +158,17 @@ def _findings(desk: Desk, claim: Claim, status: str, overlapping: tuple[Overlap,
 
 def _of_record(desk: Desk, execute: Execute, record_id: int, action: str) -> tuple[Any, ...]:
     row: tuple[Any, ...] | None = execute(_RECORD, (record_id,)).fetchone()
-    if row is None:
-        raise NotFound(kind="record", id=record_id)
-    # A foreign id behaves as an unknown one: the grant is checked with the record's own organization.
-    desk.permit(action, organization=row[8], volunteer=row[9])
+    desk.permit_on(action, "record", record_id, Place(row[9], _teams(row[10]), (row[8],)) if row else None)
+    assert row is not None
     return row
 
 
+def _teams(team: str | None) -> tuple[str, ...]:
+    return (team,) if team else ()
+
+
 def _not_own(desk: Desk, record_id: int, recorded_by: str, volunteer: str) -> None:
-    if desk.actor.id == recorded_by or (
-        desk.actor.volunteer is not None and desk.actor.volunteer == volunteer
-    ):
+    if desk.is_one_of(Person(recorded_by, volunteer)):
         raise Refused(Finding("own_record", {"record": record_id}))
 
 
@@ -197,7 +199,7 @@ def _resolve(desk: Desk, record_id: int, code: str, type: str, state: str, minut
              reason: str | None, key: str | None) -> Recorded:  # fmt: skip
     execute = driver(desk.connection)
     row = _of_record(desk, execute, record_id, "hours.confirm" if code == CONFIRM else "hours.reject")
-    _, now_state, claimed, _, served_on, recorded_by, project_id, volunteer_id, _, volunteer = row
+    _, now_state, claimed, _, served_on, recorded_by, project_id, volunteer_id, _, volunteer, _ = row
     request = request_hash(record_id, code, minutes, reason)
     if before := replayed(execute, type, key, request):
         return Recorded(record_id, state, before["minutes"], replayed=True)
@@ -248,7 +250,7 @@ def reverse(desk: Desk, record_id: int, *, reason: str, effective_on: dt.date | 
     with storage_errors("database"):
         execute = driver(desk.connection)
         row = _of_record(desk, execute, record_id, "hours.reverse")
-        _, state, _, _, _, recorded_by, project_id, volunteer_id, _, volunteer = row
+        _, state, _, _, _, recorded_by, project_id, volunteer_id, _, volunteer, _ = row
         day = day_number(effective_on or desk.today)
         request = request_hash(record_id, reason, effective_on)
         if before := replayed(execute, "hours.reversed", key, request):

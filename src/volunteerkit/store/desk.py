@@ -10,8 +10,21 @@ from zoneinfo import ZoneInfo
 import attrs
 import sqlalchemy as sa
 
-from volunteerkit.access import Actor, authorize
-from volunteerkit.errors import KeyProblem
+from volunteerkit.access import (
+    Actor,
+    Cell,
+    Grant,
+    Person,
+    Place,
+    Reach,
+    authorize,
+    covering,
+    reach,
+    same_person,
+)
+from volunteerkit.clock import Calendar
+from volunteerkit.errors import Finding, KeyProblem, NotFound, NotPermitted, Refused
+from volunteerkit.store.grants import resolved_number, stored_grants
 from volunteerkit.store.vault import Cipher
 
 __all__ = ["Desk", "microseconds"]
@@ -37,8 +50,8 @@ def microseconds(instant: dt.datetime) -> int:
 class Desk:
     """One actor, at one moment (``now``, an aware instant), on one open transaction (``connection``).
 
-    ``hooks``, ``rulebooks`` and ``functions`` are what the kit's plugins contributed when it was loaded:
-    hook name -> ((plugin, function), …), and values by their ids.
+    ``hooks``, ``rulebooks``, ``functions``, ``workflows`` and ``calendar`` are what the kit's plugins
+    contributed when it was loaded: hook name -> ((plugin, function), …), and values by their ids.
     """
 
     connection: sa.Connection
@@ -49,15 +62,102 @@ class Desk:
     rulebooks: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
     functions: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
     cipher: Cipher | None = None
+    workflows: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    calendar: Calendar = attrs.field(factory=Calendar, repr=False)
+    _looked_up: dict[str, Any] = attrs.field(factory=dict, init=False, repr=False, eq=False)
 
     @property
     def today(self) -> dt.date:
         """The day that ``now`` is in the city's zone."""
         return self.now.astimezone(self.zone).date()
 
-    def permit(self, action: str, *, organization: str | None = None, volunteer: str | None = None) -> None:
-        """Raise NotPermitted unless the actor may do ``action`` there today."""
-        authorize(self.actor, action, self.today, organization=organization, volunteer=volunteer)
+    @property
+    def stored_grants(self) -> tuple[Grant, ...]:
+        """The actor's grants that are kept in the database, read once on this transaction."""
+        if "grants" not in self._looked_up:
+            self._looked_up["grants"] = stored_grants(self.connection, self.actor.id)
+        found: tuple[Grant, ...] = self._looked_up["grants"]
+        return found
+
+    @property
+    def acting(self) -> Actor:
+        """The actor, as the volunteer that a merged number stands for today."""
+        if "actor" not in self._looked_up:
+            number = self.actor.volunteer
+            now = resolved_number(self.connection, number) if number else None
+            self._looked_up["actor"] = (
+                self.actor if now == number else attrs.evolve(self.actor, volunteer=now)
+            )
+        found: Actor = self._looked_up["actor"]
+        return found
+
+    def permit(
+        self,
+        action: str,
+        place: Place | None = None,
+        *,
+        organization: str | None = None,
+        volunteer: str | None = None,
+    ) -> Cell:
+        """Return the cell that lets the actor do ``action`` there today; raise NotPermitted otherwise.
+
+        A place is given whole, or by one organization and volunteer. The grants handed in go first: the
+        database is asked only when they do not suffice. A plugin's hook may still veto.
+        """
+        if place is None:
+            place = Place(volunteer, (), () if organization is None else (organization,))
+        cell = covering(self.actor, action, self.today, place)
+        if cell is None:
+            cell = authorize(self.acting, action, self.today, place, self.stored_grants)
+        self._veto(action, place)
+        return cell
+
+    def permit_on(self, action: str, kind: str, id: object, place: Place | None) -> Cell:
+        """Permit ``action`` on the object with that ``id``, which is at ``place``, None for an unknown id.
+
+        A foreign id behaves as an unknown one: both raise NotFound. Who may never do ``action`` gets
+        NotPermitted before anything is looked up.
+        """
+        if self.reach(action).nothing:
+            raise NotPermitted(actor=self.actor.id, action=action)
+        if place is None or not self.reach(action).covers(place):
+            raise NotFound(kind=kind, id=id)
+        return self.permit(action, place)
+
+    def reach(self, action: str) -> Reach:
+        """Return all that ``action`` reaches for the actor today, for filtering a list."""
+        return reach(self.acting, action, self.today, self.stored_grants)
+
+    def is_one_of(self, *others: Person, lender: str | None = None) -> bool:
+        """Tell whether the actor, or whom they act for, is one of ``others``, followed through merges."""
+        selves = [self.actor.person, self.acting.person]
+        selves += [Person(actor_id) for actor_id in (self.actor.on_behalf_of, lender) if actor_id]
+        followed = [
+            attrs.evolve(other, volunteer=resolved_number(self.connection, other.volunteer))
+            if other.volunteer
+            else other
+            for other in others
+        ]
+        return any(same_person(mine, other) for mine in selves for other in followed)
+
+    def separate(self, cell: Cell, code: str, *others: Person, lender: str | None = None) -> None:
+        """Raise Refused with the finding ``code`` when ``cell`` asks for it and the actor is one of ``others``.
+
+        ``lender`` is who lent the grant that the actor uses.
+        """
+        if cell.separate and self.is_one_of(*others, lender=lender):
+            raise Refused(Finding(code, {}))
+
+    def _veto(self, action: str, place: Place) -> None:
+        """Ask the plugins; one finding that blocks refuses, and so does a plugin that fails."""
+        for plugin, veto in self.hooks.get("vk_review_access", ()):
+            try:
+                found = tuple(veto(actor=self.actor, action=action, place=place) or ())
+                blocked = any(each.severity == "block" for each in found)
+            except Exception:  # whatever a plugin raises, the answer is no
+                blocked = True
+            if blocked:
+                raise NotPermitted("vetoed", actor=self.actor.id, action=action, plugin=plugin)
 
     def needed_cipher(self) -> Cipher:
         """Return the cipher; raises KeyProblem when none was handed in."""

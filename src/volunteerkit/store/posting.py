@@ -27,6 +27,7 @@ __all__ = [
     "driver",
     "event_hash",
     "insert_rows",
+    "note",
     "replayed",
     "request_hash",
     "take_numbers",
@@ -183,6 +184,13 @@ def write_event(
     last = event_hash(numbers.event_hash, fields)
     execute(_EVENT, (*fields, last))
     execute(_FINISH, (transfer_hash, last))
+
+
+def note(desk: Desk, type: str, subject: str, payload: dict[str, Any]) -> None:
+    """Write the event of a command that moves no minutes; ids, codes and whole numbers only."""
+    execute = driver(desk.connection)
+    numbers = take_numbers(execute)
+    write_event(execute, desk, numbers, bytes(numbers.transfer_hash), type, subject, payload)
 
 
 def event_hash(before: bytes, fields: Sequence[Any]) -> bytes:

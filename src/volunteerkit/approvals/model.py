@@ -1,0 +1,90 @@
+"""Values of approvals: a workflow, a case, a decision."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from volunteerkit.access import Place
+from volunteerkit.errors import Finding
+from volunteerkit.workflow import Position, Route, Standing
+
+if TYPE_CHECKING:
+    from volunteerkit.store.desk import Desk
+
+__all__ = ["Case", "Decision", "Objection", "Workflow"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+@attrs.frozen
+class Decision:
+    """What somebody decided at a step: ``verdict`` is approve or refuse, ``at`` an aware instant."""
+
+    step: str
+    verdict: str
+    actor_id: str
+    volunteer: str | None
+    on_behalf_of: str | None
+    reason: str
+    at: dt.datetime
+
+
+@attrs.frozen
+class Objection:
+    """What somebody said against a case during its public notice; ``answer`` is open, dismissed or upheld."""
+
+    number: int
+    actor_id: str
+    reason: str
+    on: dt.date
+    answer: str
+
+
+@attrs.frozen
+class Case:
+    """One approval travelling its route.
+
+    ``subject`` is an opaque id such as ``"volunteer:12"``; ``place`` says whose it is; ``facts`` choose the
+    office of a step and hold ids, codes and whole numbers only; ``beneficiary`` is a volunteer's number who
+    gains from it. ``put`` is where it was last put, ``standing`` where it stands today.
+    """
+
+    id: int
+    kind: str
+    subject: str
+    place: Place
+    facts: Mapping[str, Any] = attrs.field(hash=False)
+    beneficiary: str | None
+    opened_by: str
+    opened_volunteer: str | None
+    opened_on: dt.date
+    previous_id: int | None
+    findings: tuple[Finding, ...]
+    put: Position
+    standing: Standing
+    version: int
+    reason: str
+
+    @property
+    def state(self) -> str:
+        """Where it stands today: review, notice, objected, granted, refused or withdrawn."""
+        return self.standing.state
+
+
+@attrs.frozen
+class Workflow:
+    """How one kind of case works: its ``route``, the ``action`` that deciding is, and what follows.
+
+    ``settle(desk, case, outcome, on)`` writes what granted or refused means for the subject, with effect
+    from day ``on``; it is called once, in the transaction that closes the case.
+    """
+
+    route: Route
+    action: str
+    settle: Callable[[Desk, Case, str, dt.date], None] = attrs.field(repr=False)

@@ -1,0 +1,112 @@
+"""Grants kept in the database, the numbers of merged volunteers, and lists filtered by what an actor reaches."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from attrs import evolve
+
+from volunteerkit.access import Grant, Reach
+from volunteerkit.store.schema import id_column, integer, table
+from volunteerkit.units import day_of
+
+__all__ = ["alias", "grant", "resolved_number", "stored_grants", "within"]
+
+grant = table(
+    "grant",
+    id_column(),
+    sa.Column("actor_id", sa.Text, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("scope", sa.Text),
+    sa.Column("since", integer, nullable=False),
+    sa.Column("until", integer),
+    sa.Column("granted_by", sa.Text, nullable=False),
+    sa.Column("delegated", integer, nullable=False, server_default="0"),
+    sa.CheckConstraint("delegated IN (0, 1)", name="delegated"),
+    sa.CheckConstraint("actor_id <> granted_by", name="not_oneself"),
+)
+"""Who holds which role where, from and until which day (inclusive). A revoked grant has an ``until``.
+
+A delegated grant lends what ``granted_by`` holds: it is worth nothing when the lender's own has ended.
+"""
+
+sa.Index("ix_vk_grant_actor", grant.c.actor_id)
+sa.Index("ix_vk_grant_scope", grant.c.role, grant.c.scope)
+
+alias = table(
+    "alias",
+    sa.Column("number", sa.Text, primary_key=True),
+    sa.Column("volunteer_number", sa.Text, nullable=False),
+)
+"""Numbers of volunteers who were merged into another one, and whose number stands for them now."""
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def stored_grants(connection: sa.Connection, actor_id: str) -> tuple[Grant, ...]:
+    """Return the grants that the database holds for an actor, also those that begin or ended another day.
+
+    A lent grant holds while the lender's own does, and never longer.
+    """
+    own, lent = _rows(connection, actor_id, 0), _rows(connection, actor_id, 1)
+    found = [_as_grant(row) for row in own]
+    for row in lent:
+        for theirs in _rows(connection, row.granted_by, 0):
+            if (theirs.role, theirs.scope) == (row.role, row.scope):
+                found.append(_lent(_as_grant(row), _as_grant(theirs)))
+    return tuple(found)
+
+
+def _rows(connection: sa.Connection, actor_id: str, delegated: int) -> list[Any]:
+    held = sa.select(grant).where(grant.c.actor_id == actor_id, grant.c.delegated == delegated)
+    return list(connection.execute(held.order_by(grant.c.id)))
+
+
+def _as_grant(row: Any) -> Grant:
+    until = None if row.until is None else day_of(row.until)
+    return Grant(row.role, row.scope, day_of(row.since), until, row.granted_by if row.delegated else None)
+
+
+def _lent(lent: Grant, own: Grant) -> Grant:
+    since = max(day for day in (lent.since, own.since, dt.date.min) if day is not None)
+    until = min((day for day in (lent.until, own.until) if day is not None), default=None)
+    return evolve(lent, since=since, until=until)
+
+
+def resolved_number(connection: sa.Connection, number: str) -> str:
+    """Return the number that stands for ``number`` today: itself, unless it was merged into another."""
+    query = sa.select(alias.c.volunteer_number).where(alias.c.number == number)
+    found: str | None = connection.execute(query).scalar()
+    return found or number
+
+
+def within(reach: Reach, columns: Mapping[str, Any]) -> sa.ColumnElement[bool]:
+    """Return the SQL condition for rows that ``reach`` covers.
+
+    ``columns`` maps what a row can be reached by (``volunteer``, ``brought_by``, ``team``,
+    ``organization``, ``area``, ``published``) to a column, or to a function from the reached values to a
+    condition (for what stands in another table). What is not mapped is not reached; nothing reached is
+    literally false, never an empty list.
+    """
+    if reach.city:
+        return sa.true()
+    wanted: dict[str, tuple[Any, ...]] = {
+        "volunteer": (reach.volunteer,) if reach.volunteer else (),
+        "brought_by": (reach.brought_by,) if reach.brought_by else (),
+        "team": tuple(sorted(reach.teams)),
+        "organization": tuple(sorted(reach.organizations)),
+        "area": tuple(sorted(reach.areas)),
+    }
+    parts = []
+    for name, values in wanted.items():
+        column = columns.get(name)
+        if values and column is not None:
+            parts.append(column(values) if callable(column) else column.in_(values))
+    if reach.published and "published" in columns:
+        parts.append(columns["published"])
+    return sa.or_(*parts) if parts else sa.false()
