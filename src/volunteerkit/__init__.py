@@ -10,8 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from volunteerkit.access import Actor, Grant
-    from volunteerkit.clock import fixed_clock, new_id
+    from volunteerkit.access import Actor, Grant, Place
+    from volunteerkit.clock import Calendar, fixed_clock, new_id
     from volunteerkit.errors import Finding, Refused, VolunteerkitError
     from volunteerkit.events import Event
     from volunteerkit.hooks import hookimpl
@@ -22,9 +22,13 @@ if TYPE_CHECKING:
     from volunteerkit.store.engine import create_engine
     from volunteerkit.store.schema import metadata
     from volunteerkit.store.vault import KeyCipher
+    from volunteerkit.volunteers.model import Application
+    from volunteerkit.workflow import Office, Route, Step
 
 __all__ = [
     "Actor",
+    "Application",
+    "Calendar",
     "Claim",
     "Desk",
     "Event",
@@ -33,10 +37,15 @@ __all__ = [
     "Grant",
     "KeyCipher",
     "Kit",
+    "Office",
+    "Place",
     "Refused",
+    "Route",
     "RuleFunction",
     "Rulebook",
+    "Step",
     "VolunteerkitError",
+    "approvals",
     "create_engine",
     "fixed_clock",
     "hookimpl",
@@ -50,12 +59,14 @@ __all__ = [
 ]
 
 _PLACES = {
+    "Place": "access", "Calendar": "clock", "Application": "volunteers.model", "Office": "workflow",
+    "Route": "workflow", "Step": "workflow",
     "Actor": "access", "Grant": "access", "fixed_clock": "clock", "new_id": "clock", "Finding": "errors",
     "Refused": "errors", "VolunteerkitError": "errors", "Event": "events", "hookimpl": "hooks",
     "Claim": "hours.model", "Kit": "kit", "Fact": "rules", "Rulebook": "rules", "RuleFunction": "rules",
     "Desk": "store.desk", "create_engine": "store.engine", "metadata": "store.schema", "KeyCipher": "store.vault",
 }  # fmt: skip
-_VERBS = {"hours", "organizations", "projects", "rating", "volunteers"}
+_VERBS = {"approvals", "hours", "organizations", "projects", "rating", "volunteers"}
 
 __version__ = "0.1.0"
 

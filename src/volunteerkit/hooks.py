@@ -22,12 +22,15 @@ import pluggy
 from volunteerkit.errors import Finding
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from volunteerkit.access import Actor, Place
     from volunteerkit.clock import Calendar
     from volunteerkit.events import Event
     from volunteerkit.hours.model import Claim, Overlap
     from volunteerkit.rules import Fact, Rulebook, RuleFunction
     from volunteerkit.store.desk import Desk
+    from volunteerkit.volunteers.model import Application
     from volunteerkit.workflow import Route
 
 __all__ = [
@@ -35,6 +38,8 @@ __all__ = [
     "choose_volunteer_number",
     "hookimpl",
     "review_hours",
+    "review_registration",
+    "review_transfer",
     "vk_choose_calendar",
     "vk_choose_volunteer_number",
     "vk_facts",
@@ -42,6 +47,8 @@ __all__ = [
     "vk_react",
     "vk_review_access",
     "vk_review_hours",
+    "vk_review_registration",
+    "vk_review_transfer",
     "vk_routes",
     "vk_rulebooks",
 ]
@@ -105,6 +112,26 @@ def vk_review_access(actor: Actor, action: str, place: Place) -> Iterable[Findin
 
 
 @hookspec
+def vk_review_registration(application: Application, on: dt.date) -> Iterable[Finding]:  # type: ignore[empty-body]
+    """Review a registration before anything is written: the city's own conditions of age, school, papers.
+
+    A finding with severity ``"block"`` refuses, ``"warn"`` goes along to whoever decides. Values of a
+    finding are codes and numbers, never a personal datum. An exception refuses (fails closed).
+
+    Example: ``if application.student and not application.school_procedure: yield Finding("xinyu.school")``
+    """
+
+
+@hookspec
+def vk_review_transfer(volunteer: str, from_: str, to: str, effective_on: dt.date) -> Iterable[Finding]:  # type: ignore[empty-body]
+    """Review a volunteer's transfer from one managing organization to another before it is opened.
+
+    Numbers of the volunteer and both organizations, and the day from which it would hold. Findings as in
+    `vk_review_registration`.
+    """
+
+
+@hookspec
 def vk_choose_calendar() -> Calendar | None:
     """Choose the city's calendar of working days, by which terms and public notices are counted.
 
@@ -150,6 +177,8 @@ KINDS: Final = {
     "vk_routes": "contribute",
     "vk_review_access": "review",
     "vk_review_hours": "review",
+    "vk_review_registration": "review",
+    "vk_review_transfer": "review",
     "vk_choose_calendar": "choose",
     "vk_choose_volunteer_number": "choose",
     "vk_react": "react",
@@ -171,19 +200,37 @@ def _ask(desk: Desk, hook: str, **values: Any) -> Iterable[tuple[str, Any]]:
             raise PluginError(plugin=plugin, hook=hook, problem=type(error).__name__) from error
 
 
-def review_hours(desk: Desk, claim: Claim, overlapping: tuple[Overlap, ...]) -> tuple[Finding, ...]:
-    """Return every plugin's findings about ``claim``, each with its plugin's name."""
+def _review(desk: Desk, hook: str, **values: Any) -> tuple[Finding, ...]:
+    """Return every plugin's findings, each with its plugin's name."""
     import attrs
 
     from volunteerkit.errors import PluginError
 
     found = []
-    for plugin, findings in _ask(desk, "vk_review_hours", claim=claim, overlapping=overlapping):
+    for plugin, findings in _ask(desk, hook, **values):
         for finding in findings or ():
             if not isinstance(finding, Finding):
-                raise PluginError(plugin=plugin, hook="vk_review_hours", problem=type(finding).__name__)
+                raise PluginError(plugin=plugin, hook=hook, problem=type(finding).__name__)
             found.append(attrs.evolve(finding, plugin=plugin))
     return tuple(found)
+
+
+def review_hours(desk: Desk, claim: Claim, overlapping: tuple[Overlap, ...]) -> tuple[Finding, ...]:
+    """Return every plugin's findings about ``claim``."""
+    return _review(desk, "vk_review_hours", claim=claim, overlapping=overlapping)
+
+
+def review_registration(desk: Desk, application: Application, on: dt.date) -> tuple[Finding, ...]:
+    """Return every plugin's findings about an application to be registered."""
+    return _review(desk, "vk_review_registration", application=application, on=on)
+
+
+def review_transfer(
+    desk: Desk, volunteer: str, from_: str, to: str, effective_on: dt.date
+) -> tuple[Finding, ...]:
+    """Return every plugin's findings about a transfer from one managing organization to another."""
+    values = {"volunteer": volunteer, "from_": from_, "to": to, "effective_on": effective_on}
+    return _review(desk, "vk_review_transfer", **values)
 
 
 def choose_volunteer_number(desk: Desk, organization: str, serial: int) -> str | None:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 from zoneinfo import ZoneInfo
 
 import attrs
@@ -20,6 +21,7 @@ from volunteerkit import exchange, store
 from volunteerkit import plugins as loading
 from volunteerkit.access import Actor
 from volunteerkit.approvals import Workflow
+from volunteerkit.approvals.actions import DEADLINE, settle_expired
 from volunteerkit.clock import Calendar, Clock, system_clock, zone_named
 from volunteerkit.errors import PluginConflict, PluginError, RetryableConflict, VolunteerkitError, nearest
 from volunteerkit.events import Event
@@ -30,13 +32,16 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import place_of, reading, self_check, storage_errors
 from volunteerkit.store.posting import driver, replayed, request_hash, take_numbers, write_event
 from volunteerkit.store.vault import Cipher
+from volunteerkit.volunteers import registering, status, transfers
 from volunteerkit.workflow import Route
 
 __all__ = ["Kit"]
 
 T = TypeVar("T")
 _TABLES = (_decision,)  # imported so that they belong to the schema before it is created
-_WORKFLOWS: tuple[Workflow, ...] = ()
+_WORKFLOWS = (*registering.WORKFLOWS, *status.WORKFLOWS, *transfers.WORKFLOWS)
+# The day up to which an engine's expired approvals were settled: a case never ends on the day it is opened.
+_settled: WeakKeyDictionary[sa.Engine, dt.date] = WeakKeyDictionary()
 _TRIES = 10
 _DEADLINE_SECONDS = 30.0
 
@@ -90,7 +95,16 @@ class Kit:
                    bound, MappingProxyType(workflows), _calendar(bound))  # fmt: skip
 
     def desk(self, connection: sa.Connection, actor: Actor, *, now: dt.datetime | None = None) -> Desk:
-        """Return a desk on the portal's own open transaction; nothing is committed here."""
+        """Return a desk on the portal's own open transaction; nothing is committed here.
+
+        Approvals whose term ran out are settled first, in the same transaction.
+        """
+        desk = self._desk(connection, actor, now)
+        if _settled.get(connection.engine) != desk.today:
+            settle_expired(desk)
+        return desk
+
+    def _desk(self, connection: sa.Connection, actor: Actor, now: dt.datetime | None) -> Desk:
         return Desk(
             connection,
             actor,
@@ -111,14 +125,25 @@ class Kit:
         With ``read_only`` no writer is waited for and nothing is committed. Driver errors come out as
         StorageError and its kin.
         """
+        if read_only and _settled.get(engine) != self._today():
+            with self.open(engine, DEADLINE):  # a reader sees what a sweeper would have written
+                pass
         with storage_errors(place_of(engine.url)), engine.connect() as connection:
             checked = reading(connection) if read_only else connection
             with checked.begin() as transaction:
                 self_check(checked)
                 store.check_schema(checked)
-                yield self.desk(checked, actor)
+                desk = self._desk(checked, actor, None)
+                fresh = _settled.get(engine) == desk.today
+                if not fresh and not read_only:
+                    settle_expired(desk)
+                yield desk
                 if read_only:
                     transaction.rollback()
+            _settled[engine] = desk.today
+
+    def _today(self) -> dt.date:
+        return self.clock().astimezone(self.zone).date()
 
     def run(self, engine: sa.Engine, actor: Actor, work: Callable[[Desk], T], *, key: str | None = None) -> T:
         """Run ``work(desk)`` in a transaction of its own and return its answer; run it again on conflicts.

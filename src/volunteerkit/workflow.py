@@ -46,14 +46,21 @@ def __dir__() -> list[str]:
 class Office:
     """Who decides a step: holders of ``role`` for the case's organization, team, area, or the whole city.
 
-    ``scope`` is the number or area that the grant must have; None takes the case's own.
+    ``scope`` is the number or area that the grant must have; None takes the case's own. Holders of the roles
+    in ``also`` may decide in their place.
 
-    >>> Office("organization_admin")
-    Office(role='organization_admin', scope=None)
+    >>> Office("organization_admin", also=("centre",)).roles
+    ('organization_admin', 'centre')
     """
 
     role: str
     scope: str | None = None
+    also: tuple[str, ...] = ()
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """All roles that may decide, the one whose task it is first."""
+        return (self.role, *self.also)
 
 
 @attrs.frozen

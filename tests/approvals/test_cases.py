@@ -111,30 +111,33 @@ def test_nobody_decides_what_they_made_gain_from_or_are(office: Callable[..., Of
     assert [finding.code for finding in caught.value.findings] == ["own_case"]
 
 
-@pytest.mark.parametrize("swept", [False, True], ids=["unswept", "swept"])
+@pytest.mark.parametrize("settled_first", [False, True])
 @pytest.mark.parametrize(
     ("at_deadline", "state"), [("grant", "granted"), ("refuse", "refused"), (None, "review")]
 )
-def test_what_happens_at_the_deadline_is_seen_with_and_without_a_sweeper(
-    office: Callable[..., Office_], at_deadline: Any, state: str, swept: bool
+def test_what_happens_at_the_deadline_is_seen_before_and_after_it_is_written(
+    office: Callable[..., Office_], at_deadline: Any, state: str, settled_first: bool
 ) -> None:
     city = office(attrs.evolve(ORGANIZATION, at_deadline=at_deadline))
     case_id = city.at(MONDAY, CENTRE, new)
-    last, after = dt.date(2026, 11, 30), dt.date(2026, 12, 1)
+    last, after, late = dt.date(2026, 11, 30), dt.date(2026, 12, 1), dt.date(2026, 12, 21)
     assert city.at(last, CENTRE, lambda desk: approvals.view(desk, case_id)).state == "review"
-    assert city.at(last, CENTRE, approvals.sweep) == 0
-    if swept:
-        assert city.at(dt.date(2026, 12, 20), CENTRE, approvals.sweep) == (at_deadline is not None)
+    if settled_first:  # the first desk of a day writes it down
+        city.at(dt.date(2026, 12, 20), CENTRE, lambda desk: None)
         assert settled == ([(case_id, state, after)] if at_deadline else [])
-        assert city.at(dt.date(2026, 12, 20), CENTRE, approvals.sweep) == 0
-    found = city.at(dt.date(2026, 12, 21), CENTRE, lambda desk: approvals.view(desk, case_id))
-    assert (found.state, found.standing.position.since) == (state, after if at_deadline else MONDAY)
-    assert city.at(dt.date(2026, 12, 21), ADMIN, lambda desk: len(approvals.pending(desk))) == (
-        at_deadline is None
-    )
-    if at_deadline:
-        with pytest.raises(AlreadyResolved, match="deadline"):
-            city.at(dt.date(2026, 12, 21), ADMIN, lambda desk: approvals.decide(desk, case_id, "approve"))
+
+    def seen(desk: Desk) -> None:
+        late_desk = attrs.evolve(desk, now=dt.datetime.combine(late, dt.time(4), dt.UTC))
+        found = approvals.view(late_desk, case_id)
+        assert (found.state, found.standing.position.since) == (state, after if at_deadline else MONDAY)
+        assert len(approvals.pending(late_desk)) == (at_deadline is None)
+        if at_deadline:
+            with pytest.raises(AlreadyResolved, match="deadline"):
+                approvals.decide(late_desk, case_id, "approve")
+
+    city.at(last, ADMIN, seen)
+    assert city.at(late, CENTRE, approvals.sweep) == 0  # opening the desk has done it
+    assert settled == ([(case_id, state, after)] if at_deadline else [])
 
 
 def test_escalation_hands_the_step_to_the_other_office(office: Callable[..., Office_]) -> None:

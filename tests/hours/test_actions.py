@@ -9,7 +9,18 @@ import pytest
 import sqlalchemy as sa
 
 import volunteerkit
-from volunteerkit import Actor, Claim, KeyCipher, Kit, fixed_clock, hours, organizations, projects, volunteers
+from volunteerkit import (
+    Actor,
+    Application,
+    Claim,
+    KeyCipher,
+    Kit,
+    fixed_clock,
+    hours,
+    organizations,
+    projects,
+    volunteers,
+)
 from volunteerkit.access import Grant
 from volunteerkit.errors import (
     AlreadyResolved,
@@ -37,7 +48,10 @@ def engine(database_url: str, kit: Kit) -> Iterator[sa.Engine]:
     with kit.open(engine, CLERK) as desk:
         organizations.register(desk, "O1", name="渝水区志愿服务联合会")
         projects.register(desk, "P1", name="无偿献血宣传", organization="O1")
-        volunteers.register(desk, name="𠮷田喆", organization="O1", number="V1", phone="12900000000")
+        person = Application("𠮷田喆", "O1", phone="12900000000", consent_on=desk.today)
+        volunteers.register(desk, person, number="V1")
+    with kit.open(engine, CHECKER) as desk:
+        volunteers.approve(desk, "V1")
     yield engine
     engine.dispose()
 
@@ -197,7 +211,10 @@ def test_verify_names_a_row_that_was_changed_behind_the_ledgers_back(
     with kit.open(engine, CLERK) as desk:
         organizations.register(desk, "O1", name="联合会")
         projects.register(desk, "P1", name="宣传", organization="O1")
-        volunteers.register(desk, name="兰", organization="O1", number="V1")
+        volunteers.register(desk, Application("兰", "O1", consent_on=desk.today), number="V1")
+    with kit.open(engine, CHECKER) as desk:
+        volunteers.approve(desk, "V1")
+    with kit.open(engine, CLERK) as desk:
         record_id = hours.record(desk, claim()).record_id
     with kit.open(engine, CHECKER) as desk:
         hours.confirm(desk, record_id)

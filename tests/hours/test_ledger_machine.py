@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 import volunteerkit
-from volunteerkit import Actor, Claim, KeyCipher, Kit, fixed_clock, hours, organizations, projects, volunteers
+from volunteerkit import (
+    Actor,
+    Application,
+    Claim,
+    KeyCipher,
+    Kit,
+    fixed_clock,
+    hours,
+    organizations,
+    projects,
+    volunteers,
+)
 from volunteerkit.errors import AlreadyResolved, IdempotencyConflict, Refused
 
 CLERK, CHECKER = Actor.of("clerk-7", "centre"), Actor.of("clerk-8", "centre")
@@ -28,7 +39,9 @@ class Ledger(RuleBasedStateMachine):
         with KIT.open(self.engine, CLERK) as desk:
             organizations.register(desk, "O1", name="联合会")
             projects.register(desk, "P1", name="宣传", organization="O1")
-            volunteers.register(desk, name="兰", organization="O1", number="V1")
+            volunteers.register(desk, Application("兰", "O1", consent_on=desk.today), number="V1")
+        with KIT.open(self.engine, CHECKER) as desk:
+            volunteers.approve(desk, "V1")
         self.states: dict[int, tuple[str, int]] = {}  # record -> (state, minutes last posted or claimed)
         self.keys: dict[str, tuple[int, int]] = {}
         self.past: list[tuple[int, int]] = []  # (known at, total then)

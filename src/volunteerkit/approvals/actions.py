@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+import logging
+from typing import Any, Final
 
+import attrs
 import sqlalchemy as sa
 
-from volunteerkit.access import Person, holding
+from volunteerkit.access import Actor, Person, holding
 from volunteerkit.approvals.cases import (
     already_decided,
     close_expired,
@@ -17,7 +19,7 @@ from volunteerkit.approvals.cases import (
 )
 from volunteerkit.approvals.model import Case, Decision, Objection
 from volunteerkit.approvals.tables import case, decision, objection, recusal
-from volunteerkit.errors import Finding, InvalidValue, NotPermitted, Refused
+from volunteerkit.errors import Finding, InvalidValue, NotPermitted, Refused, VolunteerkitError
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.grants import within
 from volunteerkit.store.posting import note
@@ -33,11 +35,16 @@ __all__ = [
     "objections",
     "pending",
     "recuse",
+    "settle_expired",
     "sweep",
     "view",
     "withdraw",
 ]
 
+DEADLINE: Final = Actor("deadline")
+"""Who acts when a term runs out: nobody."""
+
+_log = logging.getLogger(__name__)
 _REACHED_BY = {
     "volunteer": case.c.volunteer,
     "brought_by": case.c.opened_by,
@@ -99,8 +106,9 @@ def _authority(desk: Desk, found: Case) -> str | None:
         office = workflow.route.steps[at.step].office_for(found.facts, at.escalated)
         grants = [
             each
-            for each in holding(desk.acting, office.role, desk.today, found.place, desk.stored_grants)
-            if office.scope is None or each.scope == office.scope
+            for role in office.roles
+            for each in holding(desk.acting, role, desk.today, found.place, desk.stored_grants)
+            if role != office.role or office.scope is None or each.scope == office.scope
         ]
         if not grants:
             raise NotPermitted(actor=desk.actor.id, action=workflow.action)
@@ -128,7 +136,7 @@ def decide(desk: Desk, case_id: int, verdict: str, *, reason: str = "") -> Case:
     ``verdict`` is ``"approve"`` or ``"refuse"``; a refusal needs a ``reason``. The last approval of the
     quorum moves the case on: to the next step, its public notice, or granted. Raises NotFound,
     NotPermitted, AlreadyResolved (who, when, how), InvalidValue, and Refused for whoever made the case,
-    gains from it, is its subject, stays out of it or has decided this step already.
+    gains from it, is its subject, stays out of it or has decided a step of it already.
     """
     if verdict not in ("approve", "refuse"):
         raise InvalidValue(name="verdict", value=verdict, allowed="approve, refuse")
@@ -138,8 +146,9 @@ def decide(desk: Desk, case_id: int, verdict: str, *, reason: str = "") -> Case:
         raise Refused(Finding("case_not_in_review", {"case": case_id, "state": found.state}))
     behalf = _authority(desk, found)
     at, route = found.standing.position, workflow_of(desk, found.kind).route
-    given = _approvals(desk, found, at.step)
-    if any(desk.is_one_of(Person(actor_id, volunteer)) for actor_id, volunteer in given):
+    before = _decided(desk, found)
+    # Also across steps: who releases does not accept.
+    if any(desk.is_one_of(Person(actor_id, volunteer)) for _, actor_id, volunteer in before):
         raise Refused(Finding("decided_before", {"case": case_id}))
     found = close_expired(desk, found)
     desk.connection.execute(
@@ -151,16 +160,16 @@ def decide(desk: Desk, case_id: int, verdict: str, *, reason: str = "") -> Case:
     )  # fmt: skip
     if verdict == "refuse":
         after = Position("refused", at.step, at.escalated, desk.today)
-    elif len(given) + 1 < route.steps[at.step].quorum:
+    elif sum(step == at.step for step, _, _ in before) + 1 < route.steps[at.step].quorum:
         after = at
     else:
         after = after_approval(route, at.step, desk.today)
     return put(desk, found, after, by=desk.actor.id, reason=said)
 
 
-def _approvals(desk: Desk, found: Case, step: int) -> list[tuple[str, str | None]]:
-    columns = (decision.c.actor_id, decision.c.volunteer)
-    query = sa.select(*columns).where(decision.c.case_id == found.id, decision.c.step == step)
+def _decided(desk: Desk, found: Case) -> list[tuple[int, str, str | None]]:
+    columns = (decision.c.step, decision.c.actor_id, decision.c.volunteer)
+    query = sa.select(*columns).where(decision.c.case_id == found.id)
     return [tuple(row) for row in desk.connection.execute(query)]
 
 
@@ -261,13 +270,28 @@ def objections(desk: Desk, case_id: int) -> tuple[Objection, ...]:
 def sweep(desk: Desk, *, limit: int = 1000) -> int:
     """Write down the outcomes of cases whose term ran out, oldest first; return how many were closed.
 
-    Nothing a reader sees changes by it: a case stands where it stands whether it was swept or not. Raises
-    NotPermitted.
+    The kit does this by itself with the first desk of a day, so no reader ever waits for a job; a job may
+    still do it at midnight. Raises NotPermitted.
     """
     desk.permit("case.sweep")
+    return settle_expired(desk, limit=limit)
+
+
+def settle_expired(desk: Desk, *, limit: int = 1000) -> int:
+    """Close the cases whose term ran out by the desk's day, whoever is at the desk; return how many.
+
+    A case whose consequence cannot be written stays as it is, and the others are closed.
+    """
     ended: Any = sa.and_(case.c.state.in_(OPEN), case.c.end_on <= day_number(desk.today))
     rows = desk.connection.execute(
         sa.select(case).where(ended).order_by(case.c.end_on, case.c.id).limit(limit)
     )
-    found = [read_case(desk, row) for row in rows.fetchall()]
-    return sum(close_expired(desk, each).standing.closed for each in found)
+    clock, closed = attrs.evolve(desk, actor=DEADLINE), 0
+    for row in rows.fetchall():
+        found = read_case(clock, row)
+        try:
+            with desk.connection.begin_nested():
+                closed += close_expired(clock, found).standing.closed
+        except VolunteerkitError as error:
+            _log.warning("case %s cannot be settled: %s", found.id, error.code)
+    return closed

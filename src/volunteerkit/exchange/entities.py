@@ -29,7 +29,7 @@ from volunteerkit.store.schema import account
 from volunteerkit.store.vault import Cipher, blind, row_digest, vault
 from volunteerkit.units import day_number, day_of
 from volunteerkit.volunteers.identity import Identity, adult_on, read_identity
-from volunteerkit.volunteers.tables import doubt, volunteer
+from volunteerkit.volunteers.tables import doubt, membership, volunteer
 
 __all__ = ["load_entities"]
 
@@ -331,6 +331,45 @@ def _store(desk: Desk, entity: str, table: sa.Table, added: dict[str, _Ready], c
         connection.execute(sa.insert(account), rows)
     if entity == "volunteers" and (added or changed):
         _people(connection, desk.needed_cipher(), [*added.values(), *changed.values()], ids)
+        _belong(connection, list(added.values()), list(changed.values()), ids, day_number(desk.today))
+
+
+def _belong(
+    connection: sa.Connection, added: list[_Ready], changed: list[_Ready], ids: dict[str, int], today: int
+) -> None:
+    """Write who belongs where: new volunteers since they registered, changed ones from today on."""
+    last = connection.execute(sa.select(sa.func.max(membership.c.id))).scalar() or 0
+    owners = {id_: owner for id_, owner in connection.execute(sa.select(team.c.id, team.c.organization_id))}
+    rows: list[dict[str, Any]] = []
+
+    def begin(
+        volunteer_id: int, values: dict[str, Any], role: str, since: int, linked_id: int | None = None
+    ) -> None:
+        team_id = values["team_id"] if role == "member" else None
+        place = owners[team_id] if team_id else values["organization_id"]
+        rows.append({"id": last + len(rows) + 1, "volunteer_id": volunteer_id, "organization_id": place,
+                     "team_id": team_id, "role": role, "since": since, "linked_id": linked_id})  # fmt: skip
+
+    for number, values, _ in added:
+        begin(ids[number], values, "managing", values["registered_on"])
+        if values["team_id"]:
+            begin(ids[number], values, "member", values["registered_on"])
+    for number, values, _ in changed:
+        lasting = sa.and_(membership.c.volunteer_id == ids[number], membership.c.until.is_(None))
+        for role, column, wanted in (("managing", membership.c.organization_id, values["organization_id"]),
+                                     ("member", membership.c.team_id, values["team_id"])):  # fmt: skip
+            now = connection.execute(
+                sa.select(membership.c.id, column).where(lasting, membership.c.role == role)
+            ).first()
+            if (now and now[1]) == wanted:
+                continue
+            if now is not None:
+                ended = sa.update(membership).where(membership.c.id == now[0])
+                connection.execute(ended.values(until=today - 1, why="imported"))
+            if wanted:
+                begin(ids[number], values, role, today, now and now[0])
+    if rows:
+        connection.execute(sa.insert(membership), rows)
 
 
 def _parents(connection: sa.Connection, rows: list[_Ready], ids: dict[str, int]) -> None:

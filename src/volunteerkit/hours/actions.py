@@ -31,7 +31,13 @@ from volunteerkit.units import day_number, day_of
 __all__ = ["confirm", "record", "record_many", "reject", "reverse"]
 
 _PARTIES = (
-    "SELECT v.id, v.status, p.id, p.organization_id, o.number, v.team_id "
+    "SELECT v.id, v.status, p.id, p.organization_id, o.number, "
+    "(SELECT m.team_id FROM vk_membership m WHERE m.volunteer_id = v.id AND m.team_id IS NOT NULL "
+    "AND m.organization_id = p.organization_id AND m.since <= ? AND (m.until IS NULL OR m.until >= ?) "
+    "ORDER BY m.id LIMIT 1), "
+    "(SELECT CASE MIN(CASE h.kind WHEN 'blacklisted' THEN 1 WHEN 'suspended' THEN 2 WHEN 'on_leave' THEN 3 END) "
+    "WHEN 1 THEN 'blacklisted' WHEN 2 THEN 'suspended' WHEN 3 THEN 'on_leave' END FROM vk_volunteer_period h "
+    "WHERE h.volunteer_id = v.id AND h.since <= ? AND (h.until IS NULL OR h.until >= ?)) "
     "FROM vk_volunteer v, vk_project p JOIN vk_organization o ON o.id = p.organization_id "
     "WHERE v.number = ? AND p.number = ?"
 )
@@ -101,10 +107,12 @@ def _record(desk: Desk, execute: Execute, claim: Claim, key: str | None) -> Reco
         claim.end,
         claim.method,
     )
-    row = execute(_PARTIES, (claim.volunteer, claim.project)).fetchone()
+    day = day_number(claim.served_on)
+    row = execute(_PARTIES, (day, day, day, day, claim.volunteer, claim.project)).fetchone()
     if row is None:
         raise NotFound(kind="volunteer / project", id=f"{claim.volunteer} / {claim.project}")
-    volunteer_id, status, project_id, organization_id, organization, team_id = row
+    volunteer_id, status, project_id, organization_id, organization, team_id, period = row
+    status = (period or status) if status == "approved" else status
     desk.permit("hours.record", organization=organization, volunteer=claim.volunteer)
     if before := replayed(execute, "hours.recorded", key, request):
         return Recorded(before["record"], "pending", before["minutes"], replayed=True)

@@ -7,20 +7,17 @@ from typing import Any
 
 import attrs
 
-from volunteerkit.errors import InvalidValue, NotFound
+from volunteerkit.errors import InvalidValue
 from volunteerkit.hours.crediting import credited_of, rule_records
 from volunteerkit.ledger import CONFIRM, IMPORT, REVERSE, honour_account
 from volunteerkit.rules import CreditLine
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.posting import driver
 from volunteerkit.units import day_number, day_of
+from volunteerkit.volunteers.reading import find
 
 __all__ = ["Statement", "StatementLine", "statement"]
 
-_PERSON = (
-    "SELECT v.id, o.number, v.registered_on, v.adult_on FROM vk_volunteer v "
-    "JOIN vk_organization o ON o.id = v.organization_id WHERE v.number = ?"
-)
 # A record's last posting transfer, as known at a seq and effective by a day, says what it stands at.
 _POSTED = (
     "SELECT r.id, r.external_id, r.served_on, r.start_minute, r.clock_minutes, r.claimed_minutes, r.project_id, "
@@ -82,18 +79,16 @@ def statement(
     ``as_of`` is the last day that counts (default today), ``known_at`` the last transfer known (default
     all). A reversal counts from the day it is effective. Raises NotFound, NotPermitted, InvalidValue.
     """
-    execute = driver(desk.connection)
-    person = execute(_PERSON, (volunteer,)).fetchone()
-    if person is None:
-        raise NotFound(kind="volunteer", id=volunteer)
-    desk.permit("hours.statement", organization=person[1], volunteer=volunteer)
+    execute, person = driver(desk.connection), find(desk, volunteer)
+    desk.permit_on("hours.statement", "volunteer", volunteer, person.place if person else None)
+    assert person is not None
     latest = execute("SELECT transfer_seq FROM vk_head", ()).fetchone()[0]
     if known_at is not None and not 0 <= known_at <= latest:
         raise InvalidValue(name="known_at", value=known_at, allowed=f"0 … {latest}")
     day, seq = as_of or desk.today, latest if known_at is None else known_at
     standing: dict[int, tuple[Any, ...]] = {}
-    for row in execute(_POSTED, (person[0], CONFIRM, IMPORT, REVERSE, day_number(day), seq)):
-        if row[10] == honour_account(person[0]):
+    for row in execute(_POSTED, (person.id, CONFIRM, IMPORT, REVERSE, day_number(day), seq)):
+        if row[10] == honour_account(person.id):
             standing[row[0]] = tuple(row)
         else:
             standing.pop(row[0], None)
@@ -105,7 +100,9 @@ def statement(
     records = rule_records(
         desk, [(row[0], row[2], row[3], row[4], row[9], row[6], row[7], row[8]) for row in rows]
     )
-    book, credited = credited_of(desk, rulebook, day, records, registered_on=person[2], adult_on=person[3])
+    book, credited = credited_of(
+        desk, rulebook, day, records, registered_on=person.registered_on, adult_on=person.adult_on
+    )
     by_record: dict[int, CreditLine] = {line.record_id: line for line in credited.lines}
     lines = tuple(
         StatementLine(
@@ -120,5 +117,5 @@ def statement(
         )  # fmt: skip
         for row in rows
     )
-    return Statement(volunteer, day, seq, book.id, book.version_on(day).digest, credited.claimed_minutes,
+    return Statement(person.number, day, seq, book.id, book.version_on(day).digest, credited.claimed_minutes,
                      credited.credited_minutes, lines)  # fmt: skip

@@ -11,10 +11,9 @@ from typing import Any
 import attrs
 import sqlalchemy as sa
 
-from volunteerkit.errors import InvalidValue, NotFound
+from volunteerkit.errors import InvalidValue
 from volunteerkit.hours.crediting import credit_rulebook, credited_of, person_facts, rule_records
 from volunteerkit.hours.reading import cluster_rows, packed_columns
-from volunteerkit.organizations.tables import organization
 from volunteerkit.projects.tables import project
 from volunteerkit.rating.tables import decision
 from volunteerkit.rules import Assessment, Credited, Rulebook, assess, credit
@@ -22,6 +21,7 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.store.posting import driver, insert_rows, take_numbers, write_event
 from volunteerkit.store.schema import head
 from volunteerkit.units import day_number
+from volunteerkit.volunteers.reading import find
 from volunteerkit.volunteers.tables import volunteer
 
 __all__ = ["CityRating", "Rated", "decide_city", "ladder_for", "rate_city", "rate_volunteer"]
@@ -76,28 +76,25 @@ def rate_volunteer(
 
     Raises NotFound, NotPermitted, and InvalidValue when there is no ladder or no version in force.
     """
-    row = desk.connection.execute(
-        sa.select(volunteer.c.id, volunteer.c.registered_on, volunteer.c.adult_on, organization.c.number)
-        .join(organization, organization.c.id == volunteer.c.organization_id)
-        .where(volunteer.c.number == number)
-    ).first()
-    if row is None:
-        raise NotFound(kind="volunteer", id=number)
-    desk.permit("rating.assess", organization=row[3], volunteer=number)
+    person = find(desk, number)
+    desk.permit_on("rating.assess", "volunteer", number, person.place if person else None)
+    assert person is not None
     ladder, day = ladder_for(desk), as_of or desk.today
     if ladder is None:
         raise InvalidValue("ladder_missing")
-    rows = cluster_rows(desk.connection, day_number(day), row[0])
+    rows = cluster_rows(desk.connection, day_number(day), person.id)
     records = rule_records(desk, [each[1:] for each in rows])
-    _, credited = credited_of(desk, rulebook, day, records, registered_on=row[1], adult_on=row[2])
+    _, credited = credited_of(
+        desk, rulebook, day, records, registered_on=person.registered_on, adult_on=person.adult_on
+    )
     facts = {
         "credited_minutes": credited.credited_minutes,
         "claimed_minutes": credited.claimed_minutes,
         "service_days": credited.service_days,
         "service_records": credited.service_records,
-        "registered_days": day_number(day) - row[1],
+        "registered_days": day_number(day) - person.registered_on,
     }
-    return Rated(number, credited, assess(ladder, facts, day))
+    return Rated(person.number, credited, assess(ladder, facts, day))
 
 
 def rate_city(

@@ -1,0 +1,142 @@
+"""Reading volunteers: by number (also a merged one's), where they belong, and their status on a day."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import attrs
+import sqlalchemy as sa
+
+from volunteerkit.access import Place
+from volunteerkit.approvals.cases import waiting_case
+from volunteerkit.organizations.tables import organization, team
+from volunteerkit.store.desk import Desk
+from volunteerkit.store.grants import resolved_number
+from volunteerkit.units import day_number, day_of
+from volunteerkit.volunteers.model import Period, status_on
+from volunteerkit.volunteers.tables import membership, period, volunteer
+
+__all__ = [
+    "Found",
+    "by_managing",
+    "during",
+    "find",
+    "managing_on",
+    "members_of",
+    "periods_of",
+    "reached",
+    "status_of",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+@attrs.frozen
+class Found:
+    """A volunteer as the verbs need it: ids, where it belongs on the desk's day, what it was put into.
+
+    ``organization`` is the number of the managing organization.
+    """
+
+    id: int
+    number: str
+    status: str
+    organization: str
+    organization_id: int
+    registered_on: int
+    adult_on: int | None
+    place: Place
+
+
+def during(day: int) -> sa.ColumnElement[bool]:
+    """Return the SQL for memberships that hold on ``day``, a day number."""
+    return sa.and_(membership.c.since <= day, sa.or_(membership.c.until.is_(None), membership.c.until >= day))
+
+
+def managing_on(day: int) -> sa.Select[Any]:
+    """Return the select of (volunteer_id, organization_id) on ``day``: who is managed by whom."""
+    columns = (membership.c.volunteer_id, membership.c.organization_id)
+    return sa.select(*columns).where(membership.c.role == "managing", during(day))
+
+
+def members_of(organization_numbers: tuple[str, ...], day: int) -> sa.Select[Any]:
+    """Return the select of ids of volunteers who belong to one of the organizations in any way on ``day``."""
+    return (
+        sa.select(membership.c.volunteer_id)
+        .join(organization, organization.c.id == membership.c.organization_id)
+        .where(organization.c.number.in_(organization_numbers), during(day))
+    )
+
+
+def reached(day: int) -> dict[str, Any]:
+    """Return what a volunteer's row can be reached by, for `store.grants.within`."""
+
+    def teams(numbers: tuple[str, ...]) -> sa.ColumnElement[bool]:
+        inside = (
+            sa.select(membership.c.volunteer_id)
+            .join(team, team.c.id == membership.c.team_id)
+            .where(team.c.number.in_(numbers), during(day))
+        )
+        return volunteer.c.id.in_(inside)
+
+    return {
+        "volunteer": volunteer.c.number,
+        "team": teams,
+        "organization": lambda numbers: volunteer.c.id.in_(members_of(numbers, day)),
+        "area": volunteer.c.district,
+    }
+
+
+def find(desk: Desk, number: str) -> Found | None:
+    """Return the volunteer with this number or, for one that was merged, the one it became; None if unknown."""
+    row = desk.connection.execute(
+        sa.select(volunteer).where(volunteer.c.number == resolved_number(desk.connection, number))
+    ).first()
+    if row is None:
+        return None
+    belongs = desk.connection.execute(
+        sa.select(membership.c.role, organization.c.number, organization.c.id, team.c.number)
+        .join(organization, organization.c.id == membership.c.organization_id)
+        .outerjoin(team, team.c.id == membership.c.team_id)
+        .where(membership.c.volunteer_id == row.id, during(day_number(desk.today)))
+        .order_by(membership.c.role != "managing", membership.c.id)
+    ).fetchall()
+    place = Place(
+        row.number,
+        tuple(dict.fromkeys(each[3] for each in belongs if each[3])),
+        tuple(dict.fromkeys(each[1] for each in belongs)),
+        (row.district,) if row.district else (),
+    )
+    managing = next((each for each in belongs if each[0] == "managing"), None)
+    return Found(
+        row.id, row.number, row.status, managing[1] if managing else "", managing[2] if managing else 0,
+        row.registered_on, row.adult_on, place,
+    )  # fmt: skip
+
+
+def by_managing(found: Found) -> Place:
+    """Return the place for what only the managing organization may do."""
+    return attrs.evolve(found.place, organizations=(found.organization,) if found.organization else ())
+
+
+def periods_of(desk: Desk, volunteer_id: int) -> tuple[Period, ...]:
+    """Return a volunteer's dated periods, in the order in which they were put."""
+    query = sa.select(period).where(period.c.volunteer_id == volunteer_id).order_by(period.c.id)
+    return tuple(
+        Period(row.kind, day_of(row.since), None if row.until is None else day_of(row.until), row.reason)
+        for row in desk.connection.execute(query)
+    )
+
+
+def status_of(desk: Desk, found: Found, on: dt.date | None = None) -> str:
+    """Return a volunteer's status on a day (default today), also when a term ran out and nobody has swept."""
+    day = on or desk.today
+    status = found.status
+    if status == "pending":
+        case = waiting_case(desk, "volunteer.registration", f"volunteer:{found.id}")
+        outcome = case.state if case is not None else ""
+        status = {"granted": "approved", "refused": "refused"}.get(outcome, "pending")
+    return status_on(status, periods_of(desk, found.id), day)

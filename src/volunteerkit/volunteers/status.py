@@ -1,0 +1,242 @@
+"""What becomes of a volunteer: suspension, leave, cancellation, the blacklist, and the way back.
+
+Every period has days: what holds today follows from them, so nothing has to run at midnight.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import sqlalchemy as sa
+
+from volunteerkit.access import Person
+from volunteerkit.approvals import Case, Workflow
+from volunteerkit.approvals.cases import open_case
+from volunteerkit.errors import Finding, InvalidValue, Refused
+from volunteerkit.store.desk import Desk
+from volunteerkit.store.posting import note
+from volunteerkit.store.registering import checked_text
+from volunteerkit.units import day_number, day_of
+from volunteerkit.volunteers.model import PERIODS
+from volunteerkit.volunteers.reading import Found, by_managing, find, periods_of, status_of
+from volunteerkit.volunteers.tables import membership, period, volunteer
+from volunteerkit.workflow import Office, Route, Step
+
+__all__ = [
+    "WORKFLOWS", "blacklist", "deregister", "end_period", "propose_blacklist", "put_on_probation",
+    "reactivate", "suspend", "take_leave",
+]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def _reached(desk: Desk, action: str, number: str) -> Found:
+    found = find(desk, number)
+    cell = desk.permit_on(action, "volunteer", number, by_managing(found) if found else None)
+    assert found is not None
+    desk.separate(cell, "own_case", Person(None, found.number))
+    return found
+
+
+def _begin(
+    desk: Desk,
+    found: Found,
+    kind: str,
+    since: dt.date,
+    until: dt.date | None,
+    reason: str,
+    case_id: int | None = None,
+) -> None:
+    if until is not None and until < since:
+        raise InvalidValue(name="until", value=until, allowed=f"≥ {since}")
+    if status_of(desk, found) not in ("approved", *PERIODS):
+        raise Refused(Finding("volunteer_not_active", {"volunteer": found.number, "status": found.status}))
+    for other in periods_of(desk, found.id):
+        last = other.until or dt.date.max
+        if other.kind == kind and other.since <= (until or dt.date.max) and since <= last:
+            raise Refused(
+                Finding("period_overlaps", {"kind": kind, "since": other.since, "until": other.until or "…"})
+            )
+    id_ = (desk.connection.execute(sa.select(sa.func.max(period.c.id))).scalar() or 0) + 1
+    desk.connection.execute(
+        sa.insert(period).values(
+            id=id_, volunteer_id=found.id, kind=kind, since=day_number(since), until=until and day_number(until),
+            reason=reason, put_by=desk.actor.id, case_id=case_id,
+        )
+    )  # fmt: skip
+    payload = {"kind": kind, "since": day_number(since), "until": until and day_number(until)}
+    note(desk, "volunteer.period_begun", f"volunteer:{found.id}", payload)
+
+
+def suspend(
+    desk: Desk, number: str, *, reason: str, since: dt.date | None = None, until: dt.date | None = None
+) -> None:
+    """Suspend an approved volunteer from ``since`` (default today) to ``until`` (inclusive, default open).
+
+    Nobody suspends themselves. Raises NotFound, NotPermitted, InvalidValue, Refused.
+    """
+    found = _reached(desk, "volunteer.suspend", number)
+    _begin(desk, found, "suspended", since or desk.today, until, checked_text("reason", reason, 500))
+
+
+def put_on_probation(desk: Desk, number: str, *, until: dt.date, reason: str) -> None:
+    """Make an approved volunteer provisional until a day (inclusive). Raises what `suspend` raises."""
+    found = _reached(desk, "volunteer.suspend", number)
+    _begin(desk, found, "provisional", desk.today, until, checked_text("reason", reason, 500))
+
+
+def take_leave(
+    desk: Desk, number: str, *, since: dt.date, until: dt.date | None = None, reason: str = ""
+) -> None:
+    """Take leave: the volunteer joins nothing on those days. Raises what `suspend` raises."""
+    found = _reached(desk, "volunteer.leave", number)
+    _begin(desk, found, "on_leave", since, until, checked_text("reason", reason, 500) if reason else "")
+
+
+_ENDS = {
+    "on_leave": "volunteer.leave",
+    "suspended": "volunteer.suspend",
+    "provisional": "volunteer.suspend",
+}
+
+
+def end_period(desk: Desk, number: str, kind: str, *, last_day: dt.date | None = None) -> None:
+    """End a running ``suspended``, ``on_leave`` or ``provisional`` period with ``last_day`` (default yesterday).
+
+    Raises NotFound, NotPermitted, InvalidValue, Refused when none is running.
+    """
+    if kind not in _ENDS:
+        raise InvalidValue(name="kind", value=kind, allowed=", ".join(_ENDS))
+    found = _reached(desk, _ENDS[kind], number)
+    _end(desk, found, kind, last_day or desk.today - dt.timedelta(1))
+
+
+def _end(desk: Desk, found: Found, kind: str, last_day: dt.date) -> None:
+    today, last = day_number(desk.today), day_number(last_day)
+    running = sa.and_(
+        period.c.volunteer_id == found.id, period.c.kind == kind, period.c.since <= today,
+        sa.or_(period.c.until.is_(None), period.c.until >= today),
+    )  # fmt: skip
+    row = desk.connection.execute(sa.select(period.c.id, period.c.since).where(running)).first()
+    if row is None:
+        raise Refused(Finding("no_period_running", {"kind": kind}))
+    if last < row.since - 1:
+        raise InvalidValue(name="last_day", value=last_day, allowed=f"≥ {day_of(row.since - 1)}")
+    ended = sa.update(period).where(period.c.id == row.id, running)
+    if desk.connection.execute(ended.values(until=last, ended_by=desk.actor.id)).rowcount != 1:
+        raise Refused(Finding("no_period_running", {"kind": kind}))
+    note(desk, "volunteer.period_ended", f"volunteer:{found.id}", {"kind": kind, "until": last})
+
+
+def deregister(desk: Desk, number: str, *, reason: str = "") -> None:
+    """Cancel a volunteer's registration; titles and records survive it.
+
+    By the volunteer, the managing organization or the centre. Memberships end yesterday, but for the
+    managing one: the record stays with the organization that vouched for it. Raises NotFound, NotPermitted,
+    Refused when it is cancelled already.
+    """
+    found = _reached(desk, "volunteer.leave", number)
+    if reason:
+        checked_text("reason", reason, 500)
+    _to(desk, found, ("approved", "suspended"), "deregistered")
+    lasting = sa.and_(
+        membership.c.volunteer_id == found.id, membership.c.role != "managing", membership.c.until.is_(None)
+    )
+    yesterday = day_number(desk.today) - 1
+    desk.connection.execute(sa.update(membership).where(lasting).values(until=yesterday, why="deregistered"))
+
+
+def reactivate(desk: Desk, number: str) -> None:
+    """Approve a cancelled volunteer again. Raises NotFound, NotPermitted, Refused when not cancelled."""
+    found = find(desk, number)
+    cell = desk.permit_on("volunteer.decide", "volunteer", number, by_managing(found) if found else None)
+    assert found is not None
+    desk.separate(cell, "own_case", Person(None, found.number))
+    _to(desk, found, ("deregistered",), "approved")
+
+
+def _to(desk: Desk, found: Found, before: tuple[str, ...], after: str) -> None:
+    guarded = sa.update(volunteer).where(volunteer.c.id == found.id, volunteer.c.status.in_(before))
+    if desk.connection.execute(guarded.values(status=after)).rowcount != 1:
+        raise Refused(Finding("status_does_not_allow", {"volunteer": found.number, "status": found.status}))
+    payload = {"status": after, "on": day_number(desk.today)}
+    note(desk, "volunteer.status", f"volunteer:{found.id}", payload)
+
+
+def propose_blacklist(
+    desk: Desk, number: str, *, until: dt.date, reason: str, since: dt.date | None = None
+) -> Case:
+    """Propose to blacklist a volunteer until a day (inclusive); somebody else at the centre decides.
+
+    Raises NotFound, NotPermitted, InvalidValue, Refused.
+    """
+    found = _reached(desk, "volunteer.propose_sanction", number)
+    first = since or desk.today
+    if until < first:
+        raise InvalidValue(name="until", value=until, allowed=f"≥ {first}")
+    facts = {
+        "since": day_number(first),
+        "until": day_number(until),
+        "reason": checked_text("reason", reason, 500),
+    }
+    return open_case(desk, "volunteer.blacklist", f"volunteer:{found.id}", by_managing(found), facts=facts)
+
+
+def blacklist(desk: Desk, number: str) -> tuple[dt.date, dt.date | None] | None:
+    """Return from and until which day the volunteer is blacklisted today, None when not.
+
+    Raises NotFound, NotPermitted.
+    """
+    found = find(desk, number)
+    desk.permit_on("volunteer.view", "volunteer", number, found.place if found else None)
+    assert found is not None
+    running = [
+        each
+        for each in periods_of(desk, found.id)
+        if each.kind == "blacklisted" and each.holds_on(desk.today)
+    ]
+    return (running[0].since, running[0].until) if running else None
+
+
+def _settle_blacklist(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
+    if outcome == "granted":
+        found = find(desk, case.place.volunteer or "")
+        assert found is not None
+        first = max(day_of(case.facts["since"]), on)
+        _begin(desk, found, "blacklisted", first, day_of(case.facts["until"]), case.facts["reason"], case.id)
+
+
+def lift_blacklist(desk: Desk, number: str, *, reason: str) -> Case:
+    """Propose to take a volunteer off the blacklist; somebody else at the centre decides.
+
+    Raises what `propose_blacklist` raises.
+    """
+    found = _reached(desk, "volunteer.propose_sanction", number)
+    if not any(
+        each.kind == "blacklisted" and each.holds_on(desk.today) for each in periods_of(desk, found.id)
+    ):
+        raise Refused(Finding("no_period_running", {"kind": "blacklisted"}))
+    facts = {"reason": checked_text("reason", reason, 500)}
+    return open_case(
+        desk, "volunteer.lift_blacklist", f"volunteer:{found.id}", by_managing(found), facts=facts
+    )
+
+
+def _settle_lift(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
+    if outcome == "granted":
+        found = find(desk, case.place.volunteer or "")
+        assert found is not None
+        _end(desk, found, "blacklisted", on - dt.timedelta(1))
+
+
+def _second(kind: str, settle: object) -> Workflow:
+    return Workflow(Route(kind, (Step("centre", Office("centre")),)), "volunteer.blacklist", settle)  # type: ignore[arg-type]
+
+
+WORKFLOWS = (
+    _second("volunteer.blacklist", _settle_blacklist),
+    _second("volunteer.lift_blacklist", _settle_lift),
+)
+"""A blacklisting and its lifting need two: whoever proposes, and an officer of the centre who decides."""

@@ -1,0 +1,127 @@
+"""Transfer of the managing organization: released by the old one, accepted by the new one, from a day on.
+
+What was served before stays with the organization that vouched for it: records carry it themselves.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import sqlalchemy as sa
+
+from volunteerkit import hooks
+from volunteerkit.access import Place
+from volunteerkit.approvals import Case, Workflow
+from volunteerkit.approvals.cases import open_case
+from volunteerkit.errors import Finding, InvalidValue
+from volunteerkit.organizations.tables import organization
+from volunteerkit.store.desk import Desk
+from volunteerkit.store.grants import grant
+from volunteerkit.store.posting import note
+from volunteerkit.store.registering import checked_text, id_of
+from volunteerkit.units import day_number, day_of
+from volunteerkit.volunteers.model import PERIODS
+from volunteerkit.volunteers.reading import by_managing, find, status_of
+from volunteerkit.volunteers.registering import enter
+from volunteerkit.volunteers.tables import link, membership
+from volunteerkit.workflow import Facts, Office, Route, Step
+
+__all__ = ["WORKFLOWS", "request_transfer"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def request_transfer(
+    desk: Desk, number: str, to: str, *, effective_on: dt.date | None = None, reason: str = ""
+) -> Case:
+    """Ask that the organization ``to`` manage the volunteer from ``effective_on`` on (default: when granted).
+
+    Two persons decide: one releases, another accepts. Undecided for 30 days it is granted by itself, and
+    marked so; a withdrawn request never is. With a day in the future the old organization stays
+    responsible until the day before. Raises NotFound, NotPermitted, InvalidValue, and Refused with what
+    speaks against it, or when a request is waiting already.
+    """
+    found = find(desk, number)
+    desk.permit_on("volunteer.transfer", "volunteer", number, by_managing(found) if found else None)
+    assert found is not None
+    id_of(desk, organization, "organization", to)
+    if effective_on is not None and effective_on < desk.today:
+        raise InvalidValue(name="effective_on", value=effective_on, allowed=f"≥ {desk.today}")
+    findings: tuple[Finding, ...] = ()
+    if status_of(desk, found) not in ("approved", *PERIODS[1:]):
+        findings += (
+            Finding("volunteer_not_active", {"volunteer": number, "status": status_of(desk, found)}),
+        )
+    if to == found.organization:
+        findings += (Finding("same_organization", {"organization": to}),)
+    status = desk.connection.execute(
+        sa.select(organization.c.status).where(organization.c.number == to)
+    ).scalar()
+    if status != "active":
+        findings += (Finding("organization_not_active", {"organization": to, "status": status}),)
+    findings += hooks.review_transfer(desk, found.number, found.organization, to, effective_on or desk.today)
+    facts = {
+        "from": found.organization, "to": to, "effective_on": effective_on and day_number(effective_on),
+        "reason": checked_text("reason", reason, 500) if reason else "",
+    }  # fmt: skip
+    place = Place(found.number, (), (found.organization, to), found.place.areas)
+    return open_case(
+        desk, "volunteer.transfer", f"volunteer:{found.id}", place, facts=facts, findings=findings
+    )
+
+
+def _settle(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
+    if outcome != "granted":
+        return
+    volunteer_id, wanted = int(case.subject.partition(":")[2]), case.facts["effective_on"]
+    first = max(day_number(on), wanted or 0)
+    old = desk.connection.execute(
+        sa.select(membership).where(
+            membership.c.volunteer_id == volunteer_id, membership.c.role == "managing", membership.c.until.is_(None)
+        )
+    ).one()  # fmt: skip
+    # What the volunteer held at the old organization ends with it: its teams, and offices in it.
+    desk.connection.execute(
+        sa.update(membership)
+        .where(
+            membership.c.volunteer_id == volunteer_id, membership.c.organization_id == old.organization_id,
+            sa.or_(membership.c.until.is_(None), membership.c.until >= first),
+        )
+        .values(until=first - 1, why="transferred")
+    )  # fmt: skip
+    to = id_of(desk, organization, "organization", case.facts["to"])
+    enter(desk, volunteer_id, to, "managing", first, linked_id=old.id)
+    actors = sa.select(link.c.actor_id).where(link.c.volunteer_id == volunteer_id)
+    desk.connection.execute(
+        sa.update(grant)
+        .where(
+            grant.c.actor_id.in_(actors), grant.c.role == "organization_admin", grant.c.scope == case.facts["from"],
+            sa.or_(grant.c.until.is_(None), grant.c.until >= first),
+        )
+        .values(until=first - 1)
+    )  # fmt: skip
+    payload = {"from": case.facts["from"], "to": case.facts["to"], "effective_on": first, "case": case.id,
+               "automatic": case.put.state == "granted" and day_of(first) != desk.today}  # fmt: skip
+    note(desk, "volunteer.transferred", case.subject, payload)
+
+
+def _old(facts: Facts) -> Office:
+    return Office("organization_admin", facts["from"], ("centre",))
+
+
+def _new(facts: Facts) -> Office:
+    return Office("organization_admin", facts["to"], ("centre",))
+
+
+WORKFLOWS = (
+    Workflow(
+        Route("volunteer.transfer", (
+            Step("release", _old, days=15, calendar_days=True, at_deadline="grant"),
+            Step("accept", _new, days=15, calendar_days=True, at_deadline="grant"),
+        )),
+        "volunteer.release", _settle,
+    ),
+)  # fmt: skip
+"""A transfer is released and accepted by two persons, or granted by itself when nobody decides."""

@@ -1,0 +1,330 @@
+"""A volunteer's life: registration and its decision, periods, transfer; on both databases."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import attrs
+import pytest
+import sqlalchemy as sa
+
+import volunteerkit
+from volunteerkit import (
+    Actor,
+    Application,
+    Claim,
+    Grant,
+    KeyCipher,
+    Kit,
+    Refused,
+    approvals,
+    fixed_clock,
+    hours,
+    organizations,
+    projects,
+    volunteers,
+)
+from volunteerkit.errors import AlreadyResolved, InvalidValue, KeyProblem, NotFound, NotPermitted
+from volunteerkit.store.desk import Desk
+from volunteerkit.volunteers import Acknowledgement, Guardian
+from volunteerkit.volunteers.identity import check_character
+from volunteerkit.volunteers.reading import find, status_of
+
+MONDAY = dt.date(2026, 11, 23)
+CENTRE, SECOND = Actor.of("centre-1", "centre"), Actor.of("centre-2", "centre")
+OLD, OLD2 = (Actor(f"admin-{n}", (Grant("organization_admin", "O1"),)) for n in (1, 2))
+NEW = Actor("admin-3", (Grant("organization_admin", "O2"),))
+CITIZEN = Actor.of("citizen-1", "public")
+
+
+def identity(born: dt.date, serial: int = 1) -> str:
+    body = f"360599{born:%Y%m%d}{serial:03d}"
+    return body + check_character(body)
+
+
+@attrs.frozen
+class City:
+    """A database at any day."""
+
+    kit: Kit
+    engine: sa.Engine
+
+    def at(self, day: dt.date, actor: Actor, work: Callable[[Desk], Any]) -> Any:
+        kit = attrs.evolve(self.kit, clock=fixed_clock(dt.datetime.combine(day, dt.time(4), dt.UTC)))
+        with kit.open(self.engine, actor) as desk:
+            return work(desk)
+
+
+@pytest.fixture
+def city(database_url: str) -> Iterator[City]:
+    engine = volunteerkit.create_engine(database_url)
+    kit = Kit.load(cipher=KeyCipher(bytes(32)))
+    kit.migrate(engine)
+    made = City(kit, engine)
+
+    def begin(desk: Desk) -> None:
+        for number in ("O1", "O2"):
+            organizations.register(desk, number, name=f"{number}志愿服务队")
+            projects.register(desk, f"P{number}", name="献血宣传", organization=number)
+
+    made.at(MONDAY, CENTRE, begin)
+    yield made
+    engine.dispose()
+
+
+def adult(**more: Any) -> Application:
+    given: dict[str, Any] = {"born_on": dt.date(1990, 5, 1), "consent_on": MONDAY}
+    return Application("兰𠮷", "O1", **(given | more))
+
+
+def approved(city: City, **more: Any) -> str:
+    number: str = city.at(MONDAY, OLD, lambda desk: volunteers.register(desk, adult(**more)))
+    city.at(MONDAY, OLD2, lambda desk: volunteers.approve(desk, number))
+    return number
+
+
+def status(city: City, number: str, day: dt.date) -> str:
+    def read(desk: Desk) -> str:
+        found = find(desk, number)
+        assert found is not None
+        return status_of(desk, found)
+
+    return str(city.at(day, CENTRE, read))
+
+
+def codes(error: pytest.ExceptionInfo[Refused]) -> set[str]:
+    return {finding.code for finding in error.value.findings if finding.severity == "block"}
+
+
+def test_another_person_approves(city: City) -> None:
+    number = city.at(MONDAY, OLD, lambda desk: volunteers.register(desk, adult()))
+    assert status(city, number, MONDAY) == "pending"
+    with pytest.raises(Refused) as caught:
+        city.at(MONDAY, OLD, lambda desk: volunteers.approve(desk, number))
+    assert codes(caught) == {"own_case"}
+    for stranger in (NEW, CITIZEN):
+        with pytest.raises((NotFound, NotPermitted)):
+            city.at(MONDAY, stranger, lambda desk: volunteers.approve(desk, number))
+    city.at(MONDAY, OLD2, lambda desk: volunteers.approve(desk, number))
+    assert status(city, number, MONDAY) == "approved"
+    with pytest.raises(Refused) as caught:  # A56: decided twice
+        city.at(MONDAY, CENTRE, lambda desk: volunteers.refuse(desk, number, reason="重复"))
+    assert codes(caught) == {"not_pending_registration"}
+
+
+def test_a_citizen_registers_and_nobody_serves_before_the_decision(city: City) -> None:
+    number = city.at(
+        MONDAY, CITIZEN, lambda desk: volunteers.register(desk, adult(by_oneself=True, consent_on=None))
+    )
+    claim = Claim(number, "PO1", MONDAY, 60)
+    with pytest.raises(Refused) as caught:
+        city.at(MONDAY, CENTRE, lambda desk: hours.record(desk, claim))
+    assert codes(caught) == {"volunteer_not_active"}
+    city.at(MONDAY, CENTRE, lambda desk: volunteers.approve(desk, number))
+    city.at(MONDAY, CENTRE, lambda desk: hours.record(desk, claim))
+    with pytest.raises(NotPermitted):  # a citizen registers themselves, nobody else
+        city.at(MONDAY, CITIZEN, lambda desk: volunteers.register(desk, adult()))
+
+
+def test_refused_and_registered_again(city: City) -> None:
+    number = city.at(MONDAY, OLD, lambda desk: volunteers.register(desk, adult()))
+    with pytest.raises(InvalidValue):  # a refusal says why
+        city.at(MONDAY, OLD2, lambda desk: volunteers.refuse(desk, number, reason=""))
+    first = city.at(MONDAY, OLD2, lambda desk: volunteers.refuse(desk, number, reason="照片不清"))
+    assert status(city, number, MONDAY) == "refused"
+    again = city.at(MONDAY, OLD, lambda desk: volunteers.resubmit(desk, number))
+    assert again.previous_id == first.id
+    with pytest.raises(Refused):  # two waiting at once
+        city.at(MONDAY, OLD, lambda desk: volunteers.resubmit(desk, number))
+    city.at(MONDAY, OLD2, lambda desk: volunteers.approve(desk, number))
+    assert status(city, number, MONDAY) == "approved"
+
+
+@pytest.mark.parametrize(
+    ("born_on", "more", "refused_for"),
+    [
+        (dt.date(2008, 11, 23), {}, set()),
+        (dt.date(2008, 11, 24), {}, {"guardian_consent_needed"}),
+        (dt.date(2008, 11, 24), {"own_income": True}, set()),
+        (dt.date(2010, 11, 23), {"own_income": True}, set()),
+        (dt.date(2010, 11, 24), {"own_income": True}, {"guardian_consent_needed"}),
+        (dt.date(2012, 11, 24), {"guardian": Guardian("母", "12900000001")}, {"guardian_consent_needed"}),
+        (dt.date(2012, 11, 24), {"guardian": Guardian("母", "12900000001", consented_on=MONDAY)}, set()),
+        (dt.date(1990, 1, 1), {"consent_on": None}, {"consent_missing"}),
+        (dt.date(1990, 1, 1), {"consent_on": MONDAY + dt.timedelta(1)}, {"consent_in_future"}),
+    ],
+)
+def test_what_age_and_consent_ask_for(
+    city: City, born_on: dt.date, more: dict[str, Any], refused_for: set[str]
+) -> None:
+    given = adult(born_on=born_on, **more)
+    told = city.at(MONDAY, OLD, lambda desk: volunteers.check_registration(desk, given))
+    assert {finding.code for finding in told if finding.severity == "block"} == refused_for
+    if refused_for:
+        with pytest.raises(Refused) as caught:
+            city.at(MONDAY, OLD, lambda desk: volunteers.register(desk, given))
+        assert codes(caught) == refused_for
+        assert city.at(MONDAY, CENTRE, approvals.pending) == ()
+    else:
+        number = city.at(MONDAY, OLD, lambda desk: volunteers.register(desk, given))
+        assert status(city, number, MONDAY) == "pending"
+
+
+def test_a_known_identity_number_reveals_nothing_and_can_be_claimed(city: City) -> None:
+    """A57: the answer is one code; the claimant learns nothing before the centre has looked."""
+    theirs = identity(dt.date(1990, 5, 1))
+    number = approved(city, identity_number=theirs, phone="12900000000")
+    mine = adult(by_oneself=True, identity_number=f" {theirs[:6]} {theirs[6:]} ")
+    with pytest.raises(Refused) as caught:
+        city.at(MONDAY, CITIZEN, lambda desk: volunteers.register(desk, mine))
+    assert codes(caught) == {"identity_known"}
+    assert number not in str(caught.value)
+    for asked in (theirs, identity(dt.date(1991, 5, 1)), theirs):
+        answer = city.at(
+            MONDAY,
+            CITIZEN,
+            lambda desk, asked=asked: volunteers.claim(desk, identity_number=asked, name="兰𠮷"),
+        )
+        assert answer is None
+    (case,) = city.at(MONDAY, CENTRE, approvals.pending)
+    assert case.facts == {
+        "volunteer": number,
+        "claimant": "citizen-1",
+        "name_agrees": True,
+        "phone_agrees": False,
+    }
+    city.at(MONDAY, CENTRE, lambda desk: approvals.decide(desk, case.id, "approve"))
+
+
+def test_personal_data_without_a_key_are_refused(city: City) -> None:
+    bare = attrs.evolve(city, kit=attrs.evolve(city.kit, cipher=None))
+    with pytest.raises(KeyProblem):
+        bare.at(MONDAY, OLD, lambda desk: volunteers.register(desk, adult()))
+
+
+def test_a_suspension_has_days_and_nobody_ends_it_twice(city: City) -> None:
+    """A13: nothing is recorded for the days of a suspension, everything for those around it."""
+    number = approved(city)
+    last = MONDAY + dt.timedelta(6)
+    city.at(MONDAY, OLD, lambda desk: volunteers.suspend(desk, number, reason="缺勤", until=last))
+    assert [status(city, number, day) for day in (MONDAY, last, last + dt.timedelta(1))] == [
+        "suspended", "suspended", "approved",
+    ]  # fmt: skip
+    with pytest.raises(Refused):
+        city.at(MONDAY, OLD, lambda desk: volunteers.suspend(desk, number, reason="又一次", since=last))
+    for day, allowed in ((MONDAY, False), (MONDAY - dt.timedelta(1), True)):
+        claim = Claim(number, "PO1", day, 60)
+        if allowed:
+            city.at(last, CENTRE, lambda desk, claim=claim: hours.record(desk, claim))
+        else:
+            with pytest.raises(Refused):
+                city.at(last, CENTRE, lambda desk, claim=claim: hours.record(desk, claim))
+    city.at(MONDAY, OLD2, lambda desk: volunteers.end_period(desk, number, "suspended"))
+    assert status(city, number, MONDAY) == "approved"
+    with pytest.raises(Refused):
+        city.at(MONDAY, OLD2, lambda desk: volunteers.end_period(desk, number, "suspended"))
+
+
+def test_the_blacklist_needs_two_and_ends_by_itself(city: City) -> None:
+    number, until = approved(city), dt.date(2027, 11, 22)
+    case = city.at(
+        MONDAY,
+        CENTRE,
+        lambda desk: volunteers.propose_blacklist(desk, number, until=until, reason="伪造时长"),
+    )
+    assert status(city, number, MONDAY) == "approved"
+    with pytest.raises(Refused):
+        city.at(MONDAY, CENTRE, lambda desk: approvals.decide(desk, case.id, "approve"))
+    city.at(MONDAY, SECOND, lambda desk: approvals.decide(desk, case.id, "approve"))
+    assert [status(city, number, day) for day in (MONDAY, until, until + dt.timedelta(1))] == [
+        "blacklisted", "blacklisted", "approved",
+    ]  # fmt: skip
+    lift = city.at(MONDAY, SECOND, lambda desk: volunteers.lift_blacklist(desk, number, reason="申诉成立"))
+    city.at(MONDAY, CENTRE, lambda desk: approvals.decide(desk, lift.id, "approve"))
+    assert status(city, number, MONDAY) == "approved"
+
+
+def test_leave_cancellation_and_the_way_back(city: City) -> None:
+    number = approved(city)
+    own = Actor("citizen-9", (Grant("volunteer"),), volunteer=number)
+    city.at(MONDAY, own, lambda desk: volunteers.take_leave(desk, number, since=MONDAY))
+    assert status(city, number, MONDAY) == "on_leave"
+    other = attrs.evolve(own, volunteer="V999")
+    with pytest.raises(NotFound):
+        city.at(MONDAY, other, lambda desk: volunteers.end_period(desk, number, "on_leave"))
+    city.at(MONDAY, own, lambda desk: volunteers.end_period(desk, number, "on_leave"))
+    city.at(MONDAY, own, lambda desk: volunteers.deregister(desk, number))
+    assert status(city, number, MONDAY) == "deregistered"
+    with pytest.raises(Refused):
+        city.at(MONDAY, own, lambda desk: volunteers.deregister(desk, number))
+    city.at(MONDAY, OLD, lambda desk: volunteers.reactivate(desk, number))
+    assert status(city, number, MONDAY) == "approved"
+
+
+def manager(city: City, number: str, day: dt.date) -> str:
+    def read(desk: Desk) -> str:
+        found = find(desk, number)
+        assert found is not None
+        return found.organization
+
+    return str(city.at(day, CENTRE, read))
+
+
+def test_a_transfer_with_a_day_in_the_future(city: City) -> None:
+    """A53, A55: the old organization stays responsible until the day before; past hours stay with it."""
+    number, first = approved(city), dt.date(2026, 12, 1)
+    record = city.at(MONDAY, CENTRE, lambda desk: hours.record(desk, Claim(number, "PO1", MONDAY, 90)))
+    city.at(MONDAY, SECOND, lambda desk: hours.confirm(desk, record.record_id))
+    case = city.at(
+        MONDAY, OLD, lambda desk: volunteers.request_transfer(desk, number, "O2", effective_on=first)
+    )
+    with pytest.raises(Refused):  # two waiting
+        city.at(MONDAY, OLD, lambda desk: volunteers.request_transfer(desk, number, "O2"))
+    both = Actor("admin-9", (Grant("organization_admin", "O1"), Grant("organization_admin", "O2")))
+    city.at(MONDAY, both, lambda desk: approvals.decide(desk, case.id, "approve"))
+    with pytest.raises(Refused) as caught:  # who released does not accept
+        city.at(MONDAY, both, lambda desk: approvals.decide(desk, case.id, "approve"))
+    assert codes(caught) == {"decided_before"}
+    city.at(MONDAY, NEW, lambda desk: approvals.decide(desk, case.id, "approve"))
+    assert [manager(city, number, day) for day in (MONDAY, first - dt.timedelta(1), first)] == [
+        "O1",
+        "O1",
+        "O2",
+    ]
+    with pytest.raises(NotFound):
+        city.at(first, OLD, lambda desk: volunteers.suspend(desk, number, reason="迟到"))
+    assert city.at(first, NEW, lambda desk: hours.statement(desk, number)).credited_minutes == 90
+    kept = sa.text(
+        "SELECT o.number FROM vk_service_record r JOIN vk_organization o ON o.id = r.organization_id"
+    )
+    assert city.at(first, CENTRE, lambda desk: desk.connection.execute(kept).scalar()) == "O1"
+
+
+def test_an_undecided_transfer_is_granted_by_itself_and_a_withdrawn_one_never(city: City) -> None:
+    """A54."""
+    number, other = approved(city), approved(city)
+    case = city.at(MONDAY, OLD, lambda desk: volunteers.request_transfer(desk, number, "O2"))
+    withdrawn = city.at(MONDAY, OLD, lambda desk: volunteers.request_transfer(desk, other, "O2"))
+    city.at(MONDAY, OLD, lambda desk: approvals.withdraw(desk, withdrawn.id))
+    late = MONDAY + dt.timedelta(40)
+    assert manager(city, number, MONDAY + dt.timedelta(29)) == "O1"
+    assert manager(city, number, late) == "O2"
+    assert manager(city, other, late) == "O1"
+    found = city.at(late, CENTRE, lambda desk: approvals.view(desk, case.id))
+    assert found.state == "granted"
+    with pytest.raises(AlreadyResolved, match="deadline"):
+        city.at(late, NEW, lambda desk: approvals.decide(desk, case.id, "approve"))
+
+
+def test_rights_and_duties_are_acknowledged_with_version_and_day(city: City) -> None:
+    bare = city.at(MONDAY, OLD, lambda desk: volunteers.check_registration(desk, adult()))
+    assert "rights_not_acknowledged" in {finding.code for finding in bare}
+    agreed = adult(acknowledged=(Acknowledgement("rights_and_duties", "2026-1", MONDAY),))
+    told = city.at(MONDAY, OLD, lambda desk: volunteers.check_registration(desk, agreed))
+    assert "rights_not_acknowledged" not in {finding.code for finding in told}
+    approved(city, acknowledged=agreed.acknowledged)
+    kept = sa.text("SELECT document, version FROM vk_acknowledgement WHERE document = 'rights_and_duties'")
+    rows = city.at(MONDAY, CENTRE, lambda desk: desk.connection.execute(kept).all())
+    assert [tuple(row) for row in rows] == [("rights_and_duties", "2026-1")]
