@@ -32,14 +32,14 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import place_of, reading, self_check, storage_errors
 from volunteerkit.store.posting import driver, replayed, request_hash, take_numbers, write_event
 from volunteerkit.store.vault import Cipher
-from volunteerkit.volunteers import registering, status, transfers
+from volunteerkit.volunteers import belonging, registering, status, transfers
 from volunteerkit.workflow import Route
 
 __all__ = ["Kit"]
 
 T = TypeVar("T")
 _TABLES = (_decision,)  # imported so that they belong to the schema before it is created
-_WORKFLOWS = (*registering.WORKFLOWS, *status.WORKFLOWS, *transfers.WORKFLOWS)
+_WORKFLOWS = (*registering.WORKFLOWS, *status.WORKFLOWS, *transfers.WORKFLOWS, *belonging.WORKFLOWS)
 # The day up to which an engine's expired approvals were settled: a case never ends on the day it is opened.
 _settled: WeakKeyDictionary[sa.Engine, dt.date] = WeakKeyDictionary()
 _TRIES = 10

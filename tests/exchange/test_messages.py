@@ -28,7 +28,7 @@ def test_every_message(area: str, language: str, snapshot: Callable[[str, str], 
         "key": "k", "name": "minutes", "value": 0, "allowed": "1 … 1440", "package": "numpy", "extra": "fast", "found": "9",
         "expected": "1", "what": "x", "mode": "644", "plugin": "xinyu", "hook": "vk_react", "volunteer": "V1", "status": "pending",
         "day": "2027-01-01", "today": "2026-11-23", "record": 5, "claimed": 60, "minutes": 90, "number": "V1", "known": 1,
-        "case": 3, "objection": 2, "guess": "team.registration", "age": 18, "since": "2026-11-01", "until": "2026-11-30", "organization": "O1",
+        "case": 3, "objection": 2, "guess": "team.registration", "age": 18, "since": "2026-11-01", "until": "2026-11-30", "organization": "O1", "team": "T1",
     }  # fmt: skip
     values = VALUES | more if area != "exchange" else VALUES
     lines = [f"{code}: {messages.text(code, language, **values)}" for code in sorted(codes)]

@@ -1,5 +1,14 @@
 """Volunteers: registration, approval, status, transfer, record."""
 
+from volunteerkit.volunteers.belonging import (
+    Membership,
+    add_to_team,
+    appoint,
+    ask_to_join,
+    leave_team,
+    members,
+    memberships,
+)
 from volunteerkit.volunteers.model import Acknowledgement, Application, Guardian
 from volunteerkit.volunteers.registering import approve, check_registration, claim, refuse, register, resubmit
 from volunteerkit.volunteers.status import (
@@ -19,13 +28,20 @@ __all__ = [
     "Acknowledgement",
     "Application",
     "Guardian",
+    "Membership",
+    "add_to_team",
+    "appoint",
     "approve",
+    "ask_to_join",
     "blacklist",
     "check_registration",
     "claim",
     "deregister",
     "end_period",
+    "leave_team",
     "lift_blacklist",
+    "members",
+    "memberships",
     "propose_blacklist",
     "put_on_probation",
     "reactivate",

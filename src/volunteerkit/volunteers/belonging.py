@@ -1,0 +1,245 @@
+"""Members and leaders of teams, and who else a volunteer belongs to, with days."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import attrs
+import sqlalchemy as sa
+
+from volunteerkit.access import Person, Place
+from volunteerkit.approvals import Case, Workflow
+from volunteerkit.approvals.cases import open_case
+from volunteerkit.errors import Finding, InvalidValue, NotFound, Refused
+from volunteerkit.organizations.tables import organization, team
+from volunteerkit.store.desk import Desk
+from volunteerkit.store.posting import note
+from volunteerkit.store.registering import checked_text
+from volunteerkit.units import day_number, day_of
+from volunteerkit.volunteers.reading import Found, during, find, status_of
+from volunteerkit.volunteers.registering import enter
+from volunteerkit.volunteers.tables import membership, volunteer
+from volunteerkit.workflow import Facts, Office, Route, Step
+
+__all__ = [
+    "WORKFLOWS",
+    "Membership",
+    "add_to_team",
+    "appoint",
+    "ask_to_join",
+    "leave_team",
+    "members",
+    "memberships",
+]
+
+_ROLES = ("member", "deputy", "leader")
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+@attrs.frozen
+class Membership:
+    """Where a volunteer belongs: numbers, role (managing, member, deputy, leader), inclusive days."""
+
+    volunteer: str
+    organization: str
+    team: str | None
+    role: str
+    since: dt.date
+    until: dt.date | None
+    why: str
+
+
+def _team(desk: Desk, number: str) -> tuple[Any, Place]:
+    row = desk.connection.execute(
+        sa.select(
+            team.c.id, team.c.number, team.c.status, team.c.organization_id, organization.c.number.label("of")
+        )
+        .join(organization, organization.c.id == team.c.organization_id)
+        .where(team.c.number == number)
+    ).first()
+    if row is None:
+        raise NotFound(kind="team", id=number)
+    return row, Place(None, (row.number,), (row.of,))
+
+
+def _volunteer(desk: Desk, number: str) -> Found:
+    found = find(desk, number)
+    if found is None:
+        raise NotFound(kind="volunteer", id=number)
+    return found
+
+
+def _may_belong(desk: Desk, found: Found, row: Any) -> None:
+    status = status_of(desk, found)
+    if status not in ("approved", "provisional"):
+        raise Refused(Finding("volunteer_not_active", {"volunteer": found.number, "status": status}))
+    if row.status != "approved":
+        raise Refused(Finding("team_not_active", {"team": row.number, "status": row.status}))
+    if _lasting(desk, found.id, row.id) is not None:
+        raise Refused(Finding("member_already", {"volunteer": found.number, "team": row.number}))
+
+
+def _lasting(desk: Desk, volunteer_id: int, team_id: int) -> Any:
+    lasting = sa.and_(membership.c.volunteer_id == volunteer_id, membership.c.team_id == team_id,
+                      membership.c.until.is_(None))  # fmt: skip
+    return desk.connection.execute(sa.select(membership).where(lasting)).first()
+
+
+def ask_to_join(desk: Desk, number: str, team_number: str) -> Case:
+    """Ask to become a member of a team; its leader or organization decides.
+
+    Raises NotFound, NotPermitted, Refused when the volunteer or the team is not active, is a member
+    already, or has asked already.
+    """
+    found = find(desk, number)
+    place = Place(found.number, brought_by=None) if found else None
+    desk.permit_on("team.join", "volunteer", number, place)
+    assert found is not None
+    row, where = _team(desk, team_number)
+    _may_belong(desk, found, row)
+    facts = {"team": row.number, "organization": row.of, "volunteer": found.number}
+    return open_case(
+        desk, "team.membership", f"volunteer:{found.id}:team:{row.id}",
+        attrs.evolve(where, volunteer=found.number), facts=facts,
+    )  # fmt: skip
+
+
+def add_to_team(desk: Desk, number: str, team_number: str) -> None:
+    """Make a volunteer a member of a team from today on, by the team's leader, organization or the centre.
+
+    Raises what `ask_to_join` raises.
+    """
+    row, where = _team(desk, team_number)
+    desk.permit_on("team.join", "team", team_number, where)
+    found = _volunteer(desk, number)
+    _may_belong(desk, found, row)
+    enter(desk, found.id, row.organization_id, "member", day_number(desk.today), team_id=row.id)
+    note(desk, "team.joined", f"volunteer:{found.id}", {"team": row.number})
+
+
+def leave_team(desk: Desk, number: str, team_number: str, *, reason: str = "") -> None:
+    """End a membership with yesterday: by the volunteer, the team's leader, the organization or the centre.
+
+    Raises NotFound, NotPermitted, Refused when there is none or it would leave the team without a leader.
+    """
+    row, where = _team(desk, team_number)
+    found = find(desk, number)
+    place = attrs.evolve(where, volunteer=found.number) if found else None
+    desk.permit_on("team.join", "volunteer", number, place)
+    assert found is not None
+    held = _lasting(desk, found.id, row.id)
+    if held is None:
+        raise Refused(Finding("no_member", {"volunteer": found.number, "team": row.number}))
+    _end(desk, held, reason or "left")
+    if held.role == "leader" and _leaders(desk, row.id) == 0 and _members(desk, row.id) > 0:
+        raise Refused(Finding("last_leader", {"team": row.number}))
+    note(desk, "team.left", f"volunteer:{found.id}", {"team": row.number})
+
+
+def _end(desk: Desk, held: Any, why: str) -> None:
+    until = max(day_number(desk.today) - 1, held.since - 1)
+    guarded = sa.update(membership).where(membership.c.id == held.id, membership.c.until.is_(None))
+    if (
+        desk.connection.execute(guarded.values(until=until, why=checked_text("reason", why, 200))).rowcount
+        != 1
+    ):
+        raise Refused(Finding("no_member", {"volunteer": held.volunteer_id, "team": held.team_id}))
+
+
+def _count(desk: Desk, team_id: int, *roles: str) -> int:
+    query = sa.select(sa.func.count()).where(membership.c.team_id == team_id, membership.c.until.is_(None),
+                                             membership.c.role.in_(roles))  # fmt: skip
+    return int(desk.connection.execute(query).scalar_one())
+
+
+def _leaders(desk: Desk, team_id: int) -> int:
+    return _count(desk, team_id, "leader")
+
+
+def _members(desk: Desk, team_id: int) -> int:
+    return _count(desk, team_id, *_ROLES)
+
+
+def appoint(desk: Desk, number: str, team_number: str, role: str) -> None:
+    """Make a member the team's ``leader``, ``deputy`` or plain ``member`` from today on.
+
+    By the organization (not by or for oneself) or the centre. A team keeps at least one leader once it has
+    one. Raises NotFound, NotPermitted, InvalidValue, Refused.
+    """
+    if role not in _ROLES:
+        raise InvalidValue(name="role", value=role, allowed=", ".join(_ROLES))
+    row, where = _team(desk, team_number)
+    cell = desk.permit_on("team.appoint", "team", team_number, where)
+    found = _volunteer(desk, number)
+    desk.separate(cell, "own_case", Person(None, found.number))
+    held = _lasting(desk, found.id, row.id)
+    if held is None:
+        raise Refused(Finding("no_member", {"volunteer": found.number, "team": row.number}))
+    if held.role == role:
+        return
+    _end(desk, held, "appointed")
+    enter(
+        desk, found.id, row.organization_id, role, day_number(desk.today), team_id=row.id, linked_id=held.id
+    )
+    if held.role == "leader" and _leaders(desk, row.id) == 0:
+        raise Refused(Finding("last_leader", {"team": row.number}))
+    note(desk, "team.appointed", f"volunteer:{found.id}", {"team": row.number, "role": role})
+
+
+def _select() -> sa.Select[Any]:
+    return (
+        sa.select(volunteer.c.number, organization.c.number, team.c.number, membership.c.role, membership.c.since,
+                  membership.c.until, membership.c.why)
+        .join(volunteer, volunteer.c.id == membership.c.volunteer_id)
+        .join(organization, organization.c.id == membership.c.organization_id)
+        .outerjoin(team, team.c.id == membership.c.team_id)
+        .order_by(membership.c.since, membership.c.id)
+    )  # fmt: skip
+
+
+def _as_values(desk: Desk, query: sa.Select[Any]) -> tuple[Membership, ...]:
+    return tuple(
+        Membership(
+            row[0], row[1], row[2], row[3], day_of(row[4]), None if row[5] is None else day_of(row[5]), row[6]
+        )
+        for row in desk.connection.execute(query)
+    )
+
+
+def memberships(desk: Desk, number: str) -> tuple[Membership, ...]:
+    """Return where a volunteer belongs and belonged, by day. Raises NotFound, NotPermitted."""
+    found = find(desk, number)
+    desk.permit_on("volunteer.view", "volunteer", number, found.place if found else None)
+    assert found is not None
+    return _as_values(desk, _select().where(membership.c.volunteer_id == found.id))
+
+
+def members(desk: Desk, team_number: str, *, on: dt.date | None = None) -> tuple[Membership, ...]:
+    """Return who belonged to a team on a day (default today). Raises NotFound, NotPermitted."""
+    row, where = _team(desk, team_number)
+    desk.permit_on("volunteer.view", "team", team_number, where)
+    day = day_number(on or desk.today)
+    return _as_values(desk, _select().where(membership.c.team_id == row.id, during(day)))
+
+
+def _settle(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
+    if outcome == "granted":
+        found = _volunteer(desk, case.facts["volunteer"])
+        row, _ = _team(desk, case.facts["team"])
+        _may_belong(desk, found, row)
+        enter(desk, found.id, row.organization_id, "member", day_number(on), team_id=row.id)
+        note(desk, "team.joined", f"volunteer:{found.id}", {"team": row.number, "case": case.id})
+
+
+def _leader(facts: Facts) -> Office:
+    return Office("team_leader", facts["team"], ("organization_admin", "centre"))
+
+
+WORKFLOWS = (
+    Workflow(Route("team.membership", (Step("team", _leader, days=5),)), "team.decide_member", _settle),
+)
+"""Who asks to join a team is taken in by its leader, its organization or the centre."""
