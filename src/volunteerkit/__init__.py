@@ -55,6 +55,7 @@ __all__ = [
     "organizations",
     "projects",
     "rating",
+    "statistics",
     "volunteers",
 ]
 
@@ -66,7 +67,7 @@ _PLACES = {
     "Claim": "hours.model", "Kit": "kit", "Fact": "rules", "Rulebook": "rules", "RuleFunction": "rules",
     "Desk": "store.desk", "create_engine": "store.engine", "metadata": "store.schema", "KeyCipher": "store.vault",
 }  # fmt: skip
-_VERBS = {"approvals", "hours", "organizations", "projects", "rating", "volunteers"}
+_VERBS = {"approvals", "hours", "organizations", "projects", "rating", "statistics", "volunteers"}
 
 __version__ = "0.1.0"
 

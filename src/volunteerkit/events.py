@@ -27,6 +27,8 @@ EVENT_TYPES: Final = {
     "volunteer.transferred": "another organization manages a volunteer from a day on",
     "organization.registered": "an organization was registered",
     "project.registered": "a project was registered",
+    "volunteer.entry": "a training, commendation or evaluation was entered into a record",
+    "volunteer.qualified": "a qualification was noted",
     "team.joined": "a volunteer belongs to a team from a day on",
     "team.left": "a volunteer belongs to a team no longer",
     "team.appointed": "a member of a team has another role",

@@ -24,6 +24,7 @@ from volunteerkit import (
     hours,
     organizations,
     projects,
+    statistics,
     volunteers,
 )
 from volunteerkit.errors import AlreadyResolved, InvalidValue, KeyProblem, NotFound, NotPermitted
@@ -328,3 +329,52 @@ def test_rights_and_duties_are_acknowledged_with_version_and_day(city: City) -> 
     kept = sa.text("SELECT document, version FROM vk_acknowledgement WHERE document = 'rights_and_duties'")
     rows = city.at(MONDAY, CENTRE, lambda desk: desk.connection.execute(kept).all())
     assert [tuple(row) for row in rows] == [("rights_and_duties", "2026-1")]
+
+
+def test_one_dated_view_of_service_training_commendation_and_evaluation(city: City) -> None:
+    number, day = approved(city), dt.timedelta(1)
+    own = attrs.evolve(OLD, volunteer=number)
+    record = city.at(
+        MONDAY, CENTRE, lambda desk: hours.record(desk, Claim(number, "PO1", MONDAY - 2 * day, 90))
+    )
+    city.at(MONDAY, SECOND, lambda desk: hours.confirm(desk, record.record_id))
+
+    def enter(desk: Desk) -> None:
+        volunteers.add_training(desk, number, "急救培训", on=MONDAY - day, minutes=120, organization="O1")
+        volunteers.add_commendation(desk, number, "优秀志愿者", on=MONDAY, granted_by="新余市志愿服务联合会")
+        volunteers.evaluate(desk, number, "献血宣传", on=MONDAY - 3 * day, score=95, organization="O1")
+        volunteers.add_qualification(desk, number, "急救员", obtained_on=MONDAY - day, valid_until=MONDAY)
+
+    city.at(MONDAY, OLD, enter)
+    lines = city.at(MONDAY, OLD, lambda desk: statistics.activity_record(desk, number))
+    assert [(line.kind, line.name, line.minutes, line.score) for line in lines] == [
+        ("evaluation", "献血宣传", None, 95),
+        ("service", "献血宣传", 90, None),
+        ("training", "急救培训", 120, None),
+        ("commendation", "优秀志愿者", None, None),
+    ]
+    for refused, work in (
+        (NotFound, lambda desk: statistics.activity_record(desk, "V404")),
+        (
+            InvalidValue,
+            lambda desk: volunteers.evaluate(desk, number, "x", on=MONDAY, score=101, organization="O1"),
+        ),
+        (
+            InvalidValue,
+            lambda desk: volunteers.evaluate(desk, number, "x", on=MONDAY + day, score=1, organization="O1"),
+        ),
+        (
+            Refused,
+            lambda desk: volunteers.add_qualification(desk, number, "急救员", obtained_on=MONDAY - day),
+        ),
+    ):
+        with pytest.raises(refused):
+            city.at(MONDAY, OLD, work)
+    with pytest.raises(Refused) as caught:  # nobody writes into their own record
+        city.at(MONDAY, own, enter)
+    assert codes(caught) == {"own_case"}
+    with pytest.raises(NotFound):
+        city.at(MONDAY, NEW, lambda desk: statistics.activity_record(desk, number))
+    valid = [city.at(MONDAY, OLD, lambda desk, on=on: volunteers.qualifications(desk, number, on=on))
+             for on in (MONDAY, MONDAY + day)]  # fmt: skip
+    assert [len(each) for each in valid] == [1, 0]

@@ -1,8 +1,9 @@
-"""Counts over the slices; reads only."""
+"""Counts and records over the slices; reads only."""
 
 from volunteerkit.statistics.city import CityFigures, city_figures
+from volunteerkit.statistics.person import Activity, activity_record
 
-__all__ = ["CityFigures", "city_figures"]
+__all__ = ["Activity", "CityFigures", "activity_record", "city_figures"]
 
 
 def __dir__() -> list[str]:

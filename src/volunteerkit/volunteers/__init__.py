@@ -10,6 +10,14 @@ from volunteerkit.volunteers.belonging import (
     memberships,
 )
 from volunteerkit.volunteers.model import Acknowledgement, Application, Guardian
+from volunteerkit.volunteers.record import (
+    Qualification,
+    add_commendation,
+    add_qualification,
+    add_training,
+    evaluate,
+    qualifications,
+)
 from volunteerkit.volunteers.registering import approve, check_registration, claim, refuse, register, resubmit
 from volunteerkit.volunteers.status import (
     blacklist,
@@ -29,7 +37,11 @@ __all__ = [
     "Application",
     "Guardian",
     "Membership",
+    "Qualification",
+    "add_commendation",
+    "add_qualification",
     "add_to_team",
+    "add_training",
     "appoint",
     "approve",
     "ask_to_join",
@@ -38,12 +50,14 @@ __all__ = [
     "claim",
     "deregister",
     "end_period",
+    "evaluate",
     "leave_team",
     "lift_blacklist",
     "members",
     "memberships",
     "propose_blacklist",
     "put_on_probation",
+    "qualifications",
     "reactivate",
     "refuse",
     "register",

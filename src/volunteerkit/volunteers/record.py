@@ -1,0 +1,149 @@
+"""What stands in a volunteer's record beside service: trainings, commendations, evaluations; qualifications.
+
+The fields are those of Order 67 of the Ministry of Civil Affairs, articles 8 to 10. Entries are never
+changed; a wrong one is followed by another.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import attrs
+import sqlalchemy as sa
+
+from volunteerkit.access import Person
+from volunteerkit.errors import Finding, InvalidValue, Refused
+from volunteerkit.ledger import whole_amount
+from volunteerkit.organizations import tables as organizations
+from volunteerkit.store.desk import Desk, microseconds
+from volunteerkit.store.posting import note
+from volunteerkit.store.registering import checked_text, id_of
+from volunteerkit.units import day_number, day_of
+from volunteerkit.volunteers.reading import Found, find
+from volunteerkit.volunteers.tables import entry, qualification
+
+__all__ = [
+    "Qualification", "add_commendation", "add_qualification", "add_training", "evaluate", "qualifications",
+]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+@attrs.frozen
+class Qualification:
+    """What a volunteer is qualified for, from and until which day; ``valid_until`` None never ends."""
+
+    kind: str
+    obtained_on: dt.date
+    valid_until: dt.date | None
+    issuer: str
+
+    def holds_on(self, day: dt.date) -> bool:
+        """Tell whether it is valid on ``day``."""
+        return self.obtained_on <= day and (self.valid_until is None or day <= self.valid_until)
+
+
+def _writable(desk: Desk, number: str) -> Found:
+    found = find(desk, number)
+    desk.permit_on("volunteer.enter", "volunteer", number, found.place if found else None)
+    assert found is not None
+    if desk.is_one_of(Person(None, found.number)):
+        raise Refused(Finding("own_case", {}))
+    return found
+
+
+def _past(desk: Desk, name: str, day: dt.date) -> int:
+    if day > desk.today:
+        raise InvalidValue(name=name, value=day, allowed=f"≤ {desk.today}")
+    return day_number(day)
+
+
+def _enter(desk: Desk, found: Found, kind: str, on: int, name: str, **more: Any) -> None:
+    id_ = (desk.connection.execute(sa.select(sa.func.max(entry.c.id))).scalar() or 0) + 1
+    desk.connection.execute(
+        sa.insert(entry).values(
+            id=id_, volunteer_id=found.id, kind=kind, happened_on=on, name=checked_text("name", name),
+            entered_by=desk.actor.id, entered_at=microseconds(desk.now), **more,
+        )
+    )  # fmt: skip
+    note(desk, "volunteer.entry", f"volunteer:{found.id}", {"kind": kind, "on": on, "entry": id_})
+
+
+def add_training(desk: Desk, number: str, name: str, *, on: dt.date, minutes: int, organization: str) -> None:
+    """Enter a training: its name, day, length in whole minutes (up to 60 days), and who held it.
+
+    Nobody enters into their own record. Raises NotFound, NotPermitted, InvalidValue, Refused.
+    """
+    found = _writable(desk, number)
+    held_by = id_of(desk, organizations.organization, "organization", organization)
+    length = whole_amount("minutes", minutes, 60 * 1440)
+    _enter(desk, found, "training", _past(desk, "on", on), name, minutes=length, organization_id=held_by)
+
+
+def add_commendation(desk: Desk, number: str, name: str, *, on: dt.date, granted_by: str) -> None:
+    """Enter a commendation: its name, day and the body that granted it. Raises what `add_training` raises."""
+    found = _writable(desk, number)
+    body = checked_text("granted_by", granted_by)
+    _enter(desk, found, "commendation", _past(desk, "on", on), name, granted_by=body)
+
+
+def evaluate(desk: Desk, number: str, name: str, *, on: dt.date, score: int, organization: str) -> None:
+    """Enter an evaluation of service quality: what was evaluated, a score from 0 to 100, by which organization.
+
+    Raises what `add_training` raises.
+    """
+    found = _writable(desk, number)
+    if type(score) is not int or not 0 <= score <= 100:
+        raise InvalidValue(name="score", value=score, allowed="0 … 100")
+    by = id_of(desk, organizations.organization, "organization", organization)
+    _enter(desk, found, "evaluation", _past(desk, "on", on), name, score=score, organization_id=by)
+
+
+def add_qualification(
+    desk: Desk,
+    number: str,
+    kind: str,
+    *,
+    obtained_on: dt.date,
+    valid_until: dt.date | None = None,
+    issuer: str = "",
+) -> None:
+    """Note a qualification whose proof was seen. Raises what `add_training` raises, Refused for a repeat."""
+    found = _writable(desk, number)
+    word, on = checked_text("kind", kind, 100), _past(desk, "obtained_on", obtained_on)
+    if valid_until is not None and valid_until < obtained_on:
+        raise InvalidValue(name="valid_until", value=valid_until, allowed=f"≥ {obtained_on}")
+    same = sa.and_(qualification.c.volunteer_id == found.id, qualification.c.kind == word,
+                   qualification.c.obtained_on == on)  # fmt: skip
+    if desk.connection.execute(sa.select(qualification.c.id).where(same)).first() is not None:
+        raise Refused(Finding("already_qualified", {"kind": word, "day": obtained_on}))
+    id_ = (desk.connection.execute(sa.select(sa.func.max(qualification.c.id))).scalar() or 0) + 1
+    desk.connection.execute(
+        sa.insert(qualification).values(
+            id=id_, volunteer_id=found.id, kind=word, obtained_on=on, issuer=issuer and checked_text("issuer", issuer),
+            valid_until=None if valid_until is None else day_number(valid_until), checked_by=desk.actor.id,
+        )
+    )  # fmt: skip
+    note(desk, "volunteer.qualified", f"volunteer:{found.id}", {"kind": word, "on": on})
+
+
+def qualifications(desk: Desk, number: str, *, on: dt.date | None = None) -> tuple[Qualification, ...]:
+    """Return a volunteer's qualifications, all of them or those valid on a day. Raises NotFound, NotPermitted."""
+    found = find(desk, number)
+    desk.permit_on("volunteer.view", "volunteer", number, found.place if found else None)
+    assert found is not None
+    query = sa.select(qualification).where(qualification.c.volunteer_id == found.id)
+    rows = desk.connection.execute(query.order_by(qualification.c.obtained_on, qualification.c.id))
+    every = tuple(
+        Qualification(
+            row.kind,
+            day_of(row.obtained_on),
+            None if row.valid_until is None else day_of(row.valid_until),
+            row.issuer,
+        )
+        for row in rows
+    )
+    return every if on is None else tuple(each for each in every if each.holds_on(on))
