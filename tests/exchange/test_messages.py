@@ -14,7 +14,7 @@ from volunteerkit.units import day_of
 
 VALUES = {
     "file": "记录.csv", "place": "city.db", "problem": "EACCES", "folder": "城市", "expected": "volunteers.csv", "columns": "hours",
-    "unplaced": "时数", "entity": "teams", "first": "a.csv", "second": "b.csv", "offset": 7, "row": 3, "rulebook": "unoin",
+    "unplaced": "时数", "entity": "teams", "first": "a.csv", "second": "b.csv", "offset": 7, "line": 2, "row": 3, "rulebook": "unoin",
     "known": "plain, union", "guess": "union", "problems": "$.zone", "field": "hour", "column": "HOURS",
 }  # fmt: skip
 

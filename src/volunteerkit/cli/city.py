@@ -287,8 +287,6 @@ def write_csv(path: Path, header: tuple[str, ...], rows: Any) -> None:
             for row in rows:
                 writer.writerow([safe_cell(cell) if isinstance(cell, str) else cell for cell in row])
         aside.replace(path)
-    except OSError as error:
+    except OSError:
         aside.unlink(missing_ok=True)
-        raise StorageError(
-            "file_not_written", place=str(path), problem=error.strerror or type(error).__name__
-        ) from None
+        raise StorageError("file_not_written", place=str(path)) from None

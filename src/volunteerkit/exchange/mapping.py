@@ -19,7 +19,7 @@ from volunteerkit.clock import zone_named
 from volunteerkit.errors import ImportRefused, nearest
 from volunteerkit.exchange import decoding
 from volunteerkit.exchange.cells import Cell, clean, read_day, read_instant
-from volunteerkit.exchange.layouts import ENTITIES
+from volunteerkit.exchange.layouts import ENTITIES, in_minutes
 from volunteerkit.exchange.reading import Plan, Source
 from volunteerkit.units import day_of
 
@@ -130,7 +130,7 @@ def _source(folder: Path, mapping: Mapping, file: FileMapping, zone: ZoneInfo) -
     path = folder / file.name
     if not path.is_file():
         raise ImportRefused("mapping_file_missing", file=file.name, folder=folder.name)
-    _, header = next(decoding.rows(path), (0, []))
+    header, named = decoding.header(path)
     titles = [clean(title) for title in header]
 
     def position(title: str) -> int:
@@ -163,7 +163,7 @@ def _source(folder: Path, mapping: Mapping, file: FileMapping, zone: ZoneInfo) -
             return _session(file, getters, row, fields, zone)
         return [getters[field](row) if field in getters else "" for field in fields]
 
-    return Source(mapping.source, path, file.entity, fields, shown, len(header), cells, seen.clear)
+    return Source(mapping.source, path, file.entity, fields, shown, len(header), named, cells, seen.clear)
 
 
 _Getter = Callable[[Sequence[str]], str]
@@ -185,6 +185,8 @@ def _getter(column: Column, position: Callable[[str], int], field: str) -> _Gett
         text = text.strip() or column.default
         if text in column.words:
             return column.words[text]
+        if field == "hours":
+            return in_minutes(column.column, text)
         if column.formats and text and field in _DAYS:
             return day_of(read_day(text, column.formats)).isoformat()
         if column.formats and text and field == "registered_at":

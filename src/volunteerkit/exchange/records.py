@@ -188,6 +188,14 @@ def _fingerprint(values: tuple[Any, ...]) -> int:
     return int.from_bytes(digest, signed=True)
 
 
+def _record_id(text: str) -> str:
+    """Record ids are the source's own words: any, as long as they can be shown and stored."""
+    number = text.strip()
+    if len(number) > 100 or not number.isprintable():
+        raise Cell("id_malformed")
+    return number
+
+
 def _clock(start: int, end: int) -> int:
     if start < 0 or end < 0:
         return 0
@@ -198,8 +206,10 @@ def _clock(start: int, end: int) -> int:
 
 def _read_row(reader: _Reader, row: int, cells: Sequence[str]) -> _Row:
     """Return what a row says; raises Cell whose ``field`` names the column at fault."""
-    field = "volunteer_id"
+    field = "record_id"
     try:
+        external_id = _record_id(cells[0])
+        field = "volunteer_id"
         volunteer_id, registered_on = reader.volunteers[cells[1]]
         field = "project_id"
         project_id, organization_id = reader.projects[cells[2]]
@@ -209,6 +219,8 @@ def _read_row(reader: _Reader, row: int, cells: Sequence[str]) -> _Row:
         day = reader.days[cells[4]]
         field = "start_time"
         start = reader.times[cells[5]]
+        if start == DAY_MINUTES:
+            raise Cell("start_at_24")
         field = "end_time"
         end = reader.times[cells[6]]
         clock = _clock(start, end)
@@ -246,7 +258,7 @@ def _read_row(reader: _Reader, row: int, cells: Sequence[str]) -> _Row:
         method,
         entered_at,
     )
-    return _Row(row, cells[0].strip(), fingerprint, values, tuple(flags))
+    return _Row(row, external_id or f"#{fingerprint:x}", fingerprint, values, tuple(flags))
 
 
 class _Load:
@@ -260,7 +272,7 @@ class _Load:
         self.skipped: Counter[str] = Counter()
         self.earlier_batches: set[int] = set()
         self.balances: dict[int, list[int]] = {}
-        self.ids: set[str] = set()
+        self.ids: dict[str, int] = {}
         self.marks: set[int] = set()
         self.at = microseconds(desk.now)
         self.held: tuple[int, int, bytes] | None = None
@@ -276,21 +288,17 @@ class _Load:
         self.refusals.add(row, self.source.header(field), value, reason)
 
     def add(self, row: _Row, cells: Sequence[str]) -> _Row | None:
-        """Return the row unless this file already had its id or was the same throughout."""
-        if row.external_id and row.external_id in self.ids:
-            self.refuse(row.row, "record_id", cells, "record_id_repeated")
-            return None
-        if row.fingerprint in self.marks:
-            self.refuse(row.row, "record_id", cells, "exact_duplicate")
-            return None
-        if row.external_id:
-            self.ids.add(row.external_id)
-        self.marks.add(row.fingerprint)
-        return row if row.external_id else attrs.evolve(row, external_id=f"#{row.fingerprint:x}")
+        """Return the row unless this file already had its id."""
+        if row.external_id not in self.ids:
+            self.ids[row.external_id] = row.fingerprint
+            return row
+        same = self.ids[row.external_id] == row.fingerprint
+        self.refuse(row.row, "record_id", cells, "exact_duplicate" if same else "record_id_repeated")
+        return None
 
     def write(self, rows: list[tuple[_Row, Sequence[str]]]) -> None:
         """Write a chunk: leave out what is stored already, number and chain the rest."""
-        fresh = self._fresh(rows) if self.any_before else [row for row, _ in rows]
+        fresh = self._fresh(rows)
         if not fresh:
             return
         if self.held is None:
@@ -356,9 +364,10 @@ class _Load:
         for row, cells in rows:
             before = stored.get(row.external_id)
             if before is None:
-                if self.execute(_REPEAT, (row.values[0], row.values[4], row.fingerprint)).fetchone():
+                if row.fingerprint in self.marks or self._repeats(row):
                     self.refuse(row.row, "record_id", cells, "exact_duplicate")
                 else:
+                    self.marks.add(row.fingerprint)
                     fresh.append(row)
             elif before[0] != row.fingerprint:
                 self.refuse(row.row, "record_id", cells, "record_id_conflict")
@@ -368,10 +377,15 @@ class _Load:
                 self.earlier_batches.add(before[1])
         return fresh
 
+    def _repeats(self, row: _Row) -> bool:
+        if not self.any_before:
+            return False
+        return self.execute(_REPEAT, (row.values[0], row.values[4], row.fingerprint)).fetchone() is not None
+
     def finish(self) -> FileReport:
         """Write balances, flags and the batch, unless this run changed nothing; return the counts."""
         connection, source = self.desk.connection, self.source
-        if self.new or not same_as_before(self.desk, source.name, source.path.name, self.refusals):
+        if self.new or not same_as_before(self.desk, source.name, source.file, self.refusals):
             self._balances()
             for statement in (_OVERLAPS, _LONG_DAYS) if self.new else ():
                 self.execute(statement, (self.batch_id,))
@@ -387,7 +401,7 @@ class _Load:
         )
         flagged = {kind: count for kind, count in connection.execute(kinds)} if self.earlier_batches else {}
         return FileReport(
-            source.path.name, "service_records", self.read, self.new, 0, self.unchanged, self.credited,
+            source.file, "service_records", self.read, self.new, 0, self.unchanged, self.credited,
             dict(sorted(self.skipped.items())), self.refusals.counts(), dict(sorted(flagged.items())),
         )  # fmt: skip
 
