@@ -40,7 +40,7 @@ def test_a_misspelt_hook_is_named_with_the_nearest_one() -> None:
 
     with pytest.raises(PluginError) as told:
         Kit.load(plugin("city", vk_rulebook=vk_rulebook))
-    assert (told.value.code, told.value.values["guess"]) == ("plugin_hook_unknown", "vk_rulebooks")
+    assert (told.value.code, told.value.values["near"].values["guess"]) == ("plugin_hook_unknown", "vk_rulebooks")
     assert "city" in told.value.message("en")
 
 
@@ -88,7 +88,7 @@ def test_two_ladders_for_stars_conflict_and_both_are_named(tmp_path: Path) -> No
 def test_an_unknown_plugin_is_told_with_the_nearest_name() -> None:
     with pytest.raises(PluginError) as told:
         Kit.load("xinyo")
-    assert told.value.values["guess"] == "xinyu"
+    assert told.value.values["near"].values["guess"] == "xinyu"
 
 
 def city(kit: Kit) -> Any:

@@ -14,6 +14,7 @@ from typing import Final
 import attrs
 
 from volunteerkit.errors import InvalidValue, NotPermitted
+from volunteerkit.messages import phrase
 
 __all__ = ["Actor", "Grant", "authorize", "matrix"]
 
@@ -55,7 +56,7 @@ class Grant:
 
 def _opaque(_: object, attribute: attrs.Attribute[str], value: str) -> None:
     if not value or len(value) > 100 or _CONTROL & set(value):
-        raise InvalidValue(name=attribute.name, value=value[:20], allowed="1 … 100 printable characters")
+        raise InvalidValue(name=attribute.name, value=value[:20], allowed=phrase("allowed_text", most=100))
 
 
 @attrs.frozen

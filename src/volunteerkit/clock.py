@@ -10,6 +10,7 @@ from functools import cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from volunteerkit.errors import InvalidValue
+from volunteerkit.messages import phrase
 
 __all__ = ["Clock", "fixed_clock", "new_id", "system_clock", "zone_named"]
 
@@ -33,7 +34,7 @@ def fixed_clock(instant: dt.datetime) -> Clock:
     '2026-11-23T00:00:00+00:00'
     """
     if instant.tzinfo is None:
-        raise InvalidValue(name="instant", value=instant.isoformat(), allowed="an aware date-time")
+        raise InvalidValue(name="instant", value=instant.isoformat(), allowed=phrase("allowed_aware"))
     return lambda: instant
 
 
@@ -43,7 +44,7 @@ def zone_named(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise InvalidValue(name="zone", value=name, allowed="an IANA name, e.g. Asia/Shanghai") from error
+        raise InvalidValue(name="zone", value=name, allowed=phrase("allowed_zone")) from error
 
 
 def new_id(now: dt.datetime) -> str:

@@ -15,7 +15,7 @@ import attrs
 import pluggy
 
 from volunteerkit import hooks
-from volunteerkit.errors import PluginConflict, PluginError, VolunteerkitError, nearest
+from volunteerkit.errors import PluginConflict, PluginError, VolunteerkitError, did_you_mean
 
 __all__ = ["Bound", "Plugin", "bind", "contributed", "find", "installed", "wrong_value"]
 
@@ -63,7 +63,7 @@ def _from_name(name: str) -> Plugin:
     known = installed()
     if name not in known:
         raise PluginError(
-            "plugin_unknown", plugin=name, known=", ".join(known) or "-", guess=nearest(name, known)
+            "plugin_unknown", plugin=name, known=", ".join(known) or "-", near=did_you_mean(name, known)
         )
     try:
         return Plugin(name, known[name], importlib.import_module(known[name]))
@@ -152,7 +152,7 @@ def _check_names(plugin: Plugin) -> None:
         marked = getattr(member, "volunteerkit_impl", None) is not None
         if marked and name not in hooks.KINDS:
             raise PluginError("plugin_hook_unknown", plugin=plugin.name, hook=name,
-                              known=", ".join(hooks.KINDS), guess=nearest(name, hooks.KINDS))  # fmt: skip
+                              known=", ".join(hooks.KINDS), near=did_you_mean(name, hooks.KINDS))  # fmt: skip
         if not marked and name.startswith("vk_") and not isinstance(member, ModuleType):
             raise PluginError("plugin_mark_missing", plugin=plugin.name, hook=name)
 

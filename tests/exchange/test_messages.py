@@ -15,7 +15,7 @@ from volunteerkit.units import day_of
 VALUES = {
     "file": "记录.csv", "place": "city.db", "problem": "EACCES", "folder": "城市", "expected": "volunteers.csv", "columns": "hours",
     "unplaced": "时数", "entity": "teams", "first": "a.csv", "second": "b.csv", "offset": 7, "line": 2, "row": 3, "rulebook": "unoin",
-    "known": "plain, union", "guess": "union", "problems": "$.zone", "field": "hour", "column": "HOURS",
+    "known": "plain, union", "guess": "union", "near": messages.phrase("did_you_mean", guess="union"), "fields": "hours", "path": "$.zone", "most": 100, "problems": "$.zone", "field": "hour", "column": "HOURS",
 }  # fmt: skip
 
 
@@ -27,7 +27,7 @@ def test_every_message(area: str, language: str, snapshot: Callable[[str, str], 
         "actor": "clerk-7", "action": "hours.confirm", "kind": "record", "id": 12, "at": "2026-11-23", "state": "confirmed",
         "key": "k", "name": "minutes", "value": 0, "allowed": "1 … 1440", "package": "numpy", "extra": "fast", "found": "9",
         "expected": "1", "what": "x", "mode": "644", "plugin": "xinyu", "hook": "vk_react", "volunteer": "V1", "status": "pending",
-        "day": "2027-01-01", "today": "2026-11-23", "record": 5, "claimed": 60, "minutes": 90, "number": "V1", "known": 1,
+        "day": "2027-01-01", "words": "x", "today": "2026-11-23", "record": 5, "claimed": 60, "minutes": 90, "number": "V1", "known": 1,
     }  # fmt: skip
     values = VALUES | more if area != "exchange" else VALUES
     lines = [f"{code}: {messages.text(code, language, **values)}" for code in sorted(codes)]

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from cyclopts import App, Group, Parameter
+from cyclopts import (
+    App,
+    CoercionError,
+    CycloptsError,
+    Group,
+    MissingArgumentError,
+    Parameter,
+    Token,
+    UnknownCommandError,
+    UnknownOptionError,
+    UnusedCliTokensError,
+)
 
+from volunteerkit import messages
+from volunteerkit.errors import did_you_mean
 from volunteerkit.messages import language
+from volunteerkit.units import day_of
 
 __all__ = ["app"]
 
@@ -19,12 +34,47 @@ def _(zh: str, en: str) -> str:
     return zh if _zh else en
 
 
+def _day(_type: Any, tokens: Sequence[Token]) -> dt.date:
+    """Read a day in every form in which the importer reads one."""
+    from volunteerkit.exchange.cells import Cell, read_day
+
+    try:
+        return day_of(read_day(tokens[0].value))
+    except Cell:
+        allowed = messages.phrase("allowed_day")
+        raise ValueError(
+            messages.text("invalid_value", name=tokens[0].keyword, value=tokens[0].value, allowed=allowed)
+        ) from None
+
+
+def _told(error: CycloptsError) -> str:
+    """Say what was not understood in the reader's language; the parser knows only English."""
+    name = error.argument.name if error.argument else ""
+    match error:
+        case MissingArgumentError():
+            return messages.text("command_missing", name=name)
+        case UnknownOptionError():
+            return messages.text("command_option_unknown", name=error.token.keyword)
+        case UnknownCommandError() if error.unused_tokens:
+            word, known = error.unused_tokens[0], [each for each in app if not each.startswith("-")]
+            near = did_you_mean(word, known)
+            return messages.text("command_unknown", name=word, near=near, known=", ".join(known))
+        case UnusedCliTokensError() if error.unused_tokens:
+            return messages.text("command_extra", words=" ".join(error.unused_tokens))
+        case CoercionError(msg=None, token=Token(value=value)):
+            if allowed := get_args(error.target_type):
+                return messages.text("invalid_value", name=name, value=value, allowed=", ".join(allowed))
+            return messages.text("command_value", name=name, value=value)
+    return str(error.msg or error)
+
+
 app = App(
     name="volunteerkit",
     help=_("一座城市的志愿服务：导入记录，计算时长，评定星级，说明理由。",
            "A city's volunteer service: import records, credit hours, rate stars, give the reasons."),
     help_epilogue=_("从这里开始：volunteerkit demo --small", "Start here: volunteerkit demo --small"),
     version_flags=["--version"],
+    error_formatter=_told,
 )  # fmt: skip
 
 _work = Group(_("日常工作", "Daily work"), sort_key=1)
@@ -48,7 +98,9 @@ Plugins = Annotated[
                                       "a plugin's name or a .toml/.py file, may be repeated (default xinyu)")),
 ]  # fmt: skip
 Zone = Annotated[str, Parameter(help=_("城市所在时区", "the city's time zone"))]
-AsOf = Annotated[dt.date | None, Parameter(help=_("截至日期，默认今天", "as of this day, default today"))]
+AsOf = Annotated[
+    dt.date | None, Parameter(converter=_day, help=_("截至日期，默认今天", "as of this day, default today"))
+]
 Json = Annotated[
     bool, Parameter(name="--json", negative=(), help=_("只打印 JSON", "print JSON and nothing else"))
 ]

@@ -17,7 +17,8 @@ from rich.table import Table
 
 from volunteerkit import messages
 from volunteerkit.cli.common import City, both, open_city, print_json
-from volunteerkit.errors import ImportRefused, StorageError
+from volunteerkit.errors import ImportRefused, NotFound, StorageError, did_you_mean
+from volunteerkit.store.desk import Desk
 from volunteerkit.units import hours_text
 
 __all__ = ["run_explain", "run_export", "run_import", "run_quarantine", "run_rate", "run_statement"]
@@ -187,6 +188,29 @@ def print_stars(counts: Counter[int], ladder: str, as_of: dt.date) -> None:
     Console().print(table)
 
 
+def _number(desk: Desk, typed: str) -> str:
+    """Return the number of the volunteer that was typed; raises NotFound, with the nearest number if there is one."""
+    import sqlalchemy as sa
+
+    from volunteerkit.exchange.cells import Cell, hide, read_id
+    from volunteerkit.volunteers.tables import volunteer
+
+    try:
+        number = read_id(typed)
+    except Cell:
+        raise NotFound(kind="volunteer", id=hide(typed)) from None
+    known = sa.select(volunteer.c.number)
+    if desk.connection.execute(known.where(volunteer.c.number == number)).first():
+        return number
+    missing = NotFound(kind="volunteer", id=hide(number))
+    begins = volunteer.c.number.startswith(number[:-2], autoescape=True)
+    ends = volunteer.c.number.endswith(number[-3:], autoescape=True)
+    alike = known.where(begins | ends).limit(1000)
+    if near := did_you_mean(number, desk.connection.execute(alike).scalars()):
+        missing.add_note(str(near).strip())
+    raise missing
+
+
 def run_explain(volunteer: str, db: str, rulebook: str, as_of: dt.date | None, plugin: tuple[str, ...],
                 key_file: Path | None, zone: str, json: bool) -> None:  # fmt: skip
     """Explain one volunteer's grade."""
@@ -194,6 +218,7 @@ def run_explain(volunteer: str, db: str, rulebook: str, as_of: dt.date | None, p
 
     city = open_city(db, key_file=key_file, plugin=plugin, zone=zone)
     with city.kit.open(city.engine, city.actor, read_only=True) as desk:
+        volunteer = _number(desk, volunteer)
         rated = rating.rate_volunteer(desk, volunteer, rulebook=rulebook, as_of=as_of)
     if json:
         print_json({"volunteer": volunteer, **rated.assessment.as_dict()})
@@ -209,6 +234,7 @@ def run_statement(volunteer: str, db: str, rulebook: str, as_of: dt.date | None,
 
     city = open_city(db, key_file=key_file, plugin=plugin, zone=zone)
     with city.kit.open(city.engine, city.actor, read_only=True) as desk:
+        volunteer = _number(desk, volunteer)
         found = hours.statement(desk, volunteer, as_of=as_of, known_at=known_at, rulebook=rulebook)
     if json:
         print_json({

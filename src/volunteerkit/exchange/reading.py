@@ -112,7 +112,7 @@ def plan_directory(folder: Path, mapping: Path | None = None, source: str = "cit
     when there is no such folder, no table in it, or a table lacks a required column.
     """
     if not folder.is_dir():
-        raise ImportRefused("folder_missing", folder=folder.name)
+        raise ImportRefused("folder_is_file" if folder.exists() else "folder_missing", folder=folder.name)
     paths = sorted(
         path
         for path in folder.iterdir()

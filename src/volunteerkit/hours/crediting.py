@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from volunteerkit.errors import InvalidValue, nearest
+from volunteerkit.errors import InvalidValue, did_you_mean
 from volunteerkit.organizations.tables import organization
 from volunteerkit.projects.tables import project
 from volunteerkit.rules import Credited, Record, Rulebook, credit
@@ -27,7 +27,7 @@ def credit_rulebook(desk: Desk, name: str) -> Rulebook:
     known = [book.id for book in desk.rulebooks.values() if book.decides == "credit"]
     if name not in known:
         raise InvalidValue(
-            "rulebook_unknown", rulebook=name, known=", ".join(sorted(known)), guess=nearest(name, known)
+            "rulebook_unknown", rulebook=name, known=", ".join(sorted(known)), near=did_you_mean(name, known)
         )
     book: Rulebook = desk.rulebooks[name]
     return book

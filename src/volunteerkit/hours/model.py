@@ -8,6 +8,7 @@ import attrs
 
 from volunteerkit.errors import Finding, InvalidValue
 from volunteerkit.ledger import DAY_MINUTES, whole_amount
+from volunteerkit.messages import phrase
 
 __all__ = ["METHODS", "STATES", "Claim", "Overlap", "Recorded"]
 
@@ -53,10 +54,10 @@ class Claim:
     def __attrs_post_init__(self) -> None:
         if (self.start is None) != (self.end is None):
             raise InvalidValue(
-                name="start, end", value=f"{self.start}, {self.end}", allowed="both or neither"
+                name="start, end", value=f"{self.start}, {self.end}", allowed=phrase("allowed_both_times")
             )
         if self.start is not None and self.start == self.end:
-            raise InvalidValue(name="end", value=str(self.end), allowed="a time other than the start")
+            raise InvalidValue(name="end", value=str(self.end), allowed=phrase("allowed_other_time"))
 
     @property
     def start_minute(self) -> int:
@@ -97,5 +98,5 @@ class Recorded:
 def checked_reason(reason: str) -> str:
     """Return a reason fit for the ledger: 1 to 500 printable characters; raises InvalidValue."""
     if not reason.strip() or len(reason) > 500 or _CONTROL & set(reason):
-        raise InvalidValue(name="reason", value=f"({len(reason)})", allowed="1 … 500 printable characters")
+        raise InvalidValue(name="reason", value=f"({len(reason)})", allowed=phrase("allowed_text", most=500))
     return reason

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from volunteerkit.errors import Finding, InvalidValue, NotFound, Refused
+from volunteerkit.messages import phrase
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.posting import driver, take_numbers, write_event
 from volunteerkit.store.schema import account
@@ -24,7 +25,7 @@ def checked_text(name: str, value: str, most: int = 200) -> str:
     text = value.strip() if isinstance(value, str) else ""
     if not text or len(text) > most or any(ord(letter) < 32 or ord(letter) == 127 for letter in text):
         # the value itself may be a person's name, so only its length is told
-        raise InvalidValue(name=name, value=f"({len(text)})", allowed=f"1 … {most} printable characters")
+        raise InvalidValue(name=name, value=f"({len(text)})", allowed=phrase("allowed_text", most=most))
     return text
 
 
