@@ -40,7 +40,10 @@ def test_a_misspelt_hook_is_named_with_the_nearest_one() -> None:
 
     with pytest.raises(PluginError) as told:
         Kit.load(plugin("city", vk_rulebook=vk_rulebook))
-    assert (told.value.code, told.value.values["near"].values["guess"]) == ("plugin_hook_unknown", "vk_rulebooks")
+    assert (told.value.code, told.value.values["near"].values["guess"]) == (
+        "plugin_hook_unknown",
+        "vk_rulebooks",
+    )
     assert "city" in told.value.message("en")
 
 

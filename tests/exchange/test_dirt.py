@@ -135,7 +135,7 @@ def test_files_that_are_not_are_refused_as_a_whole(load: Load, content: str | by
         ("2020-09-14,", "2020-09-14\x00,", "2020-09-14␀", "date_unreadable"),
         ("V0000002", "360599199003150015", "****************15", "id_malformed"),
         ("V0000002", "１２９00000002", "*********02", "id_malformed"),
-        ("V0000002", "ye@example.org", "************rg", "id_malformed"),
+        ("V0000002", "ye@example.org", "************rg", "id_is_personal"),
         ("2020-09-14 17:34", "2020-02-30 17:34", "2020-02-30 17:34", "date_impossible"),
         (",2.5", ",2.5,2", "12 ≠ 11", "columns_mismatch"),
     ],
@@ -181,6 +181,75 @@ def test_no_identity_number_or_phone_becomes_a_public_number(load: Load, engine:
     assert volunteers["refused"] == {"id_is_personal": 1}
     with engine.connect() as connection:
         assert "*" in connection.execute(sa.select(quarantine.c.value)).scalar_one()
+
+
+FOREIGN = """Volunteer\tE-mail\tEvent\tDate\tClock In\tClock Out\tMinutes\tIn\tOut
+ANN\tann@example.org\tE1\t03/05/2020\t03/05/2020 9:00 AM\t03/05/2020 11:30 AM\t150\t1583416800\t1583425800000
+BOB\tbob@example.org\tE1\t03/06/2020\t03/06/2020 11:00 PM\t03/07/2020 1:30 AM\t150.0\t1583553600\t1583562600
+"""
+MAPPING = """source = "us"
+zone = "America/New_York"
+[[file]]
+name = "s.csv"
+entity = "organizations"
+distinct = true
+[file.columns]
+org_id = { constant = "O1" }
+org_name = { constant = "Org" }
+[[file]]
+name = "s.csv"
+entity = "projects"
+distinct = true
+[file.columns]
+project_id = "Event"
+project_name = "Event"
+org_id = { constant = "O1" }
+[[file]]
+name = "s.csv"
+entity = "volunteers"
+distinct = true
+[file.columns]
+volunteer_id = "WHO"
+name = "Volunteer"
+org_id = { constant = "O1" }
+registered_at = { constant = "2019-01-01" }
+[[file]]
+name = "s.csv"
+entity = "service_records"
+[file.columns]
+volunteer_id = "WHO"
+project_id = "Event"
+status = { constant = "confirmed" }
+"""
+TIMES = {
+    "minutes": 'service_date = { column = "Date", formats = ["%m/%d/%Y"] }\nhours = "Minutes"',
+    "clock": """checked_in_at = { column = "Clock In", formats = ["%m/%d/%Y %I:%M %p"] }
+        checked_out_at = { column = "Clock Out", formats = ["%m/%d/%Y %I:%M %p"] }""",
+    "epoch": """checked_in_at = { column = "In", formats = ["epoch"] }
+        checked_out_at = { column = "Out", formats = ["epoch"] }""",
+}
+
+
+@pytest.mark.parametrize(("who", "times"), [("Volunteer", way) for way in TIMES] + [("E-mail", "epoch")])
+def test_a_foreign_table_comes_in_by_any_of_its_columns(
+    kit: Kit, engine: sa.Engine, tmp_path: Path, who: str, times: str
+) -> None:
+    (tmp_path / "s.csv").write_text(FOREIGN, "utf-8")
+    mapping = tmp_path / "m.toml"
+    mapping.write_text(MAPPING.replace("WHO", who) + TIMES[times], "utf-8")
+    for new in (2, 0):
+        report = kit.import_directory(engine, CLERK, tmp_path, mapping=mapping, as_of=dt.date(2026, 11, 23))
+        if who == "E-mail":
+            assert report.files[-1].refused == report.files[-2].refused == {"id_is_personal": 2}
+            continue
+        assert (report.files[-1].new, report.files[-1].credited) == (new, 2)
+        query = sa.select(service_record.c.served_on, service_record.c.claimed_minutes)
+        with engine.connect() as connection:
+            found = sorted(tuple(row) for row in connection.execute(query))
+        assert found == [(18326, 150), (18327, 150)]
+    with engine.connect() as connection:
+        batches = connection.execute(sa.select(sa.func.count()).select_from(batch)).scalar_one()
+    assert batches == 4
 
 
 def test_a_corrected_parent_is_found_by_its_children(load: Load, engine: sa.Engine) -> None:

@@ -139,11 +139,11 @@ def next_batch_id(desk: Desk) -> int:
     return (desk.connection.execute(sa.select(sa.func.max(batch.c.id))).scalar() or 0) + 1
 
 
-def same_as_before(desk: Desk, source: str, file: str, refusals: Refusals) -> bool:
-    """Tell whether the last run over a file of this name refused exactly the same rows."""
+def same_as_before(desk: Desk, source: Source, refusals: Refusals) -> bool:
+    """Tell whether the last run over this table of a file of this name refused exactly the same rows."""
     found = desk.connection.execute(
         sa.select(batch.c.refused_digest)
-        .where(batch.c.source == source, batch.c.file == file)
+        .where(batch.c.source == source.name, batch.c.file == source.file, batch.c.entity == source.entity)
         .order_by(batch.c.id.desc())
         .limit(1)
     ).scalar()

@@ -91,7 +91,7 @@ def clean(text: str, *, fold: bool = True) -> str:
 
 
 def read_id(text: str) -> str:
-    """Return an id in its one form (folded, upper case); raises Cell id_malformed.
+    """Return an id in its one form (folded, upper case); raises Cell id_malformed, id_is_personal (e-mail).
 
     >>> read_id(" ｖ0007957 ")
     'V0007957'
@@ -100,7 +100,7 @@ def read_id(text: str) -> str:
     if number.startswith('="') and number.endswith('"'):
         number = number[2:-1]  # how spreadsheets are kept from eating leading zeros
     if not _ID.fullmatch(number):
-        raise Cell("id_malformed")
+        raise Cell("id_is_personal" if "@" in number else "id_malformed")
     return number
 
 
@@ -223,7 +223,7 @@ def read_time(text: str) -> int:
 def read_instant(text: str, formats: tuple[str, ...], zone: ZoneInfo) -> dt.datetime:
     """Return an aware instant: ISO with Z or an offset, ``… UTC``, or local time in ``zone``.
 
-    ``formats`` are tried first. Raises Cell instant_unreadable, or time_ambiguous for a local time that
+    ``formats`` are tried first; the format ``epoch`` is seconds or milliseconds since 1970. Raises Cell instant_unreadable, or time_ambiguous for a local time that
     does not exist or occurs twice in ``zone``.
     """
     folded = clean(text)[:60]
@@ -266,8 +266,13 @@ def _spelled(text: str) -> dt.datetime:
 def _with_formats(text: str, formats: tuple[str, ...]) -> dt.datetime | None:
     for form in formats:
         try:
+            if form == "epoch":
+                seconds = Fraction(text) / (1000 if len(text) > 11 else 1)
+                return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(
+                    microseconds=int(seconds * 1_000_000)
+                )
             return dt.datetime.strptime(text, form)  # noqa: DTZ007 - the caller adds the zone
-        except ValueError:
+        except (ValueError, OverflowError, ZeroDivisionError):
             continue
     return None
 

@@ -308,7 +308,7 @@ def load_entities(desk: Desk, source: Source, progress: Callable[[int], None]) -
     # A parent that was refused when its child came in: the child finds it now.
     changed.update({got[0]: got for got in same if got[1]["parent"] in added})
     _store(desk, entity, table, added, changed, {number: id_ for number, (id_, _) in stored.items()})
-    if added or changed or not same_as_before(desk, source.name, source.file, refusals):
+    if added or changed or not same_as_before(desk, source, refusals):
         batch_id = next_batch_id(desk)
         finish_batch(desk, batch_id, source, read, len(added) + len(changed), refusals)
     progress(read)
