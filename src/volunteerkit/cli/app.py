@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
+import attrs
 from cyclopts import (
     App,
     CoercionError,
@@ -25,13 +26,21 @@ from volunteerkit.errors import did_you_mean
 from volunteerkit.messages import language
 from volunteerkit.units import day_of
 
-__all__ = ["app"]
+if TYPE_CHECKING:
+    from volunteerkit.cli.common import City
+
+__all__ = ["Place", "app"]
 
 _zh = language() == "zh-CN"
 
 
 def _(zh: str, en: str) -> str:
     return zh if _zh else en
+
+
+def _in_chinese(zh: str) -> str | None:
+    """Return a command's help in Chinese; in English its docstring is the help."""
+    return zh if _zh else None
 
 
 def _day(_type: Any, tokens: Sequence[Token]) -> dt.date:
@@ -109,7 +118,26 @@ Credit = Annotated[
 ]
 
 
-@app.command(group=_work)
+@Parameter(name="*")
+@attrs.frozen(kw_only=True)
+class Place:
+    """The options that say which city is meant and how it is opened."""
+
+    db: Db
+    plugin: Plugins = ()
+    key_file: Key = None
+    zone: Zone = "Asia/Shanghai"
+
+    def open(self, *, create: bool = False) -> City:
+        """Open the city; with ``create`` make its tables and its key if they are missing."""
+        from volunteerkit.cli.common import open_city
+
+        return open_city(self.db, key_file=self.key_file, plugin=self.plugin, zone=self.zone, create=create)
+
+
+@app.command(
+    group=_work, help=_in_chinese("生成一座新余规模的虚构城市，导入、评星、说明一颗星，并写出 report.html。")
+)
 def demo(
     *,
     small: Annotated[
@@ -126,28 +154,27 @@ def demo(
     run_demo(small=small, db=db or Path("demo-small.db" if small else "demo.db"), out=out)
 
 
-@app.command(name="import", group=_work)
+@app.command(
+    name="import", group=_work, help=_in_chinese("从 CSV 文件夹导入志愿者、组织、服务队、项目和服务记录。")
+)
 def import_(
     folder: Annotated[Path, Parameter(help=_("CSV 文件夹", "the folder of CSV files"))],
     /,
     *,
-    db: Db,
+    place: Place,
     mapping: Annotated[
         Path | None, Parameter(help=_("外来格式的映射文件", "mapping file for a foreign layout"))
     ] = None,
     as_of: AsOf = None,
-    key_file: Key = None,
-    plugin: Plugins = (),
-    zone: Zone = "Asia/Shanghai",
     json: Json = False,
 ) -> None:
     """Import volunteers, organizations, teams, projects and service records from a folder of CSV files."""
     from volunteerkit.cli.city import run_import
 
-    run_import(folder, db, mapping, as_of, key_file, plugin, zone, json)
+    run_import(folder, place, mapping, as_of, json)
 
 
-@app.command(group=_work)
+@app.command(group=_work, help=_in_chinese("列出最近导入时拒绝的行：文件、行、列、值、原因、如何修正。"))
 def quarantine(
     *,
     db: Db,
@@ -161,88 +188,76 @@ def quarantine(
     run_quarantine(db, out, reason, json)
 
 
-@app.command(group=_work)
+@app.command(group=_work, help=_in_chinese("为全市志愿者评星，打印各星级人数。"))
 def rate(
     *,
-    db: Db,
+    place: Place,
     rulebook: Credit = "union",
     as_of: AsOf = None,
     decide: Annotated[
         bool, Parameter(negative=(), help=_("把变化的星级写成决定", "keep changed grades as decisions"))
     ] = False,
-    plugin: Plugins = (),
-    key_file: Key = None,
-    zone: Zone = "Asia/Shanghai",
     json: Json = False,
 ) -> None:
     """Rate every volunteer of the city and print how many hold each star."""
     from volunteerkit.cli.city import run_rate
 
-    run_rate(db, rulebook, as_of, decide, plugin, key_file, zone, json)
+    run_rate(place.open(), rulebook, as_of, decide, json)
 
 
-@app.command(group=_work)
+@app.command(group=_work, help=_in_chinese("用树形说明一名志愿者的星级，以及离下一级还差什么。"))
 def explain(
     volunteer: Annotated[str, Parameter(help=_("志愿者编号", "the volunteer's number"))],
     /,
     *,
-    db: Db,
+    place: Place,
     rulebook: Credit = "union",
     as_of: AsOf = None,
-    plugin: Plugins = (),
-    key_file: Key = None,
-    zone: Zone = "Asia/Shanghai",
     json: Json = False,
 ) -> None:
     """Explain one volunteer's star as a tree, with what is missing for the next one."""
     from volunteerkit.cli.city import run_explain
 
-    run_explain(volunteer, db, rulebook, as_of, plugin, key_file, zone, json)
+    run_explain(volunteer, place.open(), rulebook, as_of, json)
 
 
-@app.command(group=_work)
+@app.command(group=_work, help=_in_chinese("打印志愿者任一天、任一时刻所知的对账单：申报与计入并列。"))
 def statement(
     volunteer: Annotated[str, Parameter(help=_("志愿者编号", "the volunteer's number"))],
     /,
     *,
-    db: Db,
+    place: Place,
     rulebook: Credit = "union",
     as_of: AsOf = None,
     known_at: Annotated[
         int | None, Parameter(help=_("按当时所知：账本序号", "as known then: the ledger's seq"))
     ] = None,
-    plugin: Plugins = (),
-    key_file: Key = None,
-    zone: Zone = "Asia/Shanghai",
     json: Json = False,
 ) -> None:
     """Print a volunteer's statement of any day, as known at any moment: raw and credited side by side."""
     from volunteerkit.cli.city import run_statement
 
-    run_statement(volunteer, db, rulebook, as_of, known_at, plugin, key_file, zone, json)
+    run_statement(volunteer, place.open(), rulebook, as_of, known_at, json)
 
 
-@app.command(group=_work)
+@app.command(group=_work, help=_in_chinese("每名志愿者导出一行：申报分钟、计入分钟、记录数、星级。"))
 def export(
     what: Annotated[Literal["hours"], Parameter(help=_("导出内容", "what to export"))],
     /,
     *,
-    db: Db,
+    place: Place,
     out: Annotated[Path, Parameter(help=_("CSV 文件", "the CSV file"))],
     rulebook: Credit = "union",
     as_of: AsOf = None,
-    plugin: Plugins = (),
-    key_file: Key = None,
-    zone: Zone = "Asia/Shanghai",
 ) -> None:
     """Export one row a volunteer: claimed and credited minutes, records, grade."""
     from volunteerkit.cli.city import run_export
 
     assert what == "hours"
-    run_export(db, out, rulebook, as_of, plugin, key_file, zone)
+    run_export(place.open(), out, rulebook, as_of)
 
 
-@app.command(group=_look)
+@app.command(group=_look, help=_in_chinese("重新计算所有余额和整条链，指出第一处不一致。"))
 def verify(*, db: Db, json: Json = False) -> None:
     """Recompute every balance and the whole chain; name the first divergence."""
     from volunteerkit.cli.inspect import run_verify
@@ -250,7 +265,7 @@ def verify(*, db: Db, json: Json = False) -> None:
     run_verify(db, json)
 
 
-@app.command(group=_look)
+@app.command(group=_look, help=_in_chinese("列出已安装的插件及其内容。"))
 def plugins(*, plugin: Plugins = (), json: Json = False) -> None:
     """List installed plugins and what the active ones contribute."""
     from volunteerkit.cli.inspect import run_plugins
@@ -258,7 +273,7 @@ def plugins(*, plugin: Plugins = (), json: Json = False) -> None:
     run_plugins(plugin, json)
 
 
-@app.command(group=_look)
+@app.command(group=_look, help=_in_chinese("列出所有钩子：种类、参数、何时调用、由谁实现。"))
 def hooks(*, plugin: Plugins = (), json: Json = False) -> None:
     """List every hook: its kind, its arguments, when it is asked, who implements it."""
     from volunteerkit.cli.inspect import run_hooks
@@ -266,7 +281,7 @@ def hooks(*, plugin: Plugins = (), json: Json = False) -> None:
     run_hooks(plugin, json)
 
 
-@app.command(group=_look)
+@app.command(group=_look, help=_in_chinese("检查 Python、附加包、数据库、密钥和插件，并说明如何补齐。"))
 def doctor(*, db: Annotated[str | None, Parameter(help=_("也检查这个数据库", "check this database too"))] = None,
            key_file: Key = None, json: Json = False) -> None:  # fmt: skip
     """Check Python, extras, database, key and plugins, and say how to mend what is missing."""

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -20,6 +20,9 @@ from volunteerkit.cli.common import City, both, open_city, print_json
 from volunteerkit.errors import ImportRefused, NotFound, StorageError, did_you_mean
 from volunteerkit.store.desk import Desk
 from volunteerkit.units import hours_text
+
+if TYPE_CHECKING:
+    from volunteerkit.cli.app import Place
 
 __all__ = ["run_explain", "run_export", "run_import", "run_quarantine", "run_rate", "run_statement"]
 
@@ -53,8 +56,7 @@ def progress_shown(quiet: bool = False) -> Iterator[Any]:
         yield told
 
 
-def run_import(folder: Path, db: str, mapping: Path | None, as_of: dt.date | None, key_file: Path | None,
-               plugin: tuple[str, ...], zone: str, json: bool) -> None:  # fmt: skip
+def run_import(folder: Path, place: Place, mapping: Path | None, as_of: dt.date | None, json: bool) -> None:
     """Import a folder and print the counts."""
     from volunteerkit.exchange import plan_directory
     from volunteerkit.exchange.proposing import propose_mapping
@@ -70,7 +72,7 @@ def run_import(folder: Path, db: str, mapping: Path | None, as_of: dt.date | Non
             # what the file says of itself is the best start for its mapping
             print(propose_mapping(folder))
         raise
-    city = open_city(db, key_file=key_file, plugin=plugin, zone=zone, create=True)
+    city = place.open(create=True)
     with progress_shown(json) as progress:
         report = city.kit.import_directory(
             city.engine, city.actor, folder, mapping=mapping, as_of=as_of, progress=progress
@@ -78,7 +80,7 @@ def run_import(folder: Path, db: str, mapping: Path | None, as_of: dt.date | Non
     if json:
         print_json(report.as_dict())
     else:
-        print_import(report, db)
+        print_import(report, place.db)
 
 
 def print_import(report: Any, db: str) -> None:
@@ -140,8 +142,11 @@ def run_quarantine(db: str, out: Path | None, reason: str | None, json: bool) ->
     elif out is not None:
         write_csv(out, _LANGUAGE_COLUMNS, rows)
         print(both(f"已写入 {len(rows)} 行：{out}", f"Wrote {len(rows)} rows to {out}"))
+    elif not rows:
+        print(both("没有被拒绝的行。", "No row is refused."))
     else:
-        table = Table(*_LANGUAGE_COLUMNS)
+        chinese = ("文件", "行", "列", "值", "原因代码", "如何修正")
+        table = Table(*(both(zh, en) for zh, en in zip(chinese, _LANGUAGE_COLUMNS, strict=True)))
         for row in rows[:200]:
             table.add_row(*(str(cell) for cell in row))
         Console().print(table)
@@ -154,12 +159,10 @@ def run_quarantine(db: str, out: Path | None, reason: str | None, json: bool) ->
             )
 
 
-def run_rate(db: str, rulebook: str, as_of: dt.date | None, decide: bool, plugin: tuple[str, ...],
-             key_file: Path | None, zone: str, json: bool) -> None:  # fmt: skip
+def run_rate(city: City, rulebook: str, as_of: dt.date | None, decide: bool, json: bool) -> None:
     """Rate the city and print how many volunteers hold each grade."""
     from volunteerkit import rating
 
-    city = open_city(db, key_file=key_file, plugin=plugin, zone=zone)
     with city.kit.open(city.engine, city.actor, read_only=not decide) as desk:
         rated = rating.rate_city(desk, rulebook=rulebook, as_of=as_of)
         decided = rating.decide_city(desk, rated) if decide else None
@@ -211,12 +214,10 @@ def _number(desk: Desk, typed: str) -> str:
     raise missing
 
 
-def run_explain(volunteer: str, db: str, rulebook: str, as_of: dt.date | None, plugin: tuple[str, ...],
-                key_file: Path | None, zone: str, json: bool) -> None:  # fmt: skip
+def run_explain(volunteer: str, city: City, rulebook: str, as_of: dt.date | None, json: bool) -> None:
     """Explain one volunteer's grade."""
     from volunteerkit import rating
 
-    city = open_city(db, key_file=key_file, plugin=plugin, zone=zone)
     with city.kit.open(city.engine, city.actor, read_only=True) as desk:
         volunteer = _number(desk, volunteer)
         rated = rating.rate_volunteer(desk, volunteer, rulebook=rulebook, as_of=as_of)
@@ -227,12 +228,12 @@ def run_explain(volunteer: str, db: str, rulebook: str, as_of: dt.date | None, p
     print(rated.assessment.explain())
 
 
-def run_statement(volunteer: str, db: str, rulebook: str, as_of: dt.date | None, known_at: int | None,
-                  plugin: tuple[str, ...], key_file: Path | None, zone: str, json: bool) -> None:  # fmt: skip
+def run_statement(
+    volunteer: str, city: City, rulebook: str, as_of: dt.date | None, known_at: int | None, json: bool
+) -> None:
     """Print a volunteer's statement."""
     from volunteerkit import hours
 
-    city = open_city(db, key_file=key_file, plugin=plugin, zone=zone)
     with city.kit.open(city.engine, city.actor, read_only=True) as desk:
         volunteer = _number(desk, volunteer)
         found = hours.statement(desk, volunteer, as_of=as_of, known_at=known_at, rulebook=rulebook)
@@ -274,12 +275,10 @@ def run_statement(volunteer: str, db: str, rulebook: str, as_of: dt.date | None,
                f"confirmed {hours_text(found.confirmed_minutes)}, credited under {found.rulebook} [{found.digest[:12]}] {hours_text(found.credited_minutes)}"))  # fmt: skip
 
 
-def run_export(db: str, out: Path, rulebook: str, as_of: dt.date | None, plugin: tuple[str, ...],
-               key_file: Path | None, zone: str) -> None:  # fmt: skip
+def run_export(city: City, out: Path, rulebook: str, as_of: dt.date | None) -> None:
     """Write one row a volunteer."""
     from volunteerkit import rating
 
-    city: City = open_city(db, key_file=key_file, plugin=plugin, zone=zone)
     with city.kit.open(city.engine, city.actor, read_only=True) as desk:
         desk.permit("hours.export")
         rated = rating.rate_city(desk, rulebook=rulebook, as_of=as_of)

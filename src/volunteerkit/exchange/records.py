@@ -171,14 +171,16 @@ def _instants(desk: Desk) -> Callable[[str], int | None]:
 
 @attrs.frozen
 class _Row:
-    """A row that was read: everything the record needs but its id."""
+    """A row that was read: everything the record needs but its id.
+
+    ``values`` are volunteer, project, organization, team, day, start, clock, minutes, state, method and
+    entry time, in the order of the record's columns.
+    """
 
     row: int
     external_id: str
     fingerprint: int
-    values: tuple[
-        Any, ...
-    ]  # volunteer, project, organization, team, day, start, clock, minutes, state, method, at
+    values: tuple[Any, ...]
     flags: tuple[str, ...]
 
 
@@ -309,23 +311,11 @@ class _Load:
         actor, at, balances = self.desk.actor.id, self.at, self.balances
         for row in fresh:
             record_id += 1
-            (
-                volunteer_id,
-                project_id,
-                organization_id,
-                team_id,
-                day,
-                start,
-                clock,
-                minutes,
-                state,
-                method,
-                entered,
-            ) = row.values
+            volunteer_id, project_id, _, _, day, _, _, minutes, state, *_ = row.values
             confirmed = minutes if state == "confirmed" else 0
             records.append((
-                record_id, self.source.name, row.external_id, volunteer_id, project_id, organization_id, team_id, day,
-                start, clock, minutes, confirmed, state, method, entered, "import", self.batch_id, row.fingerprint,
+                record_id, self.source.name, row.external_id, *row.values[:8], confirmed, *row.values[8:], "import",
+                self.batch_id, row.fingerprint,
             ))  # fmt: skip
             flags += [(record_id, kind) for kind in row.flags]
             if state not in ("confirmed", "pending"):
