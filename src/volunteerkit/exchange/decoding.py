@@ -98,10 +98,12 @@ def rows(path: Path) -> Iterator[tuple[int, list[str]]]:
                 raise ImportRefused("file_empty", file=path.name)
             file.seek(0)
             reader = csv.reader(file, delimiter=find_delimiter(first), strict=True)
+            if _SEP.match(first):
+                number += next(place for place, cells in enumerate(reader, 1) if cells)
             for cells in reader:
                 number += 1
                 # Most rows begin with their id, so the second look is rare.
-                if cells and (cells[0] or any(cells)) and not (number == 1 and _SEP.match(first)):
+                if cells and (cells[0] or any(cells)):
                     yield number, cells
         except csv.Error:
             raise ImportRefused("csv_broken", file=path.name, row=number + 1) from None
