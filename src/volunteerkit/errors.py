@@ -73,8 +73,13 @@ class VolunteerkitError(Exception):
         super().__init__(self.code, values)
 
     def message(self, in_: str | None = None) -> str:
-        """Return the text in language ``in_`` (``"zh-CN"`` or ``"en"``), by default the one in force."""
-        return messages.text(self.code, in_, **self.values)
+        """Return the text in language ``in_`` (``"zh-CN"`` or ``"en"``), by default the one in force.
+
+        Where the values hold a near ``guess`` for a misspelt name, the text ``CODE_near`` asks about it.
+        """
+        near = f"{self.code}_near" if self.values.get("guess") else ""
+        code = near if near in messages.catalogue() else self.code
+        return messages.text(code, in_, **self.values)
 
     def __str__(self) -> str:
         return self.message()

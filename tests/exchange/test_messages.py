@@ -9,6 +9,7 @@ from importlib.resources import files
 import pytest
 
 from volunteerkit import messages
+from volunteerkit.errors import PluginError
 from volunteerkit.exchange.cells import Cell, read_day, read_id, read_minutes, read_time
 from volunteerkit.units import day_of
 
@@ -32,6 +33,12 @@ def test_every_message(area: str, language: str, snapshot: Callable[[str, str], 
     values = VALUES | more if area != "exchange" else VALUES
     lines = [f"{code}: {messages.text(code, language, **values)}" for code in sorted(codes)]
     snapshot(f"messages/{area}.{language}.txt", "\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize(("guess", "asks"), [("xinyu", True), ("", False)])
+def test_a_name_is_only_proposed_where_one_is_near(guess: str, asks: bool) -> None:
+    error = PluginError("plugin_unknown", plugin="xinyo", known="xinyu", guess=guess)
+    assert (error.code, "Did you mean" in error.message("en")) == ("plugin_unknown", asks)
 
 
 @pytest.mark.parametrize(
