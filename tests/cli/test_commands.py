@@ -51,7 +51,7 @@ def test_a_star_is_explained_in_chinese_and_english(city: Path) -> None:
     zh = run("explain", "V0000227", "--db", "city.db", folder=city, language="zh-CN").stdout
     en = run("explain", "V0000227", "--db", "city.db", folder=city).stdout
     assert "民函〔2012〕340号" in zh
-    assert "11 h 30 min" in zh
+    assert "还差 11 小时 30 分钟" in zh
     assert "short by 11 h 30 min" in en
 
 
