@@ -19,6 +19,11 @@ def _(zh: str, en: str) -> str:
     return zh if _zh else en
 
 
+def _in_zh(zh: str) -> str | None:
+    """The Chinese text of a command; the English one is its docstring."""
+    return zh if _zh else None
+
+
 app = App(
     name="volunteerkit",
     help=_("一座城市的志愿服务：导入记录，计算时长，评定星级，说明理由。",
@@ -44,20 +49,25 @@ Key = Annotated[
 ]
 Plugins = Annotated[
     tuple[str, ...],
-    Parameter(name="--plugin", negative=(), help=_("插件名或 .toml/.py 文件，可多次给出（默认 xinyu）",
+    Parameter(name="--plugin", negative=(), show_default=False, help=_("插件名或 .toml/.py 文件，可多次给出（默认 xinyu）",
                                       "a plugin's name or a .toml/.py file, may be repeated (default xinyu)")),
 ]  # fmt: skip
 Zone = Annotated[str, Parameter(help=_("城市所在时区", "the city's time zone"))]
 AsOf = Annotated[dt.date | None, Parameter(help=_("截至日期，默认今天", "as of this day, default today"))]
 Json = Annotated[
-    bool, Parameter(name="--json", negative=(), help=_("只打印 JSON", "print JSON and nothing else"))
+    bool,
+    Parameter(
+        name="--json", negative=(), show_default=False, help=_("只打印 JSON", "print JSON and nothing else")
+    ),
 ]
 Credit = Annotated[
     str, Parameter(name="--rulebook", help=_("计时规则：plain 或 union", "credit rulebook: plain or union"))
 ]
 
 
-@app.command(group=_work)
+@app.command(
+    group=_work, help=_in_zh("虚构一座与新余规模相当的城市：导入、评星、解释一颗星，并写出 report.html。")
+)
 def demo(
     *,
     small: Annotated[
@@ -74,7 +84,9 @@ def demo(
     run_demo(small=small, db=db or Path("demo-small.db" if small else "demo.db"), out=out)
 
 
-@app.command(name="import", group=_work)
+@app.command(
+    name="import", group=_work, help=_in_zh("从一个 CSV 文件夹导入志愿者、组织、服务队、项目和服务记录。")
+)
 def import_(
     folder: Annotated[Path, Parameter(help=_("CSV 文件夹", "the folder of CSV files"))],
     /,
@@ -95,7 +107,7 @@ def import_(
     run_import(folder, db, mapping, as_of, key_file, plugin, zone, json)
 
 
-@app.command(group=_work)
+@app.command(group=_work, help=_in_zh("列出最近各次导入中被拒绝的行：文件、行号、列、值、原因、如何修正。"))
 def quarantine(
     *,
     db: Db,
@@ -109,7 +121,7 @@ def quarantine(
     run_quarantine(db, out, reason, json)
 
 
-@app.command(group=_work)
+@app.command(group=_work, help=_in_zh("评定全市每名志愿者，并打印各星级人数。"))
 def rate(
     *,
     db: Db,
@@ -129,7 +141,7 @@ def rate(
     run_rate(db, rulebook, as_of, decide, plugin, key_file, zone, json)
 
 
-@app.command(group=_work)
+@app.command(group=_work, help=_in_zh("用一棵树说明一名志愿者的星级，以及距下一级还差什么。"))
 def explain(
     volunteer: Annotated[str, Parameter(help=_("志愿者编号", "the volunteer's number"))],
     /,
@@ -148,7 +160,9 @@ def explain(
     run_explain(volunteer, db, rulebook, as_of, plugin, key_file, zone, json)
 
 
-@app.command(group=_work)
+@app.command(
+    group=_work, help=_in_zh("打印一名志愿者任一天的时长账单，可按任一时刻所知；实际时长与计入时长并列。")
+)
 def statement(
     volunteer: Annotated[str, Parameter(help=_("志愿者编号", "the volunteer's number"))],
     /,
@@ -157,7 +171,13 @@ def statement(
     rulebook: Credit = "union",
     as_of: AsOf = None,
     known_at: Annotated[
-        int | None, Parameter(help=_("按当时所知：账本序号", "as known then: the ledger's seq"))
+        int | None,
+        Parameter(
+            help=_(
+                "按当时所知：账本序号（账单标题中有）",
+                "as known at this seq of the ledger (a statement's title names its seq)",
+            )
+        ),
     ] = None,
     plugin: Plugins = (),
     key_file: Key = None,
@@ -170,7 +190,7 @@ def statement(
     run_statement(volunteer, db, rulebook, as_of, known_at, plugin, key_file, zone, json)
 
 
-@app.command(group=_work)
+@app.command(group=_work, help=_in_zh("每名志愿者导出一行：申报分钟、计入分钟、记录数、等级。"))
 def export(
     what: Annotated[Literal["hours"], Parameter(help=_("导出内容", "what to export"))],
     /,
@@ -190,7 +210,7 @@ def export(
     run_export(db, out, rulebook, as_of, plugin, key_file, zone)
 
 
-@app.command(group=_look)
+@app.command(group=_look, help=_in_zh("重新计算每个余额和整条哈希链，指出第一处不一致。"))
 def verify(*, db: Db, json: Json = False) -> None:
     """Recompute every balance and the whole chain; name the first divergence."""
     from volunteerkit.cli.inspect import run_verify
@@ -198,7 +218,7 @@ def verify(*, db: Db, json: Json = False) -> None:
     run_verify(db, json)
 
 
-@app.command(group=_look)
+@app.command(group=_look, help=_in_zh("列出已安装的插件，以及所用插件贡献了什么。"))
 def plugins(*, plugin: Plugins = (), json: Json = False) -> None:
     """List installed plugins and what the active ones contribute."""
     from volunteerkit.cli.inspect import run_plugins
@@ -206,7 +226,7 @@ def plugins(*, plugin: Plugins = (), json: Json = False) -> None:
     run_plugins(plugin, json)
 
 
-@app.command(group=_look)
+@app.command(group=_look, help=_in_zh("列出每个钩子：类别、参数、何时调用、由谁实现。"))
 def hooks(*, plugin: Plugins = (), json: Json = False) -> None:
     """List every hook: its kind, its arguments, when it is asked, who implements it."""
     from volunteerkit.cli.inspect import run_hooks
@@ -214,7 +234,7 @@ def hooks(*, plugin: Plugins = (), json: Json = False) -> None:
     run_hooks(plugin, json)
 
 
-@app.command(group=_look)
+@app.command(group=_look, help=_in_zh("检查 Python、可选组件、数据库、密钥和插件，并说明缺什么、怎么补。"))
 def doctor(*, db: Annotated[str | None, Parameter(help=_("也检查这个数据库", "check this database too"))] = None,
            key_file: Key = None, json: Json = False) -> None:  # fmt: skip
     """Check Python, extras, database, key and plugins, and say how to mend what is missing."""
