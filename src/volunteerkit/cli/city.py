@@ -121,7 +121,7 @@ def run_quarantine(db: str, out: Path | None, reason: str | None, json: bool) ->
     from volunteerkit.exchange.tables import batch, quarantine
 
     city = open_city(db)
-    latest = sa.select(sa.func.max(batch.c.id)).group_by(batch.c.source, batch.c.file)
+    latest = sa.select(sa.func.max(batch.c.id)).group_by(batch.c.source, batch.c.file, batch.c.entity)
     query = (
         sa.select(
             batch.c.file, quarantine.c.row, quarantine.c.column, quarantine.c.value, quarantine.c.reason

@@ -125,14 +125,19 @@ def next_batch_id(desk: Desk) -> int:
     return (desk.connection.execute(sa.select(sa.func.max(batch.c.id))).scalar() or 0) + 1
 
 
-def same_as_before(desk: Desk, source: str, file: str, refusals: Refusals) -> bool:
-    """Tell whether an earlier run over a file of this name refused exactly the same rows."""
+def same_as_before(desk: Desk, source: Source, refusals: Refusals) -> bool:
+    """Tell whether the last run over this table of a file of this name refused exactly the same rows."""
     found = desk.connection.execute(
-        sa.select(batch.c.id)
-        .where(batch.c.source == source, batch.c.file == file, batch.c.refused_digest == refusals.digest())
+        sa.select(batch.c.refused_digest)
+        .where(
+            batch.c.source == source.name,
+            batch.c.file == source.path.name,
+            batch.c.entity == source.entity,
+        )
+        .order_by(batch.c.id.desc())
         .limit(1)
     ).scalar()
-    return found is not None
+    return found is not None and bytes(found) == refusals.digest()
 
 
 def finish_batch(

@@ -286,7 +286,7 @@ def load_entities(desk: Desk, source: Source, progress: Callable[[int], None]) -
         if read % 5000 == 0:
             progress(read)
     _store(desk, entity, table, added, changed, {number: id_ for number, (id_, _) in stored.items()})
-    if added or changed or not same_as_before(desk, source.name, source.path.name, refusals):
+    if added or changed or not same_as_before(desk, source, refusals):
         batch_id = next_batch_id(desk)
         finish_batch(desk, batch_id, source, read, len(added) + len(changed), refusals)
     progress(read)

@@ -371,7 +371,7 @@ class _Load:
     def finish(self) -> FileReport:
         """Write balances, flags and the batch, unless this run changed nothing; return the counts."""
         connection, source = self.desk.connection, self.source
-        if self.new or not same_as_before(self.desk, source.name, source.path.name, self.refusals):
+        if self.new or not same_as_before(self.desk, source, self.refusals):
             self._balances()
             for statement in (_OVERLAPS, _LONG_DAYS) if self.new else ():
                 self.execute(statement, (self.batch_id,))
