@@ -123,9 +123,19 @@ class NotPermitted(VolunteerkitError):
 
 
 class NotFound(VolunteerkitError):
-    """Nothing with that id, or nothing the actor may know of."""
+    """Nothing with that id, or nothing the actor may know of; ``kind`` is a word such as ``"volunteer"``.
+
+    >>> NotFound(kind="volunteer", id="V9").message("zh-CN")
+    '找不到志愿者“V9”。请核对编号。'
+    """
 
     default_code = "not_found"
+
+    def message(self, in_: str | None = None) -> str:
+        """Return the text with the kind in the same language."""
+        code = f"kind_{self.values['kind']}"
+        kind = messages.text(code, in_) if code in messages.catalogue() else self.values["kind"]
+        return messages.text(self.code, in_, **{**self.values, "kind": kind})
 
 
 class AlreadyResolved(VolunteerkitError):
