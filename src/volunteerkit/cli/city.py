@@ -230,7 +230,8 @@ def run_statement(volunteer: str, db: str, rulebook: str, as_of: dt.date | None,
         f"{volunteer} 截至 {found.as_of}，按账本序号 {found.known_at} 所知（单位：分钟）",
         f"{volunteer} as of {found.as_of}, as known at seq {found.known_at} (in minutes)",
     )
-    table = Table(title=title)
+    print(title)
+    table = Table()
     for zh, en in (
         ("序号", "seq"),
         ("日期", "day"),
