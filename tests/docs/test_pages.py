@@ -59,6 +59,19 @@ def test_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert document.end >= 0
 
 
+@pytest.mark.parametrize("tree", ["zh", "en"])
+@pytest.mark.parametrize("name", ["embed", "hours"])
+def test_a_page_runs_on_postgresql(
+    tree: str, name: str, postgresql_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (DOCS / tree / "how-to" / f"{name}.md").read_text("utf-8")
+    here = "sqlite:///city.db"
+    assert here in text
+    page = tmp_path / "page.md"
+    page.write_text(text.replace(here, postgresql_url), "utf-8")
+    test_a_page_runs(page, tmp_path, monkeypatch)
+
+
 def test_a_false_page_fails(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("```console\n$ volunteerkit --version\nnever\n```\n", "utf-8")
