@@ -92,3 +92,9 @@ def test_both_languages_have_the_same_blocks(page: Path) -> None:
     other = DOCS / "en" / page.relative_to(DOCS / "zh")
     here, there = ([found[1] for found in FENCE.finditer(each.read_text("utf-8"))] for each in (page, other))
     assert here == there
+
+
+@pytest.mark.parametrize("page", [*DOCS.glob("*/**/*.md")], ids=lambda page: str(page.relative_to(DOCS)))
+def test_a_page_starts_with_a_block_that_runs(page: Path) -> None:
+    first = re.match(r"# .+\n\n```(console|python)\n", page.read_text("utf-8"))
+    assert first, "a heading, then a console or python block"
