@@ -129,7 +129,11 @@ class NotPermitted(VolunteerkitError):
 
 
 class NotFound(VolunteerkitError):
-    """Nothing with that id, or nothing the actor may know of."""
+    """Nothing with that id, or nothing the actor may know of; ``kind`` is a word such as ``"volunteer"``.
+
+    >>> NotFound(kind="volunteer", id="V9").message("zh-CN")
+    '找不到志愿者“V9”。请核对编号。'
+    """
 
     default_code = "not_found"
 

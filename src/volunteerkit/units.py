@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 
+from volunteerkit import messages
+
 __all__ = ["day_number", "day_of", "fold", "hours_text", "whole_minutes"]
 
 _EPOCH = dt.date(1970, 1, 1).toordinal()
@@ -49,19 +51,17 @@ def day_of(number: int) -> dt.date:
     return dt.date.fromordinal(number + _EPOCH)
 
 
-def hours_text(minutes: int) -> str:
-    """Return whole minutes as hours for people, never rounded: ``"2 h"``, ``"2 h 30 min"``.
+def hours_text(minutes: int, in_: str | None = None) -> str:
+    """Return whole minutes as hours for people, never rounded, in language ``in_`` or the one in force.
 
-    >>> hours_text(150)
-    '2 h 30 min'
-    >>> hours_text(-60)
+    >>> hours_text(150, "en"), hours_text(150, "zh-CN")
+    ('2 h 30 min', '2 小时 30 分钟')
+    >>> hours_text(-60, "en")
     '-1 h'
     """
-    sign, minutes = ("-" if minutes < 0 else ""), abs(minutes)
-    hours, rest = divmod(minutes, 60)
-    if not rest:
-        return f"{sign}{hours} h"
-    return f"{sign}{hours} h {rest} min" if hours else f"{sign}{rest} min"
+    sign, (hours, rest) = ("-" if minutes < 0 else ""), divmod(abs(minutes), 60)
+    code = "length" if hours and rest else "length_hours" if hours or not rest else "length_minutes"
+    return sign + messages.text(code, in_, hours=hours, minutes=rest)
 
 
 def whole_minutes(scaled: int, scale: int) -> int:

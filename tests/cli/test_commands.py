@@ -51,7 +51,7 @@ def test_a_star_is_explained_in_chinese_and_english(city: Path) -> None:
     zh = run("explain", "V0000227", "--db", "city.db", folder=city, language="zh-CN").stdout
     en = run("explain", "V0000227", "--db", "city.db", folder=city).stdout
     assert "民函〔2012〕340号" in zh
-    assert "11 h 30 min" in zh
+    assert "还差 11 小时 30 分钟" in zh
     assert "short by 11 h 30 min" in en
 
 
@@ -82,6 +82,26 @@ def test_quarantine_says_how_to_mend(city: Path) -> None:
     assert all(
         row["file"] == "service_records.csv" and row["row"] > 1 and "。" in row["how_to_mend"] for row in rows
     )
+
+
+def test_quarantine_shows_the_last_import_and_nothing_older(tmp_path: Path) -> None:
+    rows = {
+        "organizations": "org_id,org_name\nO1,渝水区志愿服务联合会",
+        "projects": "project_id,project_name,org_id\nP1,无偿献血宣传,O1",
+        "volunteers": "volunteer_id,name,org_id,registered_at\nV1,周兰,O1,2019-03-01",
+        "service_records": "volunteer_id,project_id,service_date,hours,status\nV1,P1,2019-03-05,2,confirmed",
+    }
+    for name, text in rows.items():
+        (tmp_path / f"{name}.csv").write_text(text, "utf-8")
+    records, found = tmp_path / "service_records.csv", []
+    for wrong in ("2019-02-30", "2019-03-06", "2019-02-30"):
+        records.write_text(f"{rows['service_records']}\nV1,P1,{wrong},3,confirmed\n", "utf-8")
+        assert run("import", ".", "--db", "city.db", folder=tmp_path).returncode == 0
+        found.append(json.loads(run("quarantine", "--db", "city.db", "--json", folder=tmp_path).stdout))
+    assert [[row["value"] for row in each] for each in found] == [["2019-02-30"], [], ["2019-02-30"]]
+    records.write_text(rows["service_records"], "utf-8")
+    run("import", ".", "--db", "city.db", folder=tmp_path)
+    assert "No row is refused." in run("quarantine", "--db", "city.db", folder=tmp_path).stdout
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from importlib.resources import files
 import pytest
 
 from volunteerkit import messages
+from volunteerkit.errors import PluginError, did_you_mean
 from volunteerkit.exchange.cells import Cell, read_day, read_id, read_minutes, read_time
 from volunteerkit.units import day_of
 
@@ -20,18 +21,24 @@ VALUES = {
 
 
 @pytest.mark.parametrize("language", messages.LANGUAGES)
-@pytest.mark.parametrize("area", ["exchange", "core", "plugins"])
+@pytest.mark.parametrize("area", ["exchange", "reasons", "flags", "core", "plugins"])
 def test_every_message(area: str, language: str, snapshot: Callable[[str, str], None]) -> None:
     codes = tomllib.loads(files("volunteerkit.messages").joinpath(f"{area}.toml").read_text("utf-8"))
     more = {
         "actor": "clerk-7", "action": "hours.confirm", "kind": "record", "id": 12, "at": "2026-11-23", "state": "confirmed",
         "key": "k", "name": "minutes", "value": 0, "allowed": "1 … 1440", "package": "numpy", "extra": "fast", "found": "9",
         "expected": "1", "what": "x", "mode": "644", "plugin": "xinyu", "hook": "vk_react", "volunteer": "V1", "status": "pending",
-        "day": "2027-01-01", "words": "x", "today": "2026-11-23", "record": 5, "claimed": 60, "minutes": 90, "number": "V1", "known": 1,
+        "day": "2027-01-01", "words": "x", "hours": 2, "today": "2026-11-23", "record": 5, "claimed": 60, "minutes": 90, "number": "V1", "known": 1,
     }  # fmt: skip
     values = VALUES | more if area != "exchange" else VALUES
     lines = [f"{code}: {messages.text(code, language, **values)}" for code in sorted(codes)]
     snapshot(f"messages/{area}.{language}.txt", "\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize(("name", "asks"), [("xinyo", True), ("zzz", False)])
+def test_a_name_is_only_proposed_where_one_is_near(name: str, asks: bool) -> None:
+    error = PluginError("plugin_unknown", plugin=name, known="xinyu", near=did_you_mean(name, ["xinyu"]))
+    assert (error.code, "Did you mean" in error.message("en")) == ("plugin_unknown", asks)
 
 
 @pytest.mark.parametrize(

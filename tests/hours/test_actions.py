@@ -214,3 +214,14 @@ def test_verify_names_a_row_that_was_changed_behind_the_ledgers_back(
         "vk_service_record": "record 1",
     }
     assert found.where == wanted[table]
+
+
+@pytest.mark.parametrize(
+    ("volunteer", "project", "kind"), [("V9", "P1", "volunteer"), ("V1", "P9", "project")]
+)
+def test_what_is_unknown_is_named(
+    kit: Kit, engine: sa.Engine, volunteer: str, project: str, kind: str
+) -> None:
+    with pytest.raises(NotFound) as told, kit.open(engine, CLERK) as desk:
+        hours.record(desk, Claim(volunteer, project, DAY, 60))
+    assert told.value.values["kind"] == kind

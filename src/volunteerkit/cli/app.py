@@ -103,7 +103,7 @@ Key = Annotated[
 ]
 Plugins = Annotated[
     tuple[str, ...],
-    Parameter(name="--plugin", negative=(), help=_("插件名或 .toml/.py 文件，可多次给出（默认 xinyu）",
+    Parameter(name="--plugin", negative=(), show_default=False, help=_("插件名或 .toml/.py 文件，可多次给出（默认 xinyu）",
                                       "a plugin's name or a .toml/.py file, may be repeated (default xinyu)")),
 ]  # fmt: skip
 Zone = Annotated[str, Parameter(help=_("城市所在时区", "the city's time zone"))]
@@ -111,7 +111,10 @@ AsOf = Annotated[
     dt.date | None, Parameter(converter=_day, help=_("截至日期，默认今天", "as of this day, default today"))
 ]
 Json = Annotated[
-    bool, Parameter(name="--json", negative=(), help=_("只打印 JSON", "print JSON and nothing else"))
+    bool,
+    Parameter(
+        name="--json", negative=(), show_default=False, help=_("只打印 JSON", "print JSON and nothing else")
+    ),
 ]
 Credit = Annotated[
     str, Parameter(name="--rulebook", help=_("计时规则：plain 或 union", "credit rulebook: plain or union"))
@@ -230,7 +233,13 @@ def statement(
     rulebook: Credit = "union",
     as_of: AsOf = None,
     known_at: Annotated[
-        int | None, Parameter(help=_("按当时所知：账本序号", "as known then: the ledger's seq"))
+        int | None,
+        Parameter(
+            help=_(
+                "按当时所知：账本序号（账单标题中有）",
+                "as known at this seq of the ledger (a statement's title names its seq)",
+            )
+        ),
     ] = None,
     json: Json = False,
 ) -> None:

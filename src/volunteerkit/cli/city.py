@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["run_explain", "run_export", "run_import", "run_quarantine", "run_rate", "run_statement"]
 
 _LANGUAGE_COLUMNS = ("file", "row", "column", "value", "reason", "how_to_mend")
+_CHINESE_COLUMNS = ("文件", "行", "列", "值", "原因", "如何修正")
 
 
 def __dir__() -> list[str]:
@@ -107,7 +108,7 @@ def print_import(report: Any, db: str) -> None:
             table = Table(title=title)
             table.add_column(both("代码", "code"))
             table.add_column(both("行数", "rows"), justify="right")
-            table.add_column(both("含义", "meaning"))
+            table.add_column(both("含义", "meaning"), overflow="fold")
             for code, count in counts.most_common():
                 table.add_row(code, f"{count:,}", messages.text(code))
             console.print(table)
@@ -145,8 +146,9 @@ def run_quarantine(db: str, out: Path | None, reason: str | None, json: bool) ->
     elif not rows:
         print(both("没有被拒绝的行。", "No row is refused."))
     else:
-        chinese = ("文件", "行", "列", "值", "原因代码", "如何修正")
-        table = Table(*(both(zh, en) for zh, en in zip(chinese, _LANGUAGE_COLUMNS, strict=True)))
+        table = Table()
+        for zh, en in zip(_CHINESE_COLUMNS, _LANGUAGE_COLUMNS, strict=True):
+            table.add_column(both(zh, en), overflow="fold")
         for row in rows[:200]:
             table.add_row(*(str(cell) for cell in row))
         Console().print(table)
@@ -181,9 +183,8 @@ def run_rate(city: City, rulebook: str, as_of: dt.date | None, decide: bool, jso
 
 def print_stars(counts: Counter[int], ladder: str, as_of: dt.date) -> None:
     """Print volunteers per star."""
-    table = Table(
-        title=both(f"志愿者星级（{ladder}，截至 {as_of}）", f"Volunteers per star ({ladder}, as of {as_of})")
-    )
+    print(both(f"志愿者星级（{ladder}，截至 {as_of}）", f"Volunteers per star ({ladder}, as of {as_of})"))
+    table = Table()
     table.add_column(both("星级", "stars"))
     table.add_column(both("人数", "volunteers"), justify="right")
     for grade in sorted(counts):
@@ -250,10 +251,11 @@ def run_statement(
         })  # fmt: skip
         return
     title = both(
-        f"{volunteer} 截至 {found.as_of}，按账本序号 {found.known_at} 所知",
-        f"{volunteer} as of {found.as_of}, as known at seq {found.known_at}",
+        f"{volunteer} 截至 {found.as_of}，按账本序号 {found.known_at} 所知（单位：分钟）",
+        f"{volunteer} as of {found.as_of}, as known at seq {found.known_at} (in minutes)",
     )
-    table = Table(title=title)
+    print(title)
+    table = Table()
     for zh, en in (
         ("序号", "seq"),
         ("日期", "day"),
@@ -264,7 +266,9 @@ def run_statement(
         ("原因", "reasons"),
     ):
         table.add_column(
-            both(zh, en), justify="right" if en in ("claimed", "confirmed", "credited") else "left"
+            both(zh, en),
+            justify="right" if en in ("claimed", "confirmed", "credited") else "left",
+            overflow="fold",
         )
     for line in found.lines:
         reasons = "; ".join(reason.message() for reason in line.reasons)

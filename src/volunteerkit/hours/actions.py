@@ -101,7 +101,9 @@ def _record(desk: Desk, execute: Execute, claim: Claim, key: str | None) -> Reco
     )
     row = execute(_PARTIES, (claim.volunteer, claim.project)).fetchone()
     if row is None:
-        raise NotFound(kind="volunteer_or_project", id=f"{claim.volunteer} / {claim.project}")
+        known = execute("SELECT 1 FROM vk_volunteer WHERE number = ?", (claim.volunteer,)).fetchone()
+        kind, number = ("project", claim.project) if known else ("volunteer", claim.volunteer)
+        raise NotFound(kind=kind, id=number)
     volunteer_id, status, project_id, organization_id, organization, team_id = row
     desk.permit("hours.record", organization=organization, volunteer=claim.volunteer)
     if before := replayed(execute, "hours.recorded", key, request):
