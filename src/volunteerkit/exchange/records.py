@@ -33,7 +33,7 @@ from volunteerkit.ledger import DAY_MINUTES, IMPORT, RECORD, chained, honour_acc
 from volunteerkit.organizations.tables import team
 from volunteerkit.projects.tables import project
 from volunteerkit.store.desk import Desk, microseconds
-from volunteerkit.store.posting import Execute, driver, insert_rows
+from volunteerkit.store.posting import Execute, driver, insert_rows, run_many
 from volunteerkit.units import day_number
 from volunteerkit.volunteers.tables import volunteer
 
@@ -392,13 +392,8 @@ class _Load:
         )  # fmt: skip
 
     def _balances(self) -> None:
-        raw: Any = self.desk.connection.connection.dbapi_connection
         changes = [(posted, pending, account) for account, (posted, pending) in sorted(self.balances.items())]
-        if self.desk.connection.dialect.name == "sqlite":
-            raw.executemany(_BALANCE, changes)
-        elif changes:
-            with raw.cursor() as cursor:
-                cursor.executemany(_BALANCE.replace("?", "%s"), changes)
+        run_many(self.desk.connection, _BALANCE, changes)
 
 
 def load_records(desk: Desk, source: Source, as_of: dt.date, progress: Callable[[int], None]) -> FileReport:

@@ -38,7 +38,10 @@ service_record = table(
 )
 """One claim and where it stands. ``start_minute`` is the minute of the day, -1 when no clock was kept."""
 
-sa.Index("uq_vk_record_external", service_record.c.source, service_record.c.external_id, unique=True)
+# Partial: a record that was not imported has no such id, and its posting then need not write here.
+_imported = service_record.c.external_id.is_not(None)
+sa.Index("uq_vk_record_external", service_record.c.source, service_record.c.external_id, unique=True,
+         sqlite_where=_imported, postgresql_where=_imported)  # fmt: skip
 # Covers everything the whole city is rated from, in the order it is read.
 sa.Index(
     "ix_vk_record_cluster",
