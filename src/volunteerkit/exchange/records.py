@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 import attrs
 import sqlalchemy as sa
@@ -41,6 +43,8 @@ __all__ = ["load_records"]
 
 _CHUNK = 5_000
 _MEMO = 200_000
+_MINUTE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T](?:[01][0-9]|2[0-3]):[0-5][0-9]").fullmatch
+_MINUTE_LONG: Final = 60_000_000
 _RECORD_COLUMNS = (
     "id", "source", "external_id", "volunteer_id", "project_id", "organization_id", "team_id", "served_on",
     "start_minute", "clock_minutes", "claimed_minutes", "confirmed_minutes", "state", "method", "entered_at",
@@ -150,36 +154,42 @@ def _past_day(text: str, last: int) -> int:
 
 
 def _instants(desk: Desk) -> Callable[[str], int | None]:
-    """Read entry times; those of the common form share one conversion an hour."""
+    """Read entry times; those of the common form share one conversion a day."""
     zone = desk.zone
-    hours = _Memo(lambda text: microseconds(read_instant(text + ":00", (), zone)))
+    midnights = _Memo(lambda text: _midnight(text, zone))
 
     def read(text: str) -> int | None:
-        if (
-            len(text) == 16
-            and text[13] == ":"
-            and text[14:].isascii()
-            and text[14:].isdigit()
-            and text[14:] < "60"
-        ):
-            at: int = hours[text[:13]]
-            return at + int(text[14:]) * 60_000_000
+        if _MINUTE(text):
+            midnight = midnights[text[:10]]
+            if midnight is not None:
+                return midnight + (int(text[11:13]) * 60 + int(text[14:])) * _MINUTE_LONG  # type: ignore[no-any-return]
         return microseconds(read_instant(text, (), zone)) if text.strip() else None
 
     return read
 
 
-@attrs.frozen
-class _Row:
-    """A row that was read: everything the record needs but its id."""
+def _midnight(text: str, zone: ZoneInfo) -> int | None:
+    """Return when a day of 24 hours begins; None for one on which the clock is changed, or no day."""
+    try:
+        first = read_instant(text + " 00:00", (), zone)
+    except Cell:
+        return None
+    begins, ends = microseconds(first), microseconds(first + dt.timedelta(days=1))
+    return begins if ends - begins == DAY_MINUTES * _MINUTE_LONG else None
+
+
+class _Row(NamedTuple):
+    """A row that was read: everything the record needs but its id.
+
+    ``values`` are volunteer, project, organization, team, day, start, clock, minutes, state, method and
+    the instant of entry.
+    """
 
     row: int
     external_id: str
     fingerprint: int
-    values: tuple[
-        Any, ...
-    ]  # volunteer, project, organization, team, day, start, clock, minutes, state, method, at
-    flags: tuple[str, ...]
+    values: tuple[Any, ...]
+    flags: Sequence[str]
 
 
 def _fingerprint(values: tuple[Any, ...]) -> int:
@@ -246,7 +256,7 @@ def _read_row(reader: _Reader, row: int, cells: Sequence[str]) -> _Row:
         method,
         entered_at,
     )
-    return _Row(row, cells[0].strip(), fingerprint, values, tuple(flags))
+    return _Row(row, cells[0].strip(), fingerprint, values, flags)
 
 
 class _Load:
@@ -286,7 +296,7 @@ class _Load:
         if row.external_id:
             self.ids.add(row.external_id)
         self.marks.add(row.fingerprint)
-        return row if row.external_id else attrs.evolve(row, external_id=f"#{row.fingerprint:x}")
+        return row if row.external_id else row._replace(external_id=f"#{row.fingerprint:x}")
 
     def write(self, rows: list[tuple[_Row, Sequence[str]]]) -> None:
         """Write a chunk: leave out what is stored already, number and chain the rest."""
