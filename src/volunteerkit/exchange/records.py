@@ -41,7 +41,7 @@ from volunteerkit.volunteers.tables import volunteer
 
 __all__ = ["load_records"]
 
-_CHUNK = 5_000
+_CHUNK = 1_000
 _MEMO = 200_000
 _MINUTE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T](?:[01][0-9]|2[0-3]):[0-5][0-9]").fullmatch
 _MINUTE_LONG: Final = 60_000_000
