@@ -143,6 +143,36 @@ def test_overlaps_are_told_and_count_once(kit: Kit, engine: sa.Engine) -> None:
     assert total(kit, engine) == 210
 
 
+def test_many_claims_at_once_are_what_they_would_be_one_by_one(kit: Kit, engine: sa.Engine) -> None:
+    late = claim(120, dt.time(10, 30), dt.time(12, 30))
+    future = Claim("V1", "P1", dt.date(2027, 1, 1), 60)
+    unknown = Claim("V9", "P1", DAY, 60)
+    given = [
+        ("a", claim()),
+        ("b", unknown),
+        ("a", claim()),
+        ("c", late),
+        ("d", future),
+        ("e", claim(60, None, None)),
+    ]
+    with kit.open(engine, CLERK) as desk:
+        first, missing, again, second, refused, third = hours.record_many(desk, given)
+    assert isinstance(missing, NotFound)
+    assert isinstance(refused, Refused)
+    assert again == hours.Recorded(first.record_id, "pending", 150, replayed=True)  # type: ignore[union-attr]
+    assert [finding.values["record"] for finding in second.findings] == [first.record_id]  # type: ignore[union-attr]
+    assert third.findings == ()  # type: ignore[union-attr]
+    with pytest.raises(IdempotencyConflict), kit.open(engine, CLERK) as desk:
+        hours.record_many(desk, [("f", claim()), ("f", late)])
+    with kit.open(engine, CLERK, read_only=True) as desk:
+        tables = ("vk_service_record", "vk_transfer", "vk_flag")
+        counts = [
+            desk.connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar() for table in tables
+        ]
+    assert counts == [3, 3, 1]
+    assert holds(kit, engine)
+
+
 @pytest.mark.parametrize("minutes", [0, -1, 1441, 1.0, True, float("nan"), "90", None, 2**63])
 def test_only_whole_minutes_of_a_day_are_claimed(minutes: object) -> None:
     with pytest.raises(InvalidValue):

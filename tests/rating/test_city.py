@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import volunteerkit
-from volunteerkit import Actor, KeyCipher, Kit, rating
+from volunteerkit import Actor, KeyCipher, Kit, hours, rating, statistics
 from volunteerkit.rules import Rulebook, assess
 from volunteerkit.rules.kernel import grade_columns
 
@@ -70,6 +70,27 @@ def test_every_way_of_rating_agrees(city: tuple[Kit, sa.Engine]) -> None:
 
 LADDER = Rulebook.read(Path(__file__).resolve().parents[2] / "plugins/xinyu/src/volunteerkit_xinyu/star.toml")
 EDGES = [hours * 60 + step for hours in (100, 300, 600, 1000, 1500) for step in (-1, 0, 1)]
+
+
+def test_the_figures_of_a_city_are_those_of_its_statements(city: tuple[Kit, sa.Engine]) -> None:
+    kit, engine = city
+    with kit.open(engine, CLERK, read_only=True) as desk:
+        for rulebook in ("union", "strict"):
+            figures = statistics.city_figures(desk, rulebook=rulebook, as_of=AS_OF)
+            months: dict[str, list[int]] = {}
+            lost = 0
+            for number in rating.rate_city(desk, as_of=AS_OF).volunteers:
+                found = hours.statement(desk, number, as_of=AS_OF, rulebook=rulebook)
+                exact = found.confirmed_minutes == found.credited_minutes
+                for line in found.lines:
+                    month = months.setdefault(f"{line.served_on:%Y-%m}", [0, 0])
+                    month[0] += line.confirmed_minutes
+                    month[1] += line.confirmed_minutes if exact else line.credited_minutes
+                lost += sum(line.confirmed_minutes - line.credited_minutes for line in found.lines)
+            assert figures.by_month == tuple((name, *months[name]) for name in sorted(months))
+            assert sum(row[1] for row in figures.by_organization) == figures.claimed_minutes
+            assert sum(row[2] for row in figures.by_organization) == sum(row[2] for row in figures.by_month)
+            assert sum(minutes for _, minutes in figures.differences) == lost
 
 
 @settings(max_examples=50)

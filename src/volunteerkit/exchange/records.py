@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 import attrs
 import sqlalchemy as sa
@@ -33,14 +35,16 @@ from volunteerkit.ledger import DAY_MINUTES, IMPORT, RECORD, chained, honour_acc
 from volunteerkit.organizations.tables import team
 from volunteerkit.projects.tables import project
 from volunteerkit.store.desk import Desk, microseconds
-from volunteerkit.store.posting import Execute, driver, insert_rows
+from volunteerkit.store.posting import Execute, driver, insert_rows, run_many
 from volunteerkit.units import day_number
 from volunteerkit.volunteers.tables import volunteer
 
 __all__ = ["load_records"]
 
-_CHUNK = 5_000
+_CHUNK = 1_000
 _MEMO = 200_000
+_MINUTE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T](?:[01][0-9]|2[0-3]):[0-5][0-9]").fullmatch
+_MINUTE_LONG: Final = 60_000_000
 _RECORD_COLUMNS = (
     "id", "source", "external_id", "volunteer_id", "project_id", "organization_id", "team_id", "served_on",
     "start_minute", "clock_minutes", "claimed_minutes", "confirmed_minutes", "state", "method", "entered_at",
@@ -150,38 +154,42 @@ def _past_day(text: str, last: int) -> int:
 
 
 def _instants(desk: Desk) -> Callable[[str], int | None]:
-    """Read entry times; those of the common form share one conversion an hour."""
+    """Read entry times; those of the common form share one conversion a day."""
     zone = desk.zone
-    hours = _Memo(lambda text: microseconds(read_instant(text + ":00", (), zone)))
+    midnights = _Memo(lambda text: _midnight(text, zone))
 
     def read(text: str) -> int | None:
-        if (
-            len(text) == 16
-            and text[13] == ":"
-            and text[14:].isascii()
-            and text[14:].isdigit()
-            and text[14:] < "60"
-        ):
-            at: int = hours[text[:13]]
-            return at + int(text[14:]) * 60_000_000
+        if _MINUTE(text):
+            midnight = midnights[text[:10]]
+            if midnight is not None:
+                return midnight + (int(text[11:13]) * 60 + int(text[14:])) * _MINUTE_LONG  # type: ignore[no-any-return]
         return microseconds(read_instant(text, (), zone)) if text.strip() else None
 
     return read
 
 
-@attrs.frozen
-class _Row:
+def _midnight(text: str, zone: ZoneInfo) -> int | None:
+    """Return when a day of 24 hours begins; None for one on which the clock is changed, or no day."""
+    try:
+        first = read_instant(text + " 00:00", (), zone)
+    except Cell:
+        return None
+    begins, ends = microseconds(first), microseconds(first + dt.timedelta(days=1))
+    return begins if ends - begins == DAY_MINUTES * _MINUTE_LONG else None
+
+
+class _Row(NamedTuple):
     """A row that was read: everything the record needs but its id.
 
     ``values`` are volunteer, project, organization, team, day, start, clock, minutes, state, method and
-    entry time, in the order of the record's columns.
+    the instant of entry.
     """
 
     row: int
     external_id: str
     fingerprint: int
     values: tuple[Any, ...]
-    flags: tuple[str, ...]
+    flags: Sequence[str]
 
 
 def _fingerprint(values: tuple[Any, ...]) -> int:
@@ -260,7 +268,7 @@ def _read_row(reader: _Reader, row: int, cells: Sequence[str]) -> _Row:
         method,
         entered_at,
     )
-    return _Row(row, external_id or f"#{fingerprint:x}", fingerprint, values, tuple(flags))
+    return _Row(row, external_id or f"#{fingerprint:x}", fingerprint, values, flags)
 
 
 class _Load:
@@ -396,13 +404,8 @@ class _Load:
         )  # fmt: skip
 
     def _balances(self) -> None:
-        raw: Any = self.desk.connection.connection.dbapi_connection
         changes = [(posted, pending, account) for account, (posted, pending) in sorted(self.balances.items())]
-        if self.desk.connection.dialect.name == "sqlite":
-            raw.executemany(_BALANCE, changes)
-        elif changes:
-            with raw.cursor() as cursor:
-                cursor.executemany(_BALANCE.replace("?", "%s"), changes)
+        run_many(self.desk.connection, _BALANCE, changes)
 
 
 def load_records(desk: Desk, source: Source, as_of: dt.date, progress: Callable[[int], None]) -> FileReport:

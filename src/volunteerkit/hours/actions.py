@@ -7,10 +7,13 @@ move by double entry from the project's issuer account to the volunteer's honour
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
+import attrs
+
 from volunteerkit import hooks
-from volunteerkit.errors import AlreadyResolved, Finding, NotFound, Refused
+from volunteerkit.errors import AlreadyResolved, Finding, IdempotencyConflict, NotFound, Refused
 from volunteerkit.hours.model import Claim, Overlap, Recorded, checked_reason
 from volunteerkit.ledger import CONFIRM, DAY_MINUTES, RECORD, REJECT, REVERSE, honour_account, issuer_account
 from volunteerkit.ledger import whole_amount as whole
@@ -18,11 +21,14 @@ from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import (
     Execute,
+    Numbers,
     driver,
     replayed,
     request_hash,
+    run_many,
     take_numbers,
     write_event,
+    write_many,
     write_transfers,
 )
 from volunteerkit.units import day_number, day_of
@@ -68,77 +74,121 @@ def record(desk: Desk, claim: Claim, *, key: str | None = None) -> Recorded:
     With ``key`` the command is done once: the same key and claim give the first answer back, marked
     ``replayed``. Raises NotPermitted, NotFound, Refused (with findings), IdempotencyConflict.
     """
-    with storage_errors("database"):
-        return _record(desk, driver(desk.connection), claim, key)
+    done = record_many(desk, [(key, claim)])[0]
+    if isinstance(done, Recorded):
+        return done
+    raise done
 
 
-def record_many(desk: Desk, claims: list[tuple[str, Claim]]) -> list[Recorded | Refused | NotFound]:
+def record_many(
+    desk: Desk, claims: Sequence[tuple[str | None, Claim]]
+) -> list[Recorded | Refused | NotFound]:
     """Record many (key, claim) pairs in this one transaction; a refused claim stands in its place.
 
     Nothing is written for a refused claim, the others are recorded. Raises NotPermitted and
-    IdempotencyConflict for the whole list, before or after which the caller may roll back.
+    IdempotencyConflict for the whole list, of which nothing is written then.
     """
-    done: list[Recorded | Refused | NotFound] = []
     with storage_errors("database"):
-        execute = driver(desk.connection)
+        accepted = _Accepted(desk, driver(desk.connection))
+        answers: list[Recorded | Refused | NotFound] = []
         for key, claim in claims:
             try:
-                done.append(_record(desk, execute, claim, key))
+                answers.append(accepted.add(key, claim))
             except (Refused, NotFound) as refusal:
-                done.append(refusal)
-    return done
+                answers.append(refusal)
+        accepted.write()
+    return answers
 
 
-def _record(desk: Desk, execute: Execute, claim: Claim, key: str | None) -> Recorded:
-    request = request_hash(
-        claim.volunteer,
-        claim.project,
-        claim.served_on,
-        claim.claimed_minutes,
-        claim.start,
-        claim.end,
-        claim.method,
-    )
-    row = execute(_PARTIES, (claim.volunteer, claim.project)).fetchone()
-    if row is None:
-        known = execute("SELECT 1 FROM vk_volunteer WHERE number = ?", (claim.volunteer,)).fetchone()
-        kind, number = ("project", claim.project) if known else ("volunteer", claim.volunteer)
-        raise NotFound(kind=kind, id=number)
-    volunteer_id, status, project_id, organization_id, organization, team_id = row
-    desk.permit("hours.record", organization=organization, volunteer=claim.volunteer)
-    if before := replayed(execute, "hours.recorded", key, request):
-        return Recorded(before["record"], "pending", before["minutes"], replayed=True)
-    overlapping = _overlapping(execute, volunteer_id, claim)
-    findings = _findings(desk, claim, status, overlapping)
-    numbers = take_numbers(execute, 1, 1)
-    new, served_on, minutes = numbers.record_id, day_number(claim.served_on), claim.claimed_minutes
-    execute(_INSERT, (
-        new, volunteer_id, project_id, organization_id, team_id, served_on, claim.start_minute,
-        claim.clock_minutes, minutes, claim.method, microseconds(desk.now), desk.actor.id,
-    ))  # fmt: skip
-    debit, credit = issuer_account(project_id), honour_account(volunteer_id)
-    last = write_transfers(
-        execute, desk, numbers, [(new, debit, credit, minutes, RECORD, None, served_on, None)]
-    )
-    execute(_PENDING, (credit, minutes, -minutes, debit, credit))
-    if overlapping:
-        execute(_FLAG, (new,))
-    payload = {"record": new, "minutes": minutes, "served_on": served_on}
-    write_event(execute, desk, numbers, last, "hours.recorded", f"record:{new}", payload, key, request)
-    return Recorded(new, "pending", minutes, findings)
+@attrs.define
+class _Accepted:
+    """The claims of one call that were accepted: decided one after the other, written together at the end.
 
+    The head is held from the first of them, so that a later claim can name an earlier one.
+    """
 
-def _overlapping(execute: Execute, volunteer_id: int, claim: Claim) -> tuple[Overlap, ...]:
-    if claim.start is None:
-        return ()
-    day = day_number(claim.served_on)
-    start = day * DAY_MINUTES + claim.start_minute
-    end = start + claim.clock_minutes
-    return tuple(
-        Overlap(id_, project, day_of(on), minute, clock)
-        for id_, on, minute, clock, project in execute(_NEIGHBOURS, (volunteer_id, day - 1, day + 1))
-        if on * DAY_MINUTES + minute < end and start < on * DAY_MINUTES + minute + clock
-    )
+    desk: Desk
+    execute: Execute
+    held: Numbers | None = None
+    records: list[tuple[Any, ...]] = attrs.Factory(list)
+    transfers: list[tuple[Any, ...]] = attrs.Factory(list)
+    events: list[tuple[Any, ...]] = attrs.Factory(list)
+    pending: list[tuple[int, ...]] = attrs.Factory(list)
+    flags: list[tuple[int]] = attrs.Factory(list)
+    answers: dict[str | None, tuple[bytes, Recorded]] = attrs.Factory(dict)
+    clocks: dict[int, list[tuple[int, int, int, int, str]]] = attrs.Factory(dict)
+
+    def add(self, key: str | None, claim: Claim) -> Recorded:
+        """Accept a claim, or answer a replayed one; raises Refused, NotFound and what `record` raises."""
+        desk, execute = self.desk, self.execute
+        row = execute(_PARTIES, (claim.volunteer, claim.project)).fetchone()
+        if row is None:
+            known = execute("SELECT 1 FROM vk_volunteer WHERE number = ?", (claim.volunteer,)).fetchone()
+            kind, number = ("project", claim.project) if known else ("volunteer", claim.volunteer)
+            raise NotFound(kind=kind, id=number)
+        volunteer_id, status, project_id, organization_id, organization, team_id = row
+        desk.permit("hours.record", organization=organization, volunteer=claim.volunteer)
+        request = request_hash(
+            claim.volunteer, claim.project, claim.served_on, claim.claimed_minutes, claim.start, claim.end,
+            claim.method,
+        )  # fmt: skip
+        if before := self._replayed(key, request):
+            return before
+        served_on, start, clock = day_number(claim.served_on), claim.start_minute, claim.clock_minutes
+        overlapping = self._overlapping(volunteer_id, served_on, start, clock)
+        findings = _findings(desk, claim, status, overlapping)
+        if self.held is None:
+            self.held = take_numbers(execute, events=0)
+        minutes, new = claim.claimed_minutes, self.held.record_id + len(self.records) + 1
+        self.records.append((
+            new, volunteer_id, project_id, organization_id, team_id, served_on, start, clock, minutes,
+            claim.method, microseconds(desk.now), desk.actor.id,
+        ))  # fmt: skip
+        debit, credit = issuer_account(project_id), honour_account(volunteer_id)
+        self.transfers.append((new, debit, credit, minutes, RECORD, None, served_on, None))
+        payload = {"record": new, "minutes": minutes, "served_on": served_on}
+        self.events.append(("hours.recorded", f"record:{new}", payload, key, request))
+        self.pending.append((credit, minutes, -minutes, debit, credit))
+        if start >= 0:
+            self.clocks.setdefault(volunteer_id, []).append((new, served_on, start, clock, claim.project))
+        if overlapping:
+            self.flags.append((new,))
+        recorded = Recorded(new, "pending", minutes, findings)
+        if key is not None:
+            self.answers[key] = request, recorded
+        return recorded
+
+    def _replayed(self, key: str | None, request: bytes) -> Recorded | None:
+        if key in self.answers:
+            first, answer = self.answers[key]
+            if first != request:
+                raise IdempotencyConflict(key=key)
+            return Recorded(answer.record_id, "pending", answer.minutes, replayed=True)
+        if before := replayed(self.execute, "hours.recorded", key, request):
+            return Recorded(before["record"], "pending", before["minutes"], replayed=True)
+        return None
+
+    def _overlapping(self, volunteer_id: int, day: int, minute: int, clock: int) -> tuple[Overlap, ...]:
+        if minute < 0:
+            return ()
+        start = day * DAY_MINUTES + minute
+        end = start + clock
+        stored = self.execute(_NEIGHBOURS, (volunteer_id, day - 1, day + 1)).fetchall()
+        return tuple(
+            Overlap(id_, project, day_of(on), minute, clock)
+            for id_, on, minute, clock, project in [*stored, *self.clocks.get(volunteer_id, ())]
+            if on * DAY_MINUTES + minute < end and start < on * DAY_MINUTES + minute + clock
+        )
+
+    def write(self) -> None:
+        """Write everything that was accepted."""
+        if self.held is None:
+            return
+        connection = self.desk.connection
+        run_many(connection, _INSERT, self.records)
+        run_many(connection, _PENDING, self.pending)
+        run_many(connection, _FLAG, self.flags)
+        write_many(self.desk, self.held, self.transfers, self.events)
 
 
 def _findings(desk: Desk, claim: Claim, status: str, overlapping: tuple[Overlap, ...]) -> tuple[Finding, ...]:

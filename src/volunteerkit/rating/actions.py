@@ -24,7 +24,15 @@ from volunteerkit.store.schema import head
 from volunteerkit.units import day_number
 from volunteerkit.volunteers.tables import volunteer
 
-__all__ = ["CityRating", "Rated", "decide_city", "ladder_for", "rate_city", "rate_volunteer"]
+__all__ = [
+    "CityRating",
+    "Rated",
+    "credited_people",
+    "decide_city",
+    "ladder_for",
+    "rate_city",
+    "rate_volunteer",
+]
 
 _MEASURES = ("claimed_minutes", "service_days", "service_records")
 
@@ -118,7 +126,7 @@ def rate_city(
     ).all()
     if kernel is None:
         kernel = _has_numpy()
-    facts = (_by_kernel if kernel else _by_loop)(desk, book, day, people)
+    facts = credited_people(desk, book, day, people, kernel=kernel)
     facts["registered_days"] = [day_number(day) - person[2] for person in people]
     grades = _grades(ladder, facts, day, kernel) if ladder is not None else []
     return CityRating(
@@ -129,6 +137,19 @@ def rate_city(
     )  # fmt: skip
 
 
+def credited_people(
+    desk: Desk, book: Rulebook, day: dt.date, people: Sequence[Any], *, kernel: bool | None = None
+) -> dict[str, list[int]]:
+    """Return what a credit rulebook counts for ``people``: lists of one length, by the name of the measure.
+
+    ``people`` are rows (id, number, registered_on, adult_on) of the whole city in the order of their ids;
+    the names are those of `CityRating`. The caller has asked whether this is permitted.
+    """
+    if kernel is None:
+        kernel = _has_numpy()
+    return (_by_kernel if kernel else _by_loop)(desk, book, day, people)
+
+
 def _has_numpy() -> bool:
     from importlib.util import find_spec
 
@@ -137,13 +158,12 @@ def _has_numpy() -> bool:
 
 def _by_loop(desk: Desk, book: Rulebook, day: dt.date, people: Sequence[Any]) -> dict[str, list[int]]:
     version = book.version_on(day)
-    records = {}
-    for id_, rows in groupby(cluster_rows(desk.connection, day_number(day)), key=lambda row: row[0]):
-        records[id_] = [row[1:] for row in rows]
+    rows = list(cluster_rows(desk.connection, day_number(day)))
+    pairs = zip(rows, rule_records(desk, [row[1:] for row in rows]), strict=True)
+    records = {id_: [each[1] for each in some] for id_, some in groupby(pairs, key=lambda pair: pair[0][0])}
     found: dict[str, list[int]] = {name: [] for name in ("credited_minutes", *_MEASURES)}
     for id_, _, registered_on, adult_on in people:
-        mine = rule_records(desk, records[id_]) if id_ in records else []
-        credited = credit(version, mine, person_facts(registered_on, adult_on))
+        credited = credit(version, records.get(id_, []), person_facts(registered_on, adult_on))
         for name, column in found.items():
             column.append(getattr(credited, name))
     return found

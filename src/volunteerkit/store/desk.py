@@ -49,10 +49,11 @@ class Desk:
     rulebooks: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
     functions: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
     cipher: Cipher | None = None
+    today: dt.date = attrs.field(init=False, repr=False)
+    """The day that ``now`` is in the city's zone."""
 
-    @property
-    def today(self) -> dt.date:
-        """The day that ``now`` is in the city's zone."""
+    @today.default
+    def _today(self) -> dt.date:
         return self.now.astimezone(self.zone).date()
 
     def permit(self, action: str, *, organization: str | None = None, volunteer: str | None = None) -> None:
