@@ -19,8 +19,8 @@ import sqlalchemy as sa
 from volunteerkit import exchange, store
 from volunteerkit import plugins as loading
 from volunteerkit.access import Actor
-from volunteerkit.clock import Clock, system_clock, zone_named
-from volunteerkit.errors import PluginConflict, RetryableConflict, VolunteerkitError
+from volunteerkit.clock import Clock, aware, system_clock, zone_named
+from volunteerkit.errors import InvalidValue, PluginConflict, RetryableConflict, VolunteerkitError
 from volunteerkit.events import Event
 from volunteerkit.plugins import Bound, Plugin
 from volunteerkit.rating.tables import decision as _decision
@@ -84,11 +84,24 @@ class Kit:
                    MappingProxyType(functions), bound)  # fmt: skip
 
     def desk(self, connection: sa.Connection, actor: Actor, *, now: dt.datetime | None = None) -> Desk:
-        """Return a desk on the portal's own open transaction; nothing is committed here."""
+        """Return a desk on the portal's own open transaction; nothing is committed here.
+
+        A connection without one begins it. ``now`` is an aware instant (default: the kit's clock). Raises
+        InvalidValue for what is no connection, actor or instant, IntegrityProblem for an engine that would
+        break a promise, SchemaMismatch and StorageUnavailable for a database not made by `migrate`.
+        """
+        for name, value, wanted in (("connection", connection, sa.Connection), ("actor", actor, Actor)):
+            if not isinstance(value, wanted):
+                raise InvalidValue(name=name, value=type(value).__name__, allowed=wanted.__name__)
+        with storage_errors(place_of(connection.engine.url)):
+            if not connection.in_transaction():
+                connection.begin()
+            self_check(connection)
+            store.check_schema(connection)
         return Desk(
             connection,
             actor,
-            now or self.clock(),
+            aware("now", self.clock() if now is None else now),
             self.zone,
             self.hooks,
             self.rulebooks,
@@ -106,8 +119,6 @@ class Kit:
         with storage_errors(place_of(engine.url)), engine.connect() as connection:
             checked = reading(connection) if read_only else connection
             with checked.begin() as transaction:
-                self_check(checked)
-                store.check_schema(checked)
                 yield self.desk(checked, actor)
                 if read_only:
                     transaction.rollback()

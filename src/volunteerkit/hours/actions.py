@@ -10,8 +10,8 @@ import datetime as dt
 from typing import Any
 
 from volunteerkit import hooks
-from volunteerkit.errors import AlreadyResolved, Finding, NotFound, Refused
-from volunteerkit.hours.model import Claim, Overlap, Recorded, checked_reason
+from volunteerkit.errors import AlreadyResolved, Finding, InvalidValue, NotFound, Refused
+from volunteerkit.hours.model import Claim, Overlap, Recorded
 from volunteerkit.ledger import CONFIRM, DAY_MINUTES, RECORD, REJECT, REVERSE, honour_account, issuer_account
 from volunteerkit.ledger import whole_amount as whole
 from volunteerkit.store.desk import Desk, microseconds
@@ -25,7 +25,7 @@ from volunteerkit.store.posting import (
     write_event,
     write_transfers,
 )
-from volunteerkit.units import day_number, day_of
+from volunteerkit.units import day_number, day_of, plain_day, plain_text
 
 __all__ = ["confirm", "record", "record_many", "reject", "reverse"]
 
@@ -56,6 +56,9 @@ _RECORD = (
     "JOIN vk_organization o ON o.id = r.organization_id JOIN vk_volunteer v ON v.id = r.volunteer_id WHERE r.id = ?"
 )
 _LAST = "SELECT seq, code, minutes, actor_id, recorded_at FROM vk_transfer WHERE record_id = ? ORDER BY seq DESC LIMIT 1"
+
+
+_REASON = 500
 
 
 def __dir__() -> list[str]:
@@ -155,7 +158,12 @@ def _findings(desk: Desk, claim: Claim, status: str, overlapping: tuple[Overlap,
 
 
 def _of_record(desk: Desk, execute: Execute, record_id: int, action: str) -> tuple[Any, ...]:
-    row: tuple[Any, ...] | None = execute(_RECORD, (record_id,)).fetchone()
+    # The ledger's hash is made of the id as it is printed: 1.0, True or "01" must not stand for record 1.
+    if type(record_id) is not int:
+        raise InvalidValue(name="record_id", value=type(record_id).__name__, allowed="a whole number (int)")
+    row: tuple[Any, ...] | None = None
+    if 0 < record_id < 2**63:
+        row = execute(_RECORD, (record_id,)).fetchone()
     if row is None:
         raise NotFound(kind="record", id=record_id)
     # A foreign id behaves as an unknown one: the grant is checked with the record's own organization.
@@ -178,7 +186,7 @@ def confirm(desk: Desk, record_id: int, *, minutes: int | None = None, reason: s
     NotPermitted, AlreadyResolved (naming who, when and how), Refused, IdempotencyConflict, InvalidValue.
     """
     if reason is not None:
-        checked_reason(reason)
+        plain_text("reason", reason, _REASON)
     with storage_errors("database"):
         return _resolve(desk, record_id, CONFIRM, "hours.confirmed", "confirmed", minutes, reason, key)
 
@@ -188,7 +196,7 @@ def reject(desk: Desk, record_id: int, *, reason: str, key: str | None = None) -
 
     Raises what `confirm` raises.
     """
-    checked_reason(reason)
+    plain_text("reason", reason, _REASON)
     with storage_errors("database"):
         return _resolve(desk, record_id, REJECT, "hours.rejected", "rejected", None, reason, key)
 
@@ -208,7 +216,7 @@ def _resolve(desk: Desk, record_id: int, code: str, type: str, state: str, minut
             Finding("more_than_claimed", {"record": record_id, "claimed": claimed, "minutes": settled})
         )
     if settled < claimed:
-        checked_reason(reason or "")
+        plain_text("reason", reason or "", _REASON)
     last_transfer = execute(_LAST, (record_id,)).fetchone()
     if now_state != "pending" or last_transfer is None:
         raise _resolved_before(record_id, now_state, last_transfer)
@@ -244,12 +252,12 @@ def reverse(desk: Desk, record_id: int, *, reason: str, effective_on: dt.date | 
     back). Nothing is edited: the statement of any earlier moment stays as it was. Raises what `confirm`
     raises, and Refused when there is nothing to reverse.
     """
-    checked_reason(reason)
+    plain_text("reason", reason, _REASON)
     with storage_errors("database"):
         execute = driver(desk.connection)
         row = _of_record(desk, execute, record_id, "hours.reverse")
         _, state, _, _, _, recorded_by, project_id, volunteer_id, _, volunteer = row
-        day = day_number(effective_on or desk.today)
+        day = day_number(desk.today if effective_on is None else plain_day("effective_on", effective_on))
         request = request_hash(record_id, reason, effective_on)
         if before := replayed(execute, "hours.reversed", key, request):
             return Recorded(record_id, before["state"], before["minutes"], replayed=True)

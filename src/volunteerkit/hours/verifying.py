@@ -13,6 +13,7 @@ import attrs
 import sqlalchemy as sa
 
 from volunteerkit.ledger import GENESIS, chained
+from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import Execute, driver, event_hash
 from volunteerkit.store.schema import head
 
@@ -108,6 +109,7 @@ def _rows(execute: Execute, query: str) -> Iterator[tuple[Any, ...]]:
         last = some[-1][0]
 
 
+@storage_errors("database")
 def verify_store(connection: sa.Connection, progress: Callable[[int], None] = lambda _: None) -> Verification:
     """Check the transfers' chain, the events' chain, every balance and every record; read-only.
 

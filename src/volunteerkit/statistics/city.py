@@ -13,7 +13,8 @@ from volunteerkit.hours.reading import cluster_rows
 from volunteerkit.organizations.tables import organization
 from volunteerkit.rules import CreditLine, Record, credit
 from volunteerkit.store.desk import Desk
-from volunteerkit.units import day_number, day_of
+from volunteerkit.store.engine import storage_errors
+from volunteerkit.units import day_number, day_of, plain_day
 from volunteerkit.volunteers.tables import volunteer
 
 __all__ = ["CityFigures", "city_figures"]
@@ -40,6 +41,7 @@ class CityFigures:
     differences: tuple[tuple[str, int], ...]
 
 
+@storage_errors("database")
 def city_figures(desk: Desk, *, rulebook: str = "union", as_of: dt.date | None = None) -> CityFigures:
     """Count the whole city, record by record, under a credit rulebook; raises NotPermitted, InvalidValue.
 
@@ -47,7 +49,7 @@ def city_figures(desk: Desk, *, rulebook: str = "union", as_of: dt.date | None =
     equal those of `rating.rate_city`.
     """
     desk.permit("statistics.read")
-    day = as_of or desk.today
+    day = desk.today if as_of is None else plain_day("as_of", as_of)
     version = credit_rulebook(desk, rulebook).version_on(day)
     names = {
         row[0]: row[1] for row in desk.connection.execute(sa.select(organization.c.id, organization.c.name))

@@ -19,6 +19,7 @@ from volunteerkit.errors import IdempotencyConflict, IntegrityProblem
 from volunteerkit.events import EVENT_TYPES
 from volunteerkit.ledger import chained
 from volunteerkit.store.desk import Desk, microseconds
+from volunteerkit.units import plain_text
 
 __all__ = [
     "TRANSFER_INSERT",
@@ -121,10 +122,12 @@ def request_hash(*fields: object) -> bytes:
 def replayed(execute: Execute, type: str, key: str | None, request: bytes) -> dict[str, Any] | None:
     """Return the answer given before under ``key``, None if there is none.
 
-    Raises IdempotencyConflict when the key was used with another payload. Keys never expire.
+    Raises IdempotencyConflict when the key was used with another payload, InvalidValue for a key that is
+    not a text of 1 to 200 printable characters. Keys never expire.
     """
     if key is None:
         return None
+    plain_text("key", key)
     row = execute(_REPLAY, (type, key)).fetchone()
     if row is None:
         return None
