@@ -116,10 +116,17 @@ class Kit:
         With ``read_only`` no writer is waited for and nothing is committed. Driver errors come out as
         StorageError and its kin.
         """
+        with self._transaction(engine, read_only=read_only) as connection:
+            yield self.desk(connection, actor)
+
+    @contextmanager
+    def _transaction(self, engine: sa.Engine, *, read_only: bool = False) -> Iterator[sa.Connection]:
         with storage_errors(place_of(engine.url)), engine.connect() as connection:
             checked = reading(connection) if read_only else connection
             with checked.begin() as transaction:
-                yield self.desk(checked, actor)
+                self_check(checked)
+                store.check_schema(checked)
+                yield checked
                 if read_only:
                     transaction.rollback()
 
@@ -128,7 +135,8 @@ class Kit:
 
         ``work`` may be called several times and must not act outside the desk. With ``key`` it is done
         once for ever: later calls return the first answer, which then must be JSON (numbers, texts, lists,
-        dicts). Raises RetryableConflict after 10 tries or 30 seconds.
+        dicts), else InvalidValue is raised and nothing kept. Raises RetryableConflict after 10 tries or 30
+        seconds.
         """
         deadline = time.monotonic() + _DEADLINE_SECONDS
         for attempt in range(_TRIES):
@@ -150,6 +158,11 @@ class Kit:
             answer: T = before["answer"]
             return answer
         answer = work(desk)
+        try:
+            text = json.dumps(answer, allow_nan=False)
+        except (TypeError, ValueError, RecursionError):
+            allowed = "JSON: numbers, texts, lists, dicts, None"
+            raise InvalidValue(name="answer", value=type(answer).__name__, allowed=allowed) from None
         numbers = take_numbers(execute)
         write_event(
             execute,
@@ -162,7 +175,7 @@ class Kit:
             key,
             request,
         )
-        return json.loads(json.dumps(answer))  # type: ignore[no-any-return]
+        return json.loads(text)  # type: ignore[no-any-return]
 
     def migrate(self, engine: sa.Engine) -> None:
         """Create the tables in an empty database, or bring an older one up to date; otherwise do nothing.
@@ -177,17 +190,23 @@ class Kit:
         """Hand events to the react hooks, at least once and in order; return how many were delivered.
 
         Call it from a job of the portal's own, for example every minute. A plugin that raises waits with
-        that event until the next call; the others go on.
+        that event until the next call; the others go on. No transaction is open while a plugin reacts, so
+        it may take its time and use the database itself.
         """
         delivered = 0
         for plugin, react in self.hooks.get("vk_react", ()):
-            with storage_errors(place_of(engine.url)), engine.begin() as connection:
-                for event in store.undelivered(connection, plugin, limit):
-                    if not _reacted(react, event):
-                        store.note_failure(connection, plugin)
+            with self._transaction(engine, read_only=True) as connection:
+                events = store.undelivered(connection, plugin, limit)
+            done, failed = 0, False
+            try:
+                for event in events:
+                    if failed := not _reacted(react, event):
                         break
-                    store.note_delivery(connection, plugin, event.seq)
-                    delivered += 1
+                    done, delivered = event.seq, delivered + 1
+            finally:
+                if done or failed:
+                    with self._transaction(engine) as connection:
+                        store.note_delivery(connection, plugin, done, failed)
         return delivered
 
     def import_directory(

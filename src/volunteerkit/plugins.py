@@ -106,7 +106,7 @@ def bind(plugins: Iterable[Plugin]) -> Bound:
     """Check every plugin and return its implementations by hook.
 
     Raises PluginError for a misspelt hook (with the nearest name), a missing `hookimpl`, a wrong argument,
-    a wrapper or a wish to be first or last; PluginConflict for two plugins of one name.
+    a wrapper or a wish to be first or last, and one without any hook; PluginConflict for two plugins of one name.
     """
     manager = pluggy.PluginManager("volunteerkit")
     manager.add_hookspecs(hooks)
@@ -115,7 +115,8 @@ def bind(plugins: Iterable[Plugin]) -> Bound:
         if plugin.name in named:
             raise PluginConflict(what=plugin.name, first=named[plugin.name].origin, second=plugin.origin)
         named[plugin.name] = plugin
-        _check_names(plugin)
+        if not _implements_one(plugin):
+            raise PluginError("plugin_empty", plugin=plugin.name)
         try:
             manager.register(plugin.body, name=plugin.name)
         except pluggy.PluginValidationError as error:
@@ -146,8 +147,12 @@ def _only_named(function: Callable[..., Any], names: Iterable[str]) -> Callable[
     return lambda **values: function(**{name: values[name] for name in wanted})
 
 
-def _check_names(plugin: Plugin) -> None:
-    """Pluggy takes a misspelt hook in silence; a city would only notice when its rule is not applied."""
+def _implements_one(plugin: Plugin) -> bool:
+    """Tell whether there is a hook at all; raise PluginError for one that is misspelt or not marked.
+
+    Pluggy takes all of that in silence; a city would only notice when its rule is not applied.
+    """
+    found = False
     for name, member in inspect.getmembers(plugin.body, callable):
         marked = getattr(member, "volunteerkit_impl", None) is not None
         if marked and name not in hooks.KINDS:
@@ -155,6 +160,8 @@ def _check_names(plugin: Plugin) -> None:
                               known=", ".join(hooks.KINDS), guess=nearest(name, hooks.KINDS))  # fmt: skip
         if not marked and name.startswith("vk_") and not isinstance(member, ModuleType):
             raise PluginError("plugin_mark_missing", plugin=plugin.name, hook=name)
+        found |= marked
+    return found
 
 
 def contributed(bound: Bound, hook: str) -> list[tuple[str, Any]]:

@@ -152,7 +152,7 @@ def _findings(desk: Desk, claim: Claim, status: str, overlapping: tuple[Overlap,
         Finding("overlap_warning", {"record": other.record_id}, "warn") for other in overlapping
     )
     findings += hooks.review_hours(desk, claim, overlapping)
-    if any(finding.severity == "block" for finding in findings):
+    if any(finding.severity != "warn" for finding in findings):  # a misspelt one refuses
         raise Refused(*findings)
     return findings
 

@@ -77,12 +77,16 @@ def catalogue() -> Mapping[str, Mapping[str, str]]:
 def text(code: str, /, in_: str | None = None, **values: object) -> str:
     """Return the text of ``code`` with ``values`` filled in, in language ``in_`` or the one in force.
 
-    An unknown code is shown as it is, with its values: a missing text must never hide an error.
+    An unknown code, or one whose text asks for other values, is shown as it is, with its values: a missing
+    text must never hide an error.
 
     >>> text("storage_full", in_="en")
     'The disk is full; nothing was written. Make room and run it again.'
     """
     template = catalogue().get(code, {}).get(in_ or language())
-    if template is None:
-        return code + "".join(f" {name}={value}" for name, value in values.items())
-    return template.format(**values)
+    try:
+        if template is not None:
+            return template.format(**values)
+    except (LookupError, ValueError, TypeError, AttributeError):
+        pass  # a plugin's finding may lack a value that the text asks for
+    return code + "".join(f" {name}={value}" for name, value in values.items())

@@ -84,4 +84,5 @@ def register(
 
 def _number(desk: Desk, organization: str) -> str:
     serial = desk.connection.execute(sa.select(head.c.event_seq)).scalar_one() + 1
-    return hooks.choose_volunteer_number(desk, organization, serial) or f"V{serial:07d}"
+    chosen = hooks.choose_volunteer_number(desk, organization, serial)
+    return f"V{serial:07d}" if chosen is None else chosen
