@@ -12,6 +12,7 @@ from typing import Any
 from volunteerkit import hooks
 from volunteerkit.errors import AlreadyResolved, Finding, InvalidValue, NotFound, Refused
 from volunteerkit.hours.model import Claim, Overlap, Recorded
+from volunteerkit.hours.tables import FIXED
 from volunteerkit.ledger import CONFIRM, DAY_MINUTES, RECORD, REJECT, REVERSE, honour_account, issuer_account
 from volunteerkit.ledger import whole_amount as whole
 from volunteerkit.store.desk import Desk, microseconds
@@ -40,9 +41,8 @@ _NEIGHBOURS = (
     "AND r.start_minute >= 0 AND r.state IN ('pending', 'confirmed')"
 )
 _INSERT = (
-    "INSERT INTO vk_service_record (id, volunteer_id, project_id, organization_id, team_id, served_on, "
-    "start_minute, clock_minutes, claimed_minutes, confirmed_minutes, state, method, entered_at, recorded_by) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 'pending', ?, ?, ?)"
+    f"INSERT INTO vk_service_record (id, confirmed_minutes, state, {', '.join(FIXED)}) "
+    f"VALUES (?, 0, 'pending', {', '.join('?' * len(FIXED))})"
 )
 _FLAG = "INSERT INTO vk_flag (record_id, kind) VALUES (?, 'overlap_same_volunteer')"
 _PENDING = "UPDATE vk_account SET pending_minutes = pending_minutes + CASE id WHEN ? THEN ? ELSE ? END WHERE id IN (?, ?)"
@@ -113,14 +113,14 @@ def _record(desk: Desk, execute: Execute, claim: Claim, key: str | None) -> Reco
     findings = _findings(desk, claim, status, overlapping)
     numbers = take_numbers(execute, 1, 1)
     new, served_on, minutes = numbers.record_id, day_number(claim.served_on), claim.claimed_minutes
-    execute(_INSERT, (
-        new, volunteer_id, project_id, organization_id, team_id, served_on, claim.start_minute,
-        claim.clock_minutes, minutes, claim.method, microseconds(desk.now), desk.actor.id,
-    ))  # fmt: skip
+    fixed = (
+        None, None, volunteer_id, project_id, organization_id, team_id, served_on, claim.start_minute,
+        claim.clock_minutes, minutes, claim.method, microseconds(desk.now), desk.actor.id, None, None,
+    )  # fmt: skip
+    execute(_INSERT, (new, *fixed))
     debit, credit = issuer_account(project_id), honour_account(volunteer_id)
-    last = write_transfers(
-        execute, desk, numbers, [(new, debit, credit, minutes, RECORD, None, served_on, None)]
-    )
+    entry = (new, debit, credit, minutes, RECORD, None, served_on, None)
+    last = write_transfers(execute, desk, numbers, [entry], fixed)
     execute(_PENDING, (credit, minutes, -minutes, debit, credit))
     if overlapping:
         execute(_FLAG, (new,))

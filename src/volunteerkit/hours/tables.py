@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import sqlalchemy as sa
 
 from volunteerkit.store.schema import append_only, id_column, integer, table
 
-__all__ = ["flag", "service_record", "transfer"]
+__all__ = ["FIXED", "flag", "service_record", "transfer"]
 
 service_record = table(
     "service_record",
@@ -37,6 +39,13 @@ service_record = table(
     ),
 )
 """One claim and where it stands. ``start_minute`` is the minute of the day, -1 when no clock was kept."""
+
+FIXED: Final = tuple(
+    column.name
+    for column in service_record.columns
+    if column.name not in ("id", "confirmed_minutes", "state")
+)
+"""What of a record never changes; the hash of the record's first transfer covers it, in this order."""
 
 sa.Index("uq_vk_record_external", service_record.c.source, service_record.c.external_id, unique=True)
 # Covers everything the whole city is rated from, in the order it is read.

@@ -137,11 +137,18 @@ def replayed(execute: Execute, type: str, key: str | None, request: bytes) -> di
     return answer
 
 
-def write_transfers(execute: Execute, desk: Desk, numbers: Numbers, rows: Sequence[tuple[Any, ...]]) -> bytes:
+def write_transfers(
+    execute: Execute,
+    desk: Desk,
+    numbers: Numbers,
+    rows: Sequence[tuple[Any, ...]],
+    fixed: Sequence[Any] = (),
+) -> bytes:
     """Write transfers and return the last one's hash.
 
     A row is (record id, debit id, credit id, minutes, code, refers to, effective on, reason); there must
-    be as many as were taken with `take_numbers`.
+    be as many as were taken with `take_numbers`. ``fixed`` is what never changes of a new record; its
+    transfer's hash covers it too.
     """
     last, seq, at = numbers.transfer_hash, numbers.transfer_seq - len(rows), microseconds(desk.now)
     for record_id, debit, credit, minutes, code, refers_to, effective_on, reason in rows:
@@ -159,7 +166,7 @@ def write_transfers(execute: Execute, desk: Desk, numbers: Numbers, rows: Sequen
             desk.actor.id,
             reason,
         )
-        last = chained(last, *fields)
+        last = chained(last, *fields, *fixed)
         execute(TRANSFER_INSERT, (*fields, last))
     return last
 
