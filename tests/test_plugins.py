@@ -17,10 +17,12 @@ from volunteerkit import (
     Finding,
     KeyCipher,
     Kit,
+    RuleFunction,
     hookimpl,
     hours,
     organizations,
     projects,
+    rating,
     volunteers,
 )
 from volunteerkit.errors import InvalidValue, PluginConflict, PluginError, Refused
@@ -248,4 +250,74 @@ def test_failures_are_counted_and_what_was_delivered_never_goes_back(database_ur
     with engine.begin() as connection:
         note_delivery(connection, "city", 1, False)
     assert (seen, noted()) == ([1, 2, 2, 3], (2, 0))
+    engine.dispose()
+
+
+ZEROES = "p.f(service_days)"
+
+
+@pytest.mark.parametrize(
+    ("one", "many", "gives", "when"),
+    [
+        (lambda days: 1 // days, None, "int", f"{ZEROES} >= 1"),
+        (lambda days: "yes", None, "bool", ZEROES),
+        (lambda days: None, None, "bool", ZEROES),
+        (lambda days: 1.5, None, "int", f"{ZEROES} >= 1"),
+        (lambda days: 2**70, None, "int", f"{ZEROES} >= 1"),
+        (lambda days: True, None, "int", f"{ZEROES} >= 1"),
+        (lambda days: days >= 0, lambda days: days[:0] >= 0, "bool", ZEROES),
+        (lambda days: days >= 0, lambda days: days, "bool", ZEROES),
+        (lambda days: days >= 0, lambda days: True, "bool", ZEROES),
+        (lambda days: days >= 0, lambda days: days.nothing, "bool", ZEROES),
+    ],
+)
+def test_a_rule_function_that_fails_or_lies_is_named(
+    tmp_path: Path, one: Any, many: Any, gives: Any, when: str
+) -> None:
+    book = tmp_path / "star.toml"
+    book.write_text(
+        f'id = "x"\ndecides = "star"\n[[version]]\neffective_from = 2020-01-01\ncitation = "c"\n'
+        f'step = [{{ award = 1, when = "{when}" }}]\n',
+        "utf-8",
+    )
+
+    @hookimpl
+    def vk_functions() -> Any:
+        yield RuleFunction("p.f", one=one, many=many, gives=gives)
+
+    kit = Kit.load(plugin("p", vk_functions=vk_functions), book, cipher=KeyCipher(bytes(32)))
+    engine = city(kit)
+    with kit.open(engine, CLERK) as desk:
+        if many is None:
+            for call in (
+                lambda: rating.rate_volunteer(desk, "V1"),
+                lambda: rating.rate_city(desk, kernel=False),
+            ):
+                with pytest.raises(PluginError) as told:
+                    call()
+                assert (told.value.values["plugin"], told.value.values["hook"]) == ("p", "p.f")
+        else:
+            assert rating.rate_volunteer(desk, "V1").assessment.grade == 1
+        with pytest.raises(PluginError):
+            rating.rate_city(desk, kernel=True)
+    engine.dispose()
+
+
+def test_a_rule_function_that_keeps_its_word_runs_on_every_way(tmp_path: Path) -> None:
+    book = tmp_path / "star.toml"
+    book.write_text(
+        'id = "x"\ndecides = "star"\n[[version]]\neffective_from = 2020-01-01\ncitation = "c"\n'
+        'step = [{ award = 1, when = "p.f(service_days, 3) >= 3" }]\n',
+        "utf-8",
+    )
+
+    @hookimpl
+    def vk_functions() -> Any:
+        yield RuleFunction("p.f", one=lambda a, b: a + b, many=lambda a, b: a + b, gives="int")
+
+    kit = Kit.load(plugin("p", vk_functions=vk_functions), book, cipher=KeyCipher(bytes(32)))
+    engine = city(kit)
+    with kit.open(engine, CLERK) as desk:
+        assert rating.rate_volunteer(desk, "V1").assessment.grade == 1
+        assert [rating.rate_city(desk, kernel=kernel).grades for kernel in (True, False)] == [[1], [1]]
     engine.dispose()

@@ -77,7 +77,9 @@ class Kit:
         """
         found = tuple(sorted((loading.find(each) for each in plugins), key=lambda plugin: plugin.name))
         bound = loading.bind(found)
-        functions = _unique(loading.contributed(bound, "vk_functions"), RuleFunction, {}, "rule function")
+        given = [(plugin, loading.guarded(plugin, value) if isinstance(value, RuleFunction) else value)
+                 for plugin, value in loading.contributed(bound, "vk_functions")]  # fmt: skip
+        functions = _unique(given, RuleFunction, {}, "rule function")
         facts = _unique(loading.contributed(bound, "vk_facts"), Fact, dict(FACTS), "fact")
         books = _rulebooks(loading.contributed(bound, "vk_rulebooks"), functions, facts)
         return cls(found, zone_named(zone), clock, cipher, MappingProxyType(books),

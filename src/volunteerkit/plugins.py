@@ -7,6 +7,7 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,8 +17,9 @@ import pluggy
 
 from volunteerkit import hooks
 from volunteerkit.errors import PluginConflict, PluginError, VolunteerkitError, nearest
+from volunteerkit.rules.expression import LARGEST, RuleFunction
 
-__all__ = ["Bound", "Plugin", "bind", "contributed", "find", "installed", "wrong_value"]
+__all__ = ["Bound", "Plugin", "bind", "contributed", "find", "guarded", "installed", "wrong_value"]
 
 _GROUP = "volunteerkit"
 
@@ -176,6 +178,38 @@ def contributed(bound: Bound, hook: str) -> list[tuple[str, Any]]:
         except Exception as error:
             raise PluginError(plugin=plugin, hook=hook, problem=f"{type(error).__name__}: {error}") from error
     return values
+
+
+def guarded(plugin: str, function: RuleFunction) -> RuleFunction:
+    """Return ``function`` so that a failure or an answer of another type than it ``gives`` names the plugin."""
+
+    def guard(call: Callable[..., Any], fits: Callable[[Any, tuple[Any, ...]], bool]) -> Callable[..., Any]:
+        @wraps(call)
+        def run(*arguments: Any) -> Any:
+            try:
+                answer = call(*arguments)
+            except Exception as error:
+                raise PluginError(plugin=plugin, hook=function.name, problem=type(error).__name__) from error
+            if not fits(answer, arguments):
+                raise PluginError(plugin=plugin, hook=function.name, problem=type(answer).__name__)
+            return answer
+
+        return run
+
+    kind = bool if function.gives == "bool" else int
+
+    def one_fits(answer: Any, arguments: tuple[Any, ...]) -> bool:
+        if not all(isinstance(argument, int) for argument in arguments):
+            return True  # a database's columns, whose answer is one too
+        return type(answer) is kind and abs(answer) <= LARGEST
+
+    def many_fits(answer: Any, columns: tuple[Any, ...]) -> bool:
+        length = max((getattr(column, "size", 1) for column in columns), default=1)
+        dtype = getattr(answer, "dtype", None)
+        return dtype is not None and dtype.kind in ("b" if kind is bool else "iu") and answer.size == length
+
+    many = None if function.many is None else guard(function.many, many_fits)
+    return attrs.evolve(function, one=guard(function.one, one_fits), many=many)
 
 
 def wrong_value(plugin: str, what: str, value: object) -> PluginError:
