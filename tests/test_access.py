@@ -59,6 +59,47 @@ def test_own_and_organization_reach_no_further(action: str) -> None:
             authorize(actor, action, DAY)
 
 
+@pytest.mark.parametrize("action", sorted(matrix()))
+def test_a_grant_without_an_organization_and_an_actor_who_is_nobody_reach_nothing(action: str) -> None:
+    for actor in (Actor("p1", (Grant("volunteer"),)), Actor("a1", (Grant("organization_admin"),))):
+        for place in ({}, {"organization": "O1"}, {"volunteer": "V1"}):
+            with pytest.raises(NotPermitted):
+                authorize(actor, action, DAY, **place)
+
+
 def test_an_actors_id_is_printable() -> None:
     with pytest.raises(InvalidValue):
         Actor("clerk\n7")
+
+
+# v: own person, o: own organization, c, a, s: the whole city for the centre, auditors and the system
+MATRIX = {
+    "hours.confirm": "oc",
+    "hours.export": "c",
+    "hours.record": "vocs",
+    "hours.reject": "oc",
+    "hours.reverse": "oc",
+    "hours.statement": "voca",
+    "import.load": "cs",
+    "organization.register": "c",
+    "project.register": "oc",
+    "rating.assess": "voca",
+    "rating.decide": "cs",
+    "statistics.read": "ca",
+    "store.rebuild": "cs",
+    "store.verify": "cas",
+    "volunteer.register": "oc",
+}
+ROLES = {
+    "v": ("volunteer", "own"),
+    "o": ("organization_admin", "organization"),
+    "c": ("centre", "city"),
+    "a": ("auditor", "city"),
+    "s": ("system", "city"),
+}
+
+
+def test_the_matrix_is_written_twice_so_that_a_change_is_meant() -> None:
+    assert {
+        action: dict(ROLES[letter] for letter in letters) for action, letters in MATRIX.items()
+    } == matrix()

@@ -9,16 +9,13 @@ from __future__ import annotations
 import datetime as dt
 from functools import cache
 from importlib.resources import files
-from typing import Final
 
 import attrs
 
 from volunteerkit.errors import InvalidValue, NotPermitted
-from volunteerkit.messages import phrase
+from volunteerkit.units import plain_day, plain_text
 
 __all__ = ["Actor", "Grant", "authorize", "matrix"]
-
-_CONTROL: Final = frozenset(map(chr, range(32))) | {"\x7f"}
 
 
 def __dir__() -> list[str]:
@@ -36,6 +33,11 @@ def matrix() -> dict[str, dict[str, str]]:
     }
 
 
+def _open_day(_: object, attribute: attrs.Attribute[dt.date | None], value: dt.date | None) -> None:
+    if value is not None:
+        plain_day(attribute.name, value)
+
+
 @attrs.frozen
 class Grant:
     """A role, where it holds and when.
@@ -46,8 +48,8 @@ class Grant:
 
     role: str
     organization: str | None = None
-    since: dt.date | None = None
-    until: dt.date | None = None
+    since: dt.date | None = attrs.field(default=None, validator=_open_day)
+    until: dt.date | None = attrs.field(default=None, validator=_open_day)
 
     def holds_on(self, day: dt.date) -> bool:
         """Tell whether the grant is in force on ``day``."""
@@ -55,8 +57,12 @@ class Grant:
 
 
 def _opaque(_: object, attribute: attrs.Attribute[str], value: str) -> None:
-    if not value or len(value) > 100 or _CONTROL & set(value):
-        raise InvalidValue(name=attribute.name, value=value[:20], allowed=phrase("allowed_text", most=100))
+    plain_text(attribute.name, value, 100)
+
+
+def _all_grants(_: object, attribute: attrs.Attribute[tuple[Grant, ...]], value: tuple[Grant, ...]) -> None:
+    if type(value) is not tuple or not all(isinstance(grant, Grant) for grant in value):
+        raise InvalidValue(name=attribute.name, value=type(value).__name__, allowed="a tuple of Grant")
 
 
 @attrs.frozen
@@ -68,7 +74,7 @@ class Actor:
     """
 
     id: str = attrs.field(validator=_opaque)
-    grants: tuple[Grant, ...] = ()
+    grants: tuple[Grant, ...] = attrs.field(default=(), validator=_all_grants)
     volunteer: str | None = None
 
     @classmethod

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from volunteerkit.errors import InvalidValue
 from volunteerkit.messages import phrase
 
-__all__ = ["Clock", "fixed_clock", "new_id", "system_clock", "zone_named"]
+__all__ = ["Clock", "aware", "fixed_clock", "new_id", "system_clock", "zone_named"]
 
 Clock = Callable[[], dt.datetime]
 """A function without arguments that returns an aware instant."""
@@ -33,9 +33,20 @@ def fixed_clock(instant: dt.datetime) -> Clock:
     >>> fixed_clock(dt.datetime(2026, 11, 23, tzinfo=dt.UTC))().isoformat()
     '2026-11-23T00:00:00+00:00'
     """
-    if instant.tzinfo is None:
-        raise InvalidValue(name="instant", value=instant.isoformat(), allowed=phrase("allowed_aware"))
+    aware("instant", instant)
     return lambda: instant
+
+
+def aware(name: str, instant: dt.datetime) -> dt.datetime:
+    """Return ``instant`` if it is an aware date-time; raises InvalidValue for a naive one and for others.
+
+    >>> aware("now", dt.datetime(2026, 11, 23, tzinfo=dt.UTC)).year
+    2026
+    """
+    if not isinstance(instant, dt.datetime) or instant.utcoffset() is None:
+        shown = "naive" if isinstance(instant, dt.datetime) else type(instant).__name__
+        raise InvalidValue(name=name, value=shown, allowed=phrase("allowed_aware"))
+    return instant
 
 
 @cache

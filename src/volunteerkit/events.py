@@ -23,6 +23,7 @@ EVENT_TYPES: Final = {
     "organization.registered": "an organization was registered",
     "project.registered": "a project was registered",
     "rating.decided": "grades were decided for volunteers",
+    "store.rebuilt": "balances were computed anew from the transfers",
     "unit.run": "a portal's unit of work was done once under its key",
 }
 """Every type of event with its meaning; an unknown type is refused when it is written."""

@@ -19,8 +19,8 @@ import sqlalchemy as sa
 from volunteerkit import exchange, store
 from volunteerkit import plugins as loading
 from volunteerkit.access import Actor
-from volunteerkit.clock import Clock, system_clock, zone_named
-from volunteerkit.errors import PluginConflict, RetryableConflict, VolunteerkitError
+from volunteerkit.clock import Clock, aware, system_clock, zone_named
+from volunteerkit.errors import InvalidValue, PluginConflict, RetryableConflict, VolunteerkitError
 from volunteerkit.events import Event
 from volunteerkit.plugins import Bound, Plugin
 from volunteerkit.rating.tables import decision as _decision
@@ -77,18 +77,33 @@ class Kit:
         """
         found = tuple(sorted((loading.find(each) for each in plugins), key=lambda plugin: plugin.name))
         bound = loading.bind(found)
-        functions = _unique(loading.contributed(bound, "vk_functions"), RuleFunction, {}, "rule function")
+        given = [(plugin, loading.guarded(plugin, value) if isinstance(value, RuleFunction) else value)
+                 for plugin, value in loading.contributed(bound, "vk_functions")]  # fmt: skip
+        functions = _unique(given, RuleFunction, {}, "rule function")
         facts = _unique(loading.contributed(bound, "vk_facts"), Fact, dict(FACTS), "fact")
         books = _rulebooks(loading.contributed(bound, "vk_rulebooks"), functions, facts)
         return cls(found, zone_named(zone), clock, cipher, MappingProxyType(books),
                    MappingProxyType(functions), bound)  # fmt: skip
 
     def desk(self, connection: sa.Connection, actor: Actor, *, now: dt.datetime | None = None) -> Desk:
-        """Return a desk on the portal's own open transaction; nothing is committed here."""
+        """Return a desk on the portal's own open transaction; nothing is committed here.
+
+        A connection without one begins it. ``now`` is an aware instant (default: the kit's clock). Raises
+        InvalidValue for what is no connection, actor or instant, IntegrityProblem for an engine that would
+        break a promise, SchemaMismatch and StorageUnavailable for a database not made by `migrate`.
+        """
+        for name, value, wanted in (("connection", connection, sa.Connection), ("actor", actor, Actor)):
+            if not isinstance(value, wanted):
+                raise InvalidValue(name=name, value=type(value).__name__, allowed=wanted.__name__)
+        with storage_errors(place_of(connection.engine.url)):
+            if not connection.in_transaction():
+                connection.begin()
+            self_check(connection)
+            store.check_schema(connection)
         return Desk(
             connection,
             actor,
-            now or self.clock(),
+            aware("now", self.clock() if now is None else now),
             self.zone,
             self.hooks,
             self.rulebooks,
@@ -103,12 +118,17 @@ class Kit:
         With ``read_only`` no writer is waited for and nothing is committed. Driver errors come out as
         StorageError and its kin.
         """
+        with self._transaction(engine, read_only=read_only) as connection:
+            yield self.desk(connection, actor)
+
+    @contextmanager
+    def _transaction(self, engine: sa.Engine, *, read_only: bool = False) -> Iterator[sa.Connection]:
         with storage_errors(place_of(engine.url)), engine.connect() as connection:
             checked = reading(connection) if read_only else connection
             with checked.begin() as transaction:
                 self_check(checked)
                 store.check_schema(checked)
-                yield self.desk(checked, actor)
+                yield checked
                 if read_only:
                     transaction.rollback()
 
@@ -117,7 +137,8 @@ class Kit:
 
         ``work`` may be called several times and must not act outside the desk. With ``key`` it is done
         once for ever: later calls return the first answer, which then must be JSON (numbers, texts, lists,
-        dicts). Raises RetryableConflict after 10 tries or 30 seconds.
+        dicts), else InvalidValue is raised and nothing kept. Raises RetryableConflict after 10 tries or 30
+        seconds.
         """
         deadline = time.monotonic() + _DEADLINE_SECONDS
         for attempt in range(_TRIES):
@@ -139,6 +160,11 @@ class Kit:
             answer: T = before["answer"]
             return answer
         answer = work(desk)
+        try:
+            text = json.dumps(answer, allow_nan=False)
+        except (TypeError, ValueError, RecursionError):
+            allowed = "JSON: numbers, texts, lists, dicts, None"
+            raise InvalidValue(name="answer", value=type(answer).__name__, allowed=allowed) from None
         numbers = take_numbers(execute)
         write_event(
             execute,
@@ -151,7 +177,7 @@ class Kit:
             key,
             request,
         )
-        return json.loads(json.dumps(answer))  # type: ignore[no-any-return]
+        return json.loads(text)  # type: ignore[no-any-return]
 
     def migrate(self, engine: sa.Engine) -> None:
         """Create the tables in an empty database, or bring an older one up to date; otherwise do nothing.
@@ -166,17 +192,23 @@ class Kit:
         """Hand events to the react hooks, at least once and in order; return how many were delivered.
 
         Call it from a job of the portal's own, for example every minute. A plugin that raises waits with
-        that event until the next call; the others go on.
+        that event until the next call; the others go on. No transaction is open while a plugin reacts, so
+        it may take its time and use the database itself.
         """
         delivered = 0
         for plugin, react in self.hooks.get("vk_react", ()):
-            with storage_errors(place_of(engine.url)), engine.begin() as connection:
-                for event in store.undelivered(connection, plugin, limit):
-                    if not _reacted(react, event):
-                        store.note_failure(connection, plugin)
+            with self._transaction(engine, read_only=True) as connection:
+                events = store.undelivered(connection, plugin, limit)
+            done, failed = 0, False
+            try:
+                for event in events:
+                    if failed := not _reacted(react, event):
                         break
-                    store.note_delivery(connection, plugin, event.seq)
-                    delivered += 1
+                    done, delivered = event.seq, delivered + 1
+            finally:
+                if done or failed:
+                    with self._transaction(engine) as connection:
+                        store.note_delivery(connection, plugin, done, failed)
         return delivered
 
     def import_directory(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -65,6 +66,19 @@ def test_rate_decides_only_what_changed(city: Path) -> None:
 def test_verify_agrees(city: Path) -> None:
     done = run("verify", "--db", "city.db", "--json", folder=city)
     assert (done.returncode, json.loads(done.stdout)["holds"]) == (0, True)
+
+
+def test_verify_rebuilds_balances_when_it_is_asked_to(city: Path) -> None:
+    database = sqlite3.connect(city / "city.db")
+    database.execute("UPDATE vk_account SET posted_minutes = posted_minutes + 1 WHERE id IN (17, 33)")
+    database.commit()
+    database.close()
+    wrong = run("verify", "--db", "city.db", folder=city)
+    assert (wrong.returncode, "account 17" in wrong.stdout) == (1, True)
+    mended = run("verify", "--db", "city.db", "--rebuild", "--json", folder=city)
+    found = json.loads(mended.stdout)
+    assert (mended.returncode, found["holds"], found["rebuilt"]) == (0, True, 2)
+    assert "0 accounts mended" in run("verify", "--db", "city.db", "--rebuild", folder=city).stdout
 
 
 def test_a_statement_adds_up(city: Path) -> None:

@@ -12,7 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import volunteerkit
-from volunteerkit import Actor, KeyCipher, Kit, hours, rating, statistics
+from volunteerkit import (
+    Actor,
+    Claim,
+    KeyCipher,
+    Kit,
+    hours,
+    organizations,
+    projects,
+    rating,
+    statistics,
+    volunteers,
+)
 from volunteerkit.rules import Rulebook, assess
 from volunteerkit.rules.kernel import grade_columns
 
@@ -104,3 +115,22 @@ def test_a_minute_either_side_of_every_threshold(minutes: list[int]) -> None:
     assert columns.tolist() == [
         sum(each >= hours * 60 for hours in (100, 300, 600, 1000, 1500)) for each in minutes
     ]
+
+
+def test_service_before_1970_counts_in_every_way_of_rating(database_url: str) -> None:
+    kit = Kit.load("xinyu", cipher=KeyCipher(bytes(32)))
+    engine = volunteerkit.create_engine(database_url)
+    kit.migrate(engine)
+    with kit.open(engine, CLERK) as desk:
+        organizations.register(desk, "O1", name="联合会")
+        projects.register(desk, "P1", name="学雷锋", organization="O1")
+        volunteers.register(desk, name="兰", organization="O1", number="V1")
+        days = (dt.date(1900, 1, 1), dt.date(1963, 3, 5), dt.date(1969, 12, 31), dt.date(1970, 1, 1))
+        made = [hours.record(desk, Claim("V1", "P1", day, 60)).record_id for day in days]
+    with kit.open(engine, Actor.of("clerk-8", "centre")) as desk:
+        for record_id in made:
+            hours.confirm(desk, record_id)
+        for kernel in (True, False):
+            assert rating.rate_city(desk, kernel=kernel).credited_minutes == [240]
+        assert rating.rate_volunteer(desk, "V1").credited.credited_minutes == 240
+    engine.dispose()

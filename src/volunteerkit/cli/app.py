@@ -267,11 +267,22 @@ def export(
 
 
 @app.command(group=_look, help=_in_chinese("重新计算所有余额和整条链，指出第一处不一致。"))
-def verify(*, db: Db, json: Json = False) -> None:
+def verify(
+    *,
+    db: Db,
+    rebuild: Annotated[
+        bool,
+        Parameter(
+            help=_("先按转账重新计算各账户余额", "compute the balances anew from the transfers first"),
+            negative=(),
+        ),
+    ] = False,
+    json: Json = False,
+) -> None:
     """Recompute every balance and the whole chain; name the first divergence."""
     from volunteerkit.cli.inspect import run_verify
 
-    run_verify(db, json)
+    run_verify(db, rebuild, json)
 
 
 @app.command(group=_look, help=_in_chinese("列出已安装的插件及其内容。"))

@@ -152,12 +152,12 @@ def same_as_before(desk: Desk, source: Source, refusals: Refusals) -> bool:
 
 def finish_batch(
     desk: Desk, batch_id: int, source: Source, read: int, new: int, refusals: Refusals,
-    records: int = 0, transfers: int = 0, transfer_hash: bytes | None = None,
+    records: int = 0, transfers: int = 0, transfer_hash: bytes | None = None, unmoved: bytes | None = None,
 ) -> None:  # fmt: skip
     """Write the batch header, the quarantine and the event; older batches stay as they were.
 
     ``records`` and ``transfers`` were numbered by the load under the head it holds; ``transfer_hash`` is
-    the hash of the last of those transfers.
+    the hash of the last of those transfers, ``unmoved`` one over the records without any.
     """
     connection = desk.connection
     connection.execute(
@@ -183,6 +183,7 @@ def finish_batch(
         "read": read,
         "new": new,
         "refused": refusals.counts(),
+        "unmoved": unmoved.hex() if unmoved else "",
     }
     last = bytes(numbers.transfer_hash) if transfer_hash is None else transfer_hash
     write_event(execute, desk, numbers, last, "import.loaded", f"batch:{batch_id}", payload)

@@ -31,7 +31,7 @@ from volunteerkit.exchange.cells import (
 from volunteerkit.exchange.layouts import record_state, word
 from volunteerkit.exchange.reading import Source
 from volunteerkit.hours.tables import flag, service_record
-from volunteerkit.ledger import DAY_MINUTES, IMPORT, RECORD, chained, honour_account, issuer_account
+from volunteerkit.ledger import DAY_MINUTES, GENESIS, IMPORT, RECORD, chained, honour_account, issuer_account
 from volunteerkit.organizations.tables import team
 from volunteerkit.projects.tables import project
 from volunteerkit.store.desk import Desk, microseconds
@@ -285,6 +285,7 @@ class _Load:
         self.ids: dict[str, int] = {}
         self.marks: set[int] = set()
         self.at = microseconds(desk.now)
+        self.unmoved = GENESIS  # hash over the records that move no minutes, so have no transfer's
         self.held: tuple[int, int, bytes] | None = None
         table = service_record
         first = sa.select(table.c.id).where(table.c.source == source.name).limit(1)
@@ -327,12 +328,13 @@ class _Load:
             ))  # fmt: skip
             flags += [(record_id, kind) for kind in row.flags]
             if state not in ("confirmed", "pending"):
+                self.unmoved = chained(self.unmoved, *records[-1])
                 continue
             seq += 1
             debit, credit = issuer_account(project_id), honour_account(volunteer_id)
             code = IMPORT if confirmed else RECORD
             fields = (seq, record_id, debit, credit, minutes, code, None, day, at, actor, None)
-            last = chained(last, *fields)
+            last = chained(last, *fields, *records[-1][1:11], *records[-1][13:])
             transfers.append((*fields, last))
             for account, moved in ((debit, -minutes), (credit, minutes)):
                 balance = balances.get(account)
@@ -389,7 +391,7 @@ class _Load:
                 self.execute(statement, (self.batch_id,))
             finish_batch(
                 self.desk, self.batch_id, source, self.read, self.new, self.refusals, self.new, self.transfers,
-                self.held[2] if self.held else None,
+                self.held[2] if self.held else None, self.unmoved,
             )  # fmt: skip
             self.earlier_batches.add(self.batch_id)
         joined = flag.join(service_record, service_record.c.id == flag.c.record_id)

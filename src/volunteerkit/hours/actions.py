@@ -13,10 +13,12 @@ from typing import Any
 import attrs
 
 from volunteerkit import hooks
-from volunteerkit.errors import AlreadyResolved, Finding, IdempotencyConflict, NotFound, Refused
-from volunteerkit.hours.model import Claim, Overlap, Recorded, checked_reason
+from volunteerkit.errors import AlreadyResolved, Finding, IdempotencyConflict, InvalidValue, NotFound, Refused
+from volunteerkit.hours.model import Claim, Overlap, Recorded
+from volunteerkit.hours.tables import FIXED
 from volunteerkit.ledger import CONFIRM, DAY_MINUTES, RECORD, REJECT, REVERSE, honour_account, issuer_account
 from volunteerkit.ledger import whole_amount as whole
+from volunteerkit.messages import phrase
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import (
@@ -31,7 +33,7 @@ from volunteerkit.store.posting import (
     write_many,
     write_transfers,
 )
-from volunteerkit.units import day_number, day_of
+from volunteerkit.units import day_number, day_of, plain_day, plain_text
 
 __all__ = ["confirm", "record", "record_many", "reject", "reverse"]
 
@@ -46,9 +48,8 @@ _NEIGHBOURS = (
     "AND r.start_minute >= 0 AND r.state IN ('pending', 'confirmed')"
 )
 _INSERT = (
-    "INSERT INTO vk_service_record (id, volunteer_id, project_id, organization_id, team_id, served_on, "
-    "start_minute, clock_minutes, claimed_minutes, confirmed_minutes, state, method, entered_at, recorded_by) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 'pending', ?, ?, ?)"
+    f"INSERT INTO vk_service_record (id, confirmed_minutes, state, {', '.join(FIXED)}) "
+    f"VALUES (?, 0, 'pending', {', '.join('?' * len(FIXED))})"
 )
 _FLAG = "INSERT INTO vk_flag (record_id, kind) VALUES (?, 'overlap_same_volunteer')"
 _PENDING = "UPDATE vk_account SET pending_minutes = pending_minutes + CASE id WHEN ? THEN ? ELSE ? END WHERE id IN (?, ?)"
@@ -62,6 +63,9 @@ _RECORD = (
     "JOIN vk_organization o ON o.id = r.organization_id JOIN vk_volunteer v ON v.id = r.volunteer_id WHERE r.id = ?"
 )
 _LAST = "SELECT seq, code, minutes, actor_id, recorded_at FROM vk_transfer WHERE record_id = ? ORDER BY seq DESC LIMIT 1"
+
+
+_REASON = 500
 
 
 def __dir__() -> list[str]:
@@ -141,8 +145,8 @@ class _Accepted:
             self.held = take_numbers(execute, events=0)
         minutes, new = claim.claimed_minutes, self.held.record_id + len(self.records) + 1
         self.records.append((
-            new, volunteer_id, project_id, organization_id, team_id, served_on, start, clock, minutes,
-            claim.method, microseconds(desk.now), desk.actor.id,
+            new, None, None, volunteer_id, project_id, organization_id, team_id, served_on, start, clock, minutes,
+            claim.method, microseconds(desk.now), desk.actor.id, None, None,
         ))  # fmt: skip
         debit, credit = issuer_account(project_id), honour_account(volunteer_id)
         self.transfers.append((new, debit, credit, minutes, RECORD, None, served_on, None))
@@ -159,7 +163,7 @@ class _Accepted:
         return recorded
 
     def _replayed(self, key: str | None, request: bytes) -> Recorded | None:
-        if key in self.answers:
+        if key is not None and plain_text("key", key) in self.answers:
             first, answer = self.answers[key]
             if first != request:
                 raise IdempotencyConflict(key=key)
@@ -188,7 +192,7 @@ class _Accepted:
         run_many(connection, _INSERT, self.records)
         run_many(connection, _PENDING, self.pending)
         run_many(connection, _FLAG, self.flags)
-        write_many(self.desk, self.held, self.transfers, self.events)
+        write_many(self.desk, self.held, self.transfers, self.events, [row[1:] for row in self.records])
 
 
 def _findings(desk: Desk, claim: Claim, status: str, overlapping: tuple[Overlap, ...]) -> tuple[Finding, ...]:
@@ -201,13 +205,18 @@ def _findings(desk: Desk, claim: Claim, status: str, overlapping: tuple[Overlap,
         Finding("overlap_warning", {"record": other.record_id}, "warn") for other in overlapping
     )
     findings += hooks.review_hours(desk, claim, overlapping)
-    if any(finding.severity == "block" for finding in findings):
+    if any(finding.severity != "warn" for finding in findings):  # a misspelt one refuses
         raise Refused(*findings)
     return findings
 
 
 def _of_record(desk: Desk, execute: Execute, record_id: int, action: str) -> tuple[Any, ...]:
-    row: tuple[Any, ...] | None = execute(_RECORD, (record_id,)).fetchone()
+    # The ledger's hash is made of the id as it is printed: 1.0, True or "01" must not stand for record 1.
+    if type(record_id) is not int:
+        raise InvalidValue(name="record_id", value=type(record_id).__name__, allowed=phrase("allowed_whole"))
+    row: tuple[Any, ...] | None = None
+    if 0 < record_id < 2**63:
+        row = execute(_RECORD, (record_id,)).fetchone()
     if row is None:
         raise NotFound(kind="record", id=record_id)
     # A foreign id behaves as an unknown one: the grant is checked with the record's own organization.
@@ -230,7 +239,7 @@ def confirm(desk: Desk, record_id: int, *, minutes: int | None = None, reason: s
     NotPermitted, AlreadyResolved (naming who, when and how), Refused, IdempotencyConflict, InvalidValue.
     """
     if reason is not None:
-        checked_reason(reason)
+        plain_text("reason", reason, _REASON)
     with storage_errors("database"):
         return _resolve(desk, record_id, CONFIRM, "hours.confirmed", "confirmed", minutes, reason, key)
 
@@ -240,7 +249,7 @@ def reject(desk: Desk, record_id: int, *, reason: str, key: str | None = None) -
 
     Raises what `confirm` raises.
     """
-    checked_reason(reason)
+    plain_text("reason", reason, _REASON)
     with storage_errors("database"):
         return _resolve(desk, record_id, REJECT, "hours.rejected", "rejected", None, reason, key)
 
@@ -260,7 +269,7 @@ def _resolve(desk: Desk, record_id: int, code: str, type: str, state: str, minut
             Finding("more_than_claimed", {"record": record_id, "claimed": claimed, "minutes": settled})
         )
     if settled < claimed:
-        checked_reason(reason or "")
+        plain_text("reason", reason or "", _REASON)
     last_transfer = execute(_LAST, (record_id,)).fetchone()
     if now_state != "pending" or last_transfer is None:
         raise _resolved_before(record_id, now_state, last_transfer)
@@ -296,12 +305,12 @@ def reverse(desk: Desk, record_id: int, *, reason: str, effective_on: dt.date | 
     back). Nothing is edited: the statement of any earlier moment stays as it was. Raises what `confirm`
     raises, and Refused when there is nothing to reverse.
     """
-    checked_reason(reason)
+    plain_text("reason", reason, _REASON)
     with storage_errors("database"):
         execute = driver(desk.connection)
         row = _of_record(desk, execute, record_id, "hours.reverse")
         _, state, _, _, _, recorded_by, project_id, volunteer_id, _, volunteer = row
-        day = day_number(effective_on or desk.today)
+        day = day_number(desk.today if effective_on is None else plain_day("effective_on", effective_on))
         request = request_hash(record_id, reason, effective_on)
         if before := replayed(execute, "hours.reversed", key, request):
             return Recorded(record_id, before["state"], before["minutes"], replayed=True)

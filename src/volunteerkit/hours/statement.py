@@ -12,8 +12,9 @@ from volunteerkit.hours.crediting import credited_of, rule_records
 from volunteerkit.ledger import CONFIRM, IMPORT, REVERSE, honour_account
 from volunteerkit.rules import CreditLine
 from volunteerkit.store.desk import Desk
+from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import driver
-from volunteerkit.units import day_number, day_of
+from volunteerkit.units import day_number, day_of, plain_day, plain_text
 
 __all__ = ["Statement", "StatementLine", "statement"]
 
@@ -69,6 +70,7 @@ class Statement:
     lines: tuple[StatementLine, ...]
 
 
+@storage_errors("database")
 def statement(
     desk: Desk,
     volunteer: str,
@@ -83,14 +85,17 @@ def statement(
     all). A reversal counts from the day it is effective. Raises NotFound, NotPermitted, InvalidValue.
     """
     execute = driver(desk.connection)
+    plain_text("volunteer", volunteer)
     person = execute(_PERSON, (volunteer,)).fetchone()
     if person is None:
         raise NotFound(kind="volunteer", id=volunteer)
     desk.permit("hours.statement", organization=person[1], volunteer=volunteer)
     latest = execute("SELECT transfer_seq FROM vk_head", ()).fetchone()[0]
-    if known_at is not None and not 0 <= known_at <= latest:
-        raise InvalidValue(name="known_at", value=known_at, allowed=f"0 … {latest}")
-    day, seq = as_of or desk.today, latest if known_at is None else known_at
+    if known_at is not None and (type(known_at) is not int or not 0 <= known_at <= latest):
+        shown = known_at if isinstance(known_at, int | float) else type(known_at).__name__
+        raise InvalidValue(name="known_at", value=shown, allowed=f"0 … {latest}")
+    day = desk.today if as_of is None else plain_day("as_of", as_of)
+    seq = latest if known_at is None else known_at
     standing: dict[int, tuple[Any, ...]] = {}
     for row in execute(_POSTED, (person[0], CONFIRM, IMPORT, REVERSE, day_number(day), seq)):
         if row[10] == honour_account(person[0]):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import sqlalchemy as sa
 
 from volunteerkit.hours.model import STATES
 from volunteerkit.ledger import CONFIRM, IMPORT, RECORD, REJECT, REVERSE
 from volunteerkit.store.schema import append_only, id_column, integer, one_of, table
 
-__all__ = ["flag", "service_record", "transfer"]
+__all__ = ["FIXED", "flag", "service_record", "transfer"]
 
 service_record = table(
     "service_record",
@@ -37,6 +39,13 @@ service_record = table(
     sa.CheckConstraint(one_of("state", *STATES), name="state"),
 )
 """One claim and where it stands. ``start_minute`` is the minute of the day, -1 when no clock was kept."""
+
+FIXED: Final = tuple(
+    column.name
+    for column in service_record.columns
+    if column.name not in ("id", "confirmed_minutes", "state")
+)
+"""What of a record never changes; the hash of the record's first transfer covers it, in this order."""
 
 # Partial: a record that was not imported has no such id, and its posting then need not write here.
 _imported = service_record.c.external_id.is_not(None)

@@ -101,15 +101,20 @@ def text(code: str, /, in_: str | None = None, **values: object) -> str:
 
     A `Phrase` among the values is said in the same language, a tuple of them one a line.
 
-    An unknown code is shown as it is, with its values: a missing text must never hide an error.
+    An unknown code, or one whose text asks for other values, is shown as it is, with its values: a missing
+    text must never hide an error.
 
     >>> text("storage_full", in_="en")
     'The disk is full; nothing was written. Make room and run it again.'
     """
     template = catalogue().get(code, {}).get(in_ or language())
-    if template is None:
-        return code + "".join(f" {name}={value}" for name, value in values.items())
-    return template.format(**{name: _said(value, in_) for name, value in values.items()})
+    said = {name: _said(value, in_) for name, value in values.items()}
+    try:
+        if template is not None:
+            return template.format(**said)
+    except (LookupError, ValueError, TypeError, AttributeError):
+        pass  # a plugin's finding may lack a value that the text asks for
+    return code + "".join(f" {name}={value}" for name, value in said.items())
 
 
 def _said(value: object, in_: str | None) -> object:

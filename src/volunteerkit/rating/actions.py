@@ -19,9 +19,10 @@ from volunteerkit.projects.tables import project
 from volunteerkit.rating.tables import decision
 from volunteerkit.rules import Assessment, Credited, Rulebook, assess, credit
 from volunteerkit.store.desk import Desk
+from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import driver, insert_rows, take_numbers, write_event
 from volunteerkit.store.schema import head
-from volunteerkit.units import day_number
+from volunteerkit.units import day_number, plain_day, plain_text
 from volunteerkit.volunteers.tables import volunteer
 
 __all__ = [
@@ -77,6 +78,7 @@ def ladder_for(desk: Desk, decides: str = "star") -> Rulebook | None:
     return next((book for book in desk.rulebooks.values() if book.decides == decides), None)
 
 
+@storage_errors("database")
 def rate_volunteer(
     desk: Desk, number: str, *, rulebook: str = "union", as_of: dt.date | None = None
 ) -> Rated:
@@ -84,6 +86,7 @@ def rate_volunteer(
 
     Raises NotFound, NotPermitted, and InvalidValue when there is no ladder or no version in force.
     """
+    plain_text("number", number)
     row = desk.connection.execute(
         sa.select(volunteer.c.id, volunteer.c.registered_on, volunteer.c.adult_on, organization.c.number)
         .join(organization, organization.c.id == volunteer.c.organization_id)
@@ -92,7 +95,7 @@ def rate_volunteer(
     if row is None:
         raise NotFound(kind="volunteer", id=number)
     desk.permit("rating.assess", organization=row[3], volunteer=number)
-    ladder, day = ladder_for(desk), as_of or desk.today
+    ladder, day = ladder_for(desk), desk.today if as_of is None else plain_day("as_of", as_of)
     if ladder is None:
         raise InvalidValue("ladder_missing")
     rows = cluster_rows(desk.connection, day_number(day), row[0])
@@ -108,6 +111,7 @@ def rate_volunteer(
     return Rated(number, credited, assess(ladder, facts, day))
 
 
+@storage_errors("database")
 def rate_city(
     desk: Desk, *, rulebook: str = "union", as_of: dt.date | None = None, kernel: bool | None = None
 ) -> CityRating:
@@ -117,7 +121,7 @@ def rate_city(
     ``kernel`` chooses one of them. Raises NotPermitted, InvalidValue.
     """
     desk.permit("rating.decide")
-    day = as_of or desk.today
+    day = desk.today if as_of is None else plain_day("as_of", as_of)
     book, ladder = credit_rulebook(desk, rulebook), ladder_for(desk)
     people = desk.connection.execute(
         sa.select(
@@ -242,6 +246,7 @@ def _grades(ladder: Rulebook, facts: Mapping[str, list[int]], day: dt.date, kern
             for row in zip(*(facts[name] for name in names), strict=True)]  # fmt: skip
 
 
+@storage_errors("database")
 def decide_city(desk: Desk, rating: CityRating) -> int:
     """Keep a decision for every volunteer whose grade changed since the last one; return how many.
 

@@ -20,7 +20,8 @@ from volunteerkit.rules import CreditLine, Record, credit
 from volunteerkit.rules.plan import scales
 from volunteerkit.rules.rulebook import Version
 from volunteerkit.store.desk import Desk
-from volunteerkit.units import day_number, day_of
+from volunteerkit.store.engine import storage_errors
+from volunteerkit.units import day_number, day_of, plain_day
 from volunteerkit.volunteers.tables import volunteer
 
 __all__ = ["CityFigures", "city_figures"]
@@ -47,6 +48,7 @@ class CityFigures:
     differences: tuple[tuple[str, int], ...]
 
 
+@storage_errors("database")
 def city_figures(desk: Desk, *, rulebook: str = "union", as_of: dt.date | None = None) -> CityFigures:
     """Count the whole city under a credit rulebook; raises NotPermitted, InvalidValue.
 
@@ -54,7 +56,7 @@ def city_figures(desk: Desk, *, rulebook: str = "union", as_of: dt.date | None =
     over, to take off what it took, where and why. Totals equal those of `rating.rate_city`.
     """
     desk.permit("statistics.read")
-    day, connection = as_of or desk.today, desk.connection
+    day, connection = desk.today if as_of is None else plain_day("as_of", as_of), desk.connection
     book = credit_rulebook(desk, rulebook)
     columns = (volunteer.c.id, volunteer.c.number, volunteer.c.registered_on, volunteer.c.adult_on)
     people = connection.execute(sa.select(*columns).order_by(volunteer.c.id)).all()

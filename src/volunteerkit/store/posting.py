@@ -19,6 +19,7 @@ from volunteerkit.errors import IdempotencyConflict, IntegrityProblem
 from volunteerkit.events import EVENT_TYPES
 from volunteerkit.ledger import chained
 from volunteerkit.store.desk import Desk, microseconds
+from volunteerkit.units import plain_text
 
 __all__ = [
     "TRANSFER_INSERT",
@@ -138,10 +139,12 @@ def request_hash(*fields: object) -> bytes:
 def replayed(execute: Execute, type: str, key: str | None, request: bytes) -> dict[str, Any] | None:
     """Return the answer given before under ``key``, None if there is none.
 
-    Raises IdempotencyConflict when the key was used with another payload. Keys never expire.
+    Raises IdempotencyConflict when the key was used with another payload, InvalidValue for a key that is
+    not a text of 1 to 200 printable characters. Keys never expire.
     """
     if key is None:
         return None
+    plain_text("key", key)
     row = execute(_REPLAY, (type, key)).fetchone()
     if row is None:
         return None
@@ -151,24 +154,33 @@ def replayed(execute: Execute, type: str, key: str | None, request: bytes) -> di
     return answer
 
 
-def write_transfers(execute: Execute, desk: Desk, numbers: Numbers, rows: Sequence[tuple[Any, ...]]) -> bytes:
+def write_transfers(
+    execute: Execute,
+    desk: Desk,
+    numbers: Numbers,
+    rows: Sequence[tuple[Any, ...]],
+    fixed: Sequence[Any] = (),
+) -> bytes:
     """Write transfers and return the last one's hash.
 
     A row is (record id, debit id, credit id, minutes, code, refers to, effective on, reason); there must
-    be as many as were taken with `take_numbers`.
+    be as many as were taken with `take_numbers`. ``fixed`` is what never changes of a new record; its
+    transfer's hash covers it too.
     """
     last, seq, at = numbers.transfer_hash, numbers.transfer_seq - len(rows), microseconds(desk.now)
     for row in rows:
         seq += 1
-        written = _transfer(desk.actor.id, at, seq, last, row)
+        written = _transfer(desk.actor.id, at, seq, last, row, fixed)
         execute(TRANSFER_INSERT, written)
         last = written[-1]
     return last
 
 
-def _transfer(actor: str, at: int, seq: int, before: bytes, row: tuple[Any, ...]) -> tuple[Any, ...]:
+def _transfer(
+    actor: str, at: int, seq: int, before: bytes, row: tuple[Any, ...], fixed: Sequence[Any] = ()
+) -> tuple[Any, ...]:
     fields = (seq, *row[:7], at, actor, row[7])
-    return (*fields, chained(before, *fields))
+    return (*fields, chained(before, *fields, *fixed))
 
 
 def write_event(
@@ -200,19 +212,19 @@ def _event(
     return (*fields, event_hash(before, fields))
 
 
-def write_many(desk: Desk, held: Numbers, transfers: Sequence[tuple[Any, ...]],
-               events: Sequence[tuple[Any, ...]]) -> None:  # fmt: skip
+def write_many(desk: Desk, held: Numbers, transfers: Sequence[tuple[Any, ...]], events: Sequence[tuple[Any, ...]],
+               records: Sequence[Sequence[Any]]) -> None:  # fmt: skip
     """Write many transfers, each with its event, under the head as it was ``held``, and set the head once.
 
     ``held`` is what `take_numbers` gave for nothing at all; every transfer is a new record's. A transfer is
-    as in `write_transfers`, an event (type, subject, payload, key, request hash). The rows are those that as
+    as in `write_transfers` with what is fixed of its record, an event (type, subject, payload, key, request hash). The rows are those that as
     many single commands would have written.
     """
     actor, at, last, before = desk.actor.id, microseconds(desk.now), held.transfer_hash, held.event_hash
     rows, told = [], []
-    for done, (row, what) in enumerate(zip(transfers, events, strict=True), 1):
+    for done, (row, what, fixed) in enumerate(zip(transfers, events, records, strict=True), 1):
         seq = held.transfer_seq + done
-        rows.append(_transfer(actor, at, seq, last, row))
+        rows.append(_transfer(actor, at, seq, last, row, fixed))
         last = rows[-1][-1]
         told.append(_event(actor, at, held.event_seq + done, before, what, seq, last))
         before = told[-1][-1]

@@ -11,10 +11,11 @@ from volunteerkit.errors import KeyProblem
 from volunteerkit.ledger import honour_account
 from volunteerkit.organizations import tables as organizations
 from volunteerkit.store.desk import Desk
+from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.registering import checked_text, id_of, register_row
 from volunteerkit.store.schema import head
 from volunteerkit.store.vault import blind, vault
-from volunteerkit.units import day_number
+from volunteerkit.units import day_number, plain_day, plain_text
 from volunteerkit.volunteers.identity import adult_on, read_identity
 from volunteerkit.volunteers.tables import doubt, volunteer
 
@@ -25,6 +26,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
+@storage_errors("database")
 def register(
     desk: Desk,
     *,
@@ -43,14 +45,18 @@ def register(
     """
     desk.permit("volunteer.register", organization=organization)
     cipher = desk.needed_cipher()
-    identity = read_identity(identity_number, desk.today) if identity_number else None
+    identity = (
+        read_identity(plain_text("identity_number", identity_number), desk.today) if identity_number else None
+    )
+    if born_on is not None:
+        plain_day("born_on", born_on)
     born = born_on or (identity.born_on if identity else None)
     personal = {
         "name": checked_text("name", name, 100),
         "sex": identity.sex if identity else "",
         "born_on": born.isoformat() if born else "",
         "identity_number": identity.number if identity else "",
-        "phone": phone or "",
+        "phone": checked_text("phone", phone, 40) if phone else "",
     }
     values = {
         "organization_id": id_of(desk, organizations.organization, "organization", organization),
@@ -61,7 +67,7 @@ def register(
     expected = store.get_meta(desk.connection, "key_print")
     if expected not in (None, cipher.key_print):
         raise KeyProblem("key_wrong", expected=expected, found=cipher.key_print)
-    given = checked_text("number", number, 100) if number else _number(desk, organization)
+    given = checked_text("number", _number(desk, organization) if number is None else number, 100)
     id_ = register_row(desk, volunteer, "volunteer.registered", given, values, honour_account)
     if expected is None:
         store.set_meta(desk.connection, "key_print", cipher.key_print)
@@ -78,4 +84,5 @@ def register(
 
 def _number(desk: Desk, organization: str) -> str:
     serial = desk.connection.execute(sa.select(head.c.event_seq)).scalar_one() + 1
-    return hooks.choose_volunteer_number(desk, organization, serial) or f"V{serial:07d}"
+    chosen = hooks.choose_volunteer_number(desk, organization, serial)
+    return f"V{serial:07d}" if chosen is None else chosen
