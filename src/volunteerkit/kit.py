@@ -136,9 +136,9 @@ class Kit:
         """Run ``work(desk)`` in a transaction of its own and return its answer; run it again on conflicts.
 
         ``work`` may be called several times and must not act outside the desk. With ``key`` it is done
-        once for ever: later calls return the first answer, which then must be JSON (numbers, texts, lists,
-        dicts), else InvalidValue is raised and nothing kept. Raises RetryableConflict after 10 tries or 30
-        seconds.
+        once for ever: later calls of the same actor return the first answer, which then must be JSON (numbers,
+        texts, lists, dicts), else InvalidValue is raised and nothing kept; another actor's key raises
+        IdempotencyConflict. Raises RetryableConflict after 10 tries or 30 seconds.
         """
         deadline = time.monotonic() + _DEADLINE_SECONDS
         for attempt in range(_TRIES):
@@ -154,7 +154,7 @@ class Kit:
     def _once(self, desk: Desk, work: Callable[[Desk], T], key: str | None) -> T:
         if key is None:
             return work(desk)
-        execute, request = driver(desk.connection), request_hash("unit.run")
+        execute, request = driver(desk.connection), request_hash("unit.run", desk.actor.id)
         before = replayed(execute, "unit.run", key, request)
         if before is not None:
             answer: T = before["answer"]

@@ -270,3 +270,23 @@ def test_a_file_name_in_gbk_is_read(load: Load, tmp_path: Path) -> None:
         pytest.skip("this file system takes UTF-8 names only")
     counts: Any = load(service_records=None)
     assert counts["files"][-1]["file"] == "记录.csv"
+
+
+def test_a_record_that_was_pending_and_comes_decided_is_decided(load: Load, engine: sa.Engine) -> None:
+    """A system exports a record twice: while it waits, and when somebody has confirmed or rejected it."""
+    wait = [row.replace("confirmed", "pending") for row in (ONE, TWO)]
+    first = load(service_records="\n".join([HEADER, *wait]) + "\n")
+    assert (first["credited"], first["not_credited"]) == (0, 2)
+    decided = "\n".join([HEADER, ONE, TWO.replace("confirmed", "rejected")]) + "\n"
+    second = load(service_records=decided)
+    assert (second["credited"], second["not_credited"], second["updated"], second["new"]) == (1, 1, 2, 0)
+    assert second["refused"] == {}
+    for again in (decided, "\n".join([HEADER, *wait]) + "\n"):  # also the older file once more
+        third = load(service_records=again)
+        assert (third["credited"], third["updated"], third["refused"]) == (1, 0, {})
+    turned = load(service_records="\n".join([HEADER, ONE.replace("confirmed", "rejected"), TWO]) + "\n")
+    assert turned["refused"] == {"record_id_conflict": 2}
+    with engine.connect() as connection:
+        columns = (service_record.c.state, service_record.c.confirmed_minutes)
+        rows = connection.execute(sa.select(*columns).order_by(service_record.c.id)).all()
+    assert [tuple(row) for row in rows] == [("confirmed", 150), ("rejected", 0)]

@@ -113,7 +113,13 @@ class ImportReport:
         refused: Counter[str] = Counter()
         flagged: Counter[str] = Counter()
         for file in records:
-            total.update(read=file.read, credited=file.credited or 0, new=file.new, unchanged=file.unchanged)
+            total.update(
+                read=file.read,
+                credited=file.credited or 0,
+                new=file.new,
+                updated=file.updated,
+                unchanged=file.unchanged,
+            )
             skipped.update(file.skipped)
             refused.update(file.refused)
             flagged.update(file.flagged)
@@ -124,8 +130,9 @@ class ImportReport:
             "source": self.source,
             "read": total["read"],
             "credited": total["credited"],
-            "not_credited": total["new"] + total["unchanged"] - total["credited"],
+            "not_credited": total["new"] + total["updated"] + total["unchanged"] - total["credited"],
             "new": total["new"],
+            "updated": total["updated"],
             "unchanged": total["unchanged"],
             "skipped": dict(sorted(skipped.items())),
             "refused": dict(sorted(refused.items())),

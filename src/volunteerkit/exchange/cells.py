@@ -267,6 +267,8 @@ def _with_formats(text: str, formats: tuple[str, ...]) -> dt.datetime | None:
     for form in formats:
         try:
             if form == "epoch":
+                if not _NUMBER.fullmatch(text):
+                    continue
                 seconds = Fraction(text) / (1000 if len(text) > 11 else 1)
                 return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(
                     microseconds=int(seconds * 1_000_000)

@@ -31,7 +31,17 @@ from volunteerkit.exchange.cells import (
 from volunteerkit.exchange.layouts import record_state, word
 from volunteerkit.exchange.reading import Source
 from volunteerkit.hours.tables import flag, service_record
-from volunteerkit.ledger import DAY_MINUTES, GENESIS, IMPORT, RECORD, chained, honour_account, issuer_account
+from volunteerkit.ledger import (
+    CONFIRM,
+    DAY_MINUTES,
+    GENESIS,
+    IMPORT,
+    RECORD,
+    REJECT,
+    chained,
+    honour_account,
+    issuer_account,
+)
 from volunteerkit.organizations.tables import team
 from volunteerkit.projects.tables import project
 from volunteerkit.store.desk import Desk, microseconds
@@ -59,6 +69,8 @@ _HOLD = (
 )
 _REPEAT = "SELECT 1 FROM vk_service_record WHERE volunteer_id = ? AND served_on = ? AND fingerprint = ?"
 _BALANCE = "UPDATE vk_account SET posted_minutes = posted_minutes + ?, pending_minutes = pending_minutes + ? WHERE id = ?"
+_WAITING = "SELECT seq FROM vk_transfer WHERE record_id = ? AND code = ?"
+_STATE = "UPDATE vk_service_record SET state = ?, confirmed_minutes = ? WHERE id = ? AND state = 'pending'"
 _TOUCHED = "SELECT volunteer_id FROM vk_service_record WHERE batch_id = ?"
 _OVERLAPS = (
     "INSERT INTO vk_flag (record_id, kind) SELECT id, 'overlap_same_volunteer' FROM ("
@@ -198,6 +210,12 @@ def _fingerprint(values: tuple[Any, ...]) -> int:
     return int.from_bytes(digest, signed=True)
 
 
+def _as_pending(row: _Row) -> int:
+    """Mark that the row had when it was still pending: a later export says what became of it."""
+    volunteer, project, _, team, day, start, clock, minutes, _, method, _ = row.values
+    return _fingerprint((volunteer, project, team, day, start, clock, minutes, "pending", method))
+
+
 def _record_id(text: str) -> str:
     """Record ids are the source's own words: any, as long as they can be shown and stored."""
     number = text.strip()
@@ -255,19 +273,8 @@ def _read_row(reader: _Reader, row: int, cells: Sequence[str]) -> _Row:
         flags.append("before_registration")
     mark = (volunteer_id, project_id, team_id, day, start, clock, minutes, state, method)
     fingerprint = _fingerprint(mark if len(cells) < 13 else (*mark, cells[12]))
-    values = (
-        volunteer_id,
-        project_id,
-        organization_id,
-        team_id,
-        day,
-        start,
-        clock,
-        minutes,
-        state,
-        method,
-        entered_at,
-    )
+    values = (volunteer_id, project_id, organization_id, team_id, day, start, clock, minutes, state, method,
+              entered_at)  # fmt: skip
     return _Row(row, external_id or f"#{fingerprint:x}", fingerprint, values, flags)
 
 
@@ -278,7 +285,7 @@ class _Load:
         self.desk, self.source, self.refusals = desk, source, Refusals()
         self.execute: Execute = driver(desk.connection)
         self.batch_id = next_batch_id(desk)
-        self.read = self.new = self.transfers = self.unchanged = self.credited = 0
+        self.read = self.new = self.updated = self.transfers = self.unchanged = self.credited = 0
         self.skipped: Counter[str] = Counter()
         self.earlier_batches: set[int] = set()
         self.balances: dict[int, list[int]] = {}
@@ -309,8 +316,8 @@ class _Load:
 
     def write(self, rows: list[tuple[_Row, Sequence[str]]]) -> None:
         """Write a chunk: leave out what is stored already, number and chain the rest."""
-        fresh = self._fresh(rows)
-        if not fresh:
+        fresh, decided = self._fresh(rows)
+        if not fresh and not decided:
             return
         if self.held is None:
             last_id, last_seq, last_hash = self.execute(_HOLD, ()).fetchone()
@@ -349,33 +356,79 @@ class _Load:
         self.new += len(records)
         self.transfers += len(transfers)
         self.held = (record_id, seq, last)
+        self._decide(decided)
 
-    def _fresh(self, rows: list[tuple[_Row, Sequence[str]]]) -> list[_Row]:
+    def _decide(self, decided: list[tuple[int, _Row]]) -> None:
+        """Confirm or reject records that were imported as pending and come decided now."""
+        assert self.held is not None
+        first, seq, last = self.held
+        transfers, states = [], []
+        for record_id, row in decided:
+            volunteer_id, project_id, _, _, day, _, _, minutes, state, *_ = row.values
+            confirmed = minutes if state == "confirmed" else 0
+            waiting = self.execute(_WAITING, (record_id, RECORD)).fetchone()[0]
+            seq += 1
+            debit, credit = issuer_account(project_id), honour_account(volunteer_id)
+            code = CONFIRM if confirmed else REJECT
+            fields = (
+                seq,
+                record_id,
+                debit,
+                credit,
+                minutes,
+                code,
+                waiting,
+                day,
+                self.at,
+                self.desk.actor.id,
+                None,
+            )
+            last = chained(last, *fields)
+            transfers.append((*fields, last))
+            states.append((state, confirmed, record_id))
+            for account, sign in ((debit, -1), (credit, 1)):
+                balance = self.balances.setdefault(account, [0, 0])
+                balance[0] += sign * confirmed
+                balance[1] -= sign * minutes
+            self.credited += confirmed > 0
+        run_many(self.desk.connection, _STATE, states)
+        insert_rows(self.desk.connection, "vk_transfer", _TRANSFER_COLUMNS, transfers)
+        self.updated += len(decided)
+        self.transfers += len(transfers)
+        self.held = (first, seq, last)
+
+    def _fresh(self, rows: list[tuple[_Row, Sequence[str]]]) -> tuple[list[_Row], list[tuple[int, _Row]]]:
+        """Return the rows that are new, and (record id, row) of those that were pending and are decided now."""
         stored: dict[str, tuple[Any, ...]] = {}
         if self.again:
             marks = ", ".join("?" * len(rows))
             query = (
-                "SELECT external_id, fingerprint, batch_id, state FROM vk_service_record "
+                "SELECT external_id, fingerprint, batch_id, state, id FROM vk_service_record "
                 f"WHERE source = ? AND external_id IN ({marks})"
             )
             found = self.execute(query, (self.source.name, *(row.external_id for row, _ in rows)))
             stored = {external_id: rest for external_id, *rest in found}
-        fresh = []
+        fresh, decided = [], []
         for row, cells in rows:
-            before = stored.get(row.external_id)
+            before, state = stored.get(row.external_id), row.values[8]
             if before is None:
                 if row.fingerprint in self.marks or self._repeats(row):
                     self.refuse(row.row, "record_id", cells, "exact_duplicate")
                 else:
                     self.marks.add(row.fingerprint)
                     fresh.append(row)
-            elif before[0] != row.fingerprint:
+            elif before[0] != row.fingerprint and before[0] != _as_pending(row):
                 self.refuse(row.row, "record_id", cells, "record_id_conflict")
-            else:
+            elif before[2] == "pending" and state in ("confirmed", "rejected"):
+                decided.append((before[3], row))
+                self.earlier_batches.add(before[1])
+            elif before[0] == row.fingerprint or before[2] == state:
                 self.unchanged += 1
                 self.credited += before[2] == "confirmed"
                 self.earlier_batches.add(before[1])
-        return fresh
+            else:
+                self.refuse(row.row, "record_id", cells, "record_id_conflict")
+        return fresh, decided
 
     def _repeats(self, row: _Row) -> bool:
         if not self.any_before:
@@ -385,7 +438,7 @@ class _Load:
     def finish(self) -> FileReport:
         """Write balances, flags and the batch, unless this run changed nothing; return the counts."""
         connection, source = self.desk.connection, self.source
-        if self.new or not same_as_before(self.desk, source, self.refusals):
+        if self.new or self.updated or not same_as_before(self.desk, source, self.refusals):
             self._balances()
             for statement in (_OVERLAPS, _LONG_DAYS) if self.new else ():
                 self.execute(statement, (self.batch_id,))
@@ -401,7 +454,7 @@ class _Load:
         )
         flagged = {kind: count for kind, count in connection.execute(kinds)} if self.earlier_batches else {}
         return FileReport(
-            source.file, "service_records", self.read, self.new, 0, self.unchanged, self.credited,
+            source.file, "service_records", self.read, self.new, self.updated, self.unchanged, self.credited,
             dict(sorted(self.skipped.items())), self.refusals.counts(), dict(sorted(flagged.items())),
         )  # fmt: skip
 
