@@ -16,6 +16,7 @@ from typing import Final
 import attrs
 
 from volunteerkit.errors import InvalidValue, NotPermitted, nearest
+from volunteerkit.units import plain_day, plain_text
 
 __all__ = [
     "ROLES",
@@ -33,7 +34,6 @@ __all__ = [
     "same_person",
 ]
 
-_CONTROL: Final = frozenset(map(chr, range(32))) | {"\x7f"}
 _SCOPES: Final = {"team_leader": "team", "organization_admin": "organization", "department_officer": "area"}
 _RELATIONS: Final = ("self", "team", "organization", "jurisdiction", "city", "published")
 _BINDINGS: Final = ("masked", "second", "separate", "purpose")
@@ -92,6 +92,11 @@ def matrix() -> Mapping[str, Mapping[str, Cell]]:
     }
 
 
+def _open_day(_: object, attribute: attrs.Attribute[dt.date | None], value: dt.date | None) -> None:
+    if value is not None:
+        plain_day(attribute.name, value)
+
+
 @attrs.frozen
 class Grant:
     """A role, where it holds and when.
@@ -107,8 +112,8 @@ class Grant:
 
     role: str
     scope: str | None = None
-    since: dt.date | None = None
-    until: dt.date | None = None
+    since: dt.date | None = attrs.field(default=None, validator=_open_day)
+    until: dt.date | None = attrs.field(default=None, validator=_open_day)
     delegated_by: str | None = None
 
     def __attrs_post_init__(self) -> None:
@@ -121,9 +126,13 @@ class Grant:
         return (self.since is None or self.since <= day) and (self.until is None or day <= self.until)
 
 
-def _opaque(_: object, attribute: attrs.Attribute[str], value: object) -> None:
-    if not isinstance(value, str) or not value or len(value) > 100 or _CONTROL & set(value):
-        raise InvalidValue(name=attribute.name, value=str(value)[:20], allowed="1 … 100 printable characters")
+def _opaque(_: object, attribute: attrs.Attribute[str], value: str) -> None:
+    plain_text(attribute.name, value, 100)
+
+
+def _all_grants(_: object, attribute: attrs.Attribute[tuple[Grant, ...]], value: tuple[Grant, ...]) -> None:
+    if type(value) is not tuple or not all(isinstance(grant, Grant) for grant in value):
+        raise InvalidValue(name=attribute.name, value=type(value).__name__, allowed="a tuple of Grant")
 
 
 @attrs.frozen
@@ -138,7 +147,7 @@ class Actor:
     """
 
     id: str = attrs.field(validator=_opaque)
-    grants: tuple[Grant, ...] = ()
+    grants: tuple[Grant, ...] = attrs.field(default=(), validator=_all_grants)
     volunteer: str | None = None
     on_behalf_of: str | None = None
 

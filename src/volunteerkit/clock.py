@@ -12,8 +12,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import attrs
 
 from volunteerkit.errors import InvalidValue
+from volunteerkit.messages import phrase
 
-__all__ = ["Calendar", "Clock", "fixed_clock", "new_id", "system_clock", "years_after", "zone_named"]
+__all__ = ["Calendar", "Clock", "aware", "fixed_clock", "new_id", "system_clock", "years_after", "zone_named"]
 
 Clock = Callable[[], dt.datetime]
 """A function without arguments that returns an aware instant."""
@@ -34,9 +35,20 @@ def fixed_clock(instant: dt.datetime) -> Clock:
     >>> fixed_clock(dt.datetime(2026, 11, 23, tzinfo=dt.UTC))().isoformat()
     '2026-11-23T00:00:00+00:00'
     """
-    if instant.tzinfo is None:
-        raise InvalidValue(name="instant", value=instant.isoformat(), allowed="an aware date-time")
+    aware("instant", instant)
     return lambda: instant
+
+
+def aware(name: str, instant: dt.datetime) -> dt.datetime:
+    """Return ``instant`` if it is an aware date-time; raises InvalidValue for a naive one and for others.
+
+    >>> aware("now", dt.datetime(2026, 11, 23, tzinfo=dt.UTC)).year
+    2026
+    """
+    if not isinstance(instant, dt.datetime) or instant.utcoffset() is None:
+        shown = "naive" if isinstance(instant, dt.datetime) else type(instant).__name__
+        raise InvalidValue(name=name, value=shown, allowed=phrase("allowed_aware"))
+    return instant
 
 
 @cache
@@ -45,7 +57,7 @@ def zone_named(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise InvalidValue(name="zone", value=name, allowed="an IANA name, e.g. Asia/Shanghai") from error
+        raise InvalidValue(name="zone", value=name, allowed=phrase("allowed_zone")) from error
 
 
 def new_id(now: dt.datetime) -> str:

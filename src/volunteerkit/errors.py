@@ -37,6 +37,7 @@ __all__ = [
     "StorageReadOnly",
     "StorageUnavailable",
     "VolunteerkitError",
+    "did_you_mean",
     "nearest",
 ]
 
@@ -53,6 +54,16 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """
     found = difflib.get_close_matches(word, list(known), n=1)
     return found[0] if found else ""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> messages.Phrase | str:
+    """Return the end of a message that asks whether the `nearest` word was meant, nothing when none is near.
+
+    >>> str(did_you_mean("unoin", ["plain", "union"])), did_you_mean("x", ["plain"])
+    (" Did you mean 'union'?", '')
+    """
+    guess = nearest(word, known)
+    return messages.phrase("did_you_mean", guess=guess) if guess else ""
 
 
 class VolunteerkitError(Exception):
@@ -118,9 +129,18 @@ class NotPermitted(VolunteerkitError):
 
 
 class NotFound(VolunteerkitError):
-    """Nothing with that id, or nothing the actor may know of."""
+    """Nothing with that id, or nothing the actor may know of; ``kind`` is a word such as ``"volunteer"``.
+
+    >>> NotFound(kind="volunteer", id="V9").message("zh-CN")
+    '找不到志愿者“V9”。请核对编号。'
+    """
 
     default_code = "not_found"
+
+    def message(self, in_: str | None = None) -> str:
+        """Return the text, with the word for ``kind`` in the same language."""
+        kind = messages.phrase(f"kind_{self.values['kind']}")
+        return messages.text(self.code, in_, **self.values | {"kind": kind})
 
 
 class AlreadyResolved(VolunteerkitError):

@@ -37,6 +37,7 @@ EVENT_TYPES: Final = {
     "case.closed": "an approval was granted, refused or withdrawn",
     "case.recused": "somebody stays out of an approval",
     "rating.decided": "grades were decided for volunteers",
+    "store.rebuilt": "balances were computed anew from the transfers",
     "unit.run": "a portal's unit of work was done once under its key",
 }
 """Every type of event with its meaning; an unknown type is refused when it is written."""

@@ -23,6 +23,7 @@ from volunteerkit.errors import Finding
 
 if TYPE_CHECKING:
     import datetime as dt
+    from pathlib import Path
 
     from volunteerkit.access import Actor, Place
     from volunteerkit.clock import Calendar
@@ -62,12 +63,13 @@ def __dir__() -> list[str]:
 
 
 @hookspec
-def vk_rulebooks() -> Iterable[Rulebook]:  # type: ignore[empty-body]
+def vk_rulebooks() -> Iterable[Rulebook | Path]:  # type: ignore[empty-body]
     """Contribute rulebooks: a ladder of stars, a way of crediting hours.
 
-    Asked once, in `Kit.load`. Two plugins with a ladder for the same question (``decides``) conflict.
+    Asked once, in `Kit.load`. A path to a TOML file is read with the facts and functions of all plugins; a
+    `Rulebook` is taken as it is. Two plugins with a ladder for the same question (``decides``) conflict.
 
-    Example: ``yield Rulebook.read(Path(__file__).with_name("star.toml"))``
+    Example: ``yield Path(__file__).with_name("star.toml")``
     """
 
 
@@ -87,6 +89,8 @@ def vk_facts() -> Iterable[Fact]:  # type: ignore[empty-body]
     """Contribute declarations of facts that rules may mention beside the library's own.
 
     Asked once, in `Kit.load`, before rulebooks are checked. A name declared twice conflicts.
+
+    Example: ``yield Fact("trained", "bool", "已完成培训", "has finished training", default=False)``
     """
 
 
@@ -159,6 +163,8 @@ def vk_choose_volunteer_number(organization: str, serial: int) -> str | None:
 
     ``organization`` is the number of the managing organization, ``serial`` a whole number never used
     before. At most one plugin may answer; None leaves it to the library (``"V"`` and seven digits).
+
+    Example: ``return f"{organization}-{serial:06d}"``
     """
 
 
@@ -167,6 +173,9 @@ def vk_react(event: Event) -> None:
     """React to something that happened, after its transaction was committed.
 
     Delivered at least once, in order, by ``kit.deliver(engine)``; use ``event.seq`` to notice repeats.
+    Be quick: the delivery's transaction is open meanwhile.
+
+    Example: ``if event.type == "hours.confirmed": queue.put(event.subject)``
     """
 
 

@@ -21,9 +21,16 @@ from volunteerkit import exchange, store
 from volunteerkit import plugins as loading
 from volunteerkit.access import Actor
 from volunteerkit.approvals import Workflow
-from volunteerkit.approvals.actions import DEADLINE, settle_expired
-from volunteerkit.clock import Calendar, Clock, system_clock, zone_named
-from volunteerkit.errors import PluginConflict, PluginError, RetryableConflict, VolunteerkitError, nearest
+from volunteerkit.approvals.actions import DEADLINE, expired, settle_expired
+from volunteerkit.clock import Calendar, Clock, aware, system_clock, zone_named
+from volunteerkit.errors import (
+    InvalidValue,
+    PluginConflict,
+    PluginError,
+    RetryableConflict,
+    VolunteerkitError,
+    did_you_mean,
+)
 from volunteerkit.events import Event
 from volunteerkit.plugins import Bound, Plugin
 from volunteerkit.rating.tables import decision as _decision
@@ -87,7 +94,9 @@ class Kit:
         """
         found = tuple(sorted((loading.find(each) for each in plugins), key=lambda plugin: plugin.name))
         bound = loading.bind(found)
-        functions = _unique(loading.contributed(bound, "vk_functions"), RuleFunction, {}, "rule function")
+        given = [(plugin, loading.guarded(plugin, value) if isinstance(value, RuleFunction) else value)
+                 for plugin, value in loading.contributed(bound, "vk_functions")]  # fmt: skip
+        functions = _unique(given, RuleFunction, {}, "rule function")
         facts = _unique(loading.contributed(bound, "vk_facts"), Fact, dict(FACTS), "fact")
         books = _rulebooks(loading.contributed(bound, "vk_rulebooks"), functions, facts)
         workflows = _workflows(loading.contributed(bound, "vk_routes"))
@@ -97,18 +106,29 @@ class Kit:
     def desk(self, connection: sa.Connection, actor: Actor, *, now: dt.datetime | None = None) -> Desk:
         """Return a desk on the portal's own open transaction; nothing is committed here.
 
-        Approvals whose term ran out are settled first, in the same transaction.
+        A connection without one begins it. Approvals whose term ran out are settled first, in the same
+        transaction. ``now`` is an aware instant (default: the kit's clock). Raises InvalidValue for what is
+        no connection, actor or instant, IntegrityProblem for an engine that would break a promise,
+        SchemaMismatch and StorageUnavailable for a database not made by `migrate`.
         """
-        desk = self._desk(connection, actor, now)
-        if _settled.get(connection.engine) != desk.today:
-            settle_expired(desk)
+        for name, value, wanted in (("connection", connection, sa.Connection), ("actor", actor, Actor)):
+            if not isinstance(value, wanted):
+                raise InvalidValue(name=name, value=type(value).__name__, allowed=wanted.__name__)
+        with storage_errors(place_of(connection.engine.url)):
+            if not connection.in_transaction():
+                connection.begin()
+            self_check(connection)
+            store.check_schema(connection)
+            desk = self._desk(connection, actor, now)
+            if _settled.get(connection.engine) != desk.today:
+                settle_expired(desk)
         return desk
 
     def _desk(self, connection: sa.Connection, actor: Actor, now: dt.datetime | None) -> Desk:
         return Desk(
             connection,
             actor,
-            now or self.clock(),
+            aware("now", self.clock() if now is None else now),
             self.zone,
             self.hooks,
             self.rulebooks,
@@ -126,21 +146,28 @@ class Kit:
         StorageError and its kin.
         """
         if read_only and _settled.get(engine) != self._today():
-            with self.open(engine, DEADLINE):  # a reader sees what a sweeper would have written
-                pass
+            with self._transaction(engine, read_only=True) as connection:
+                waiting = expired(self._desk(connection, DEADLINE, None))
+            if waiting:  # a reader sees what a sweeper would have written
+                with self.open(engine, DEADLINE):
+                    pass
+        with self._transaction(engine, read_only=read_only) as connection:
+            desk = self._desk(connection, actor, None)
+            if not read_only and _settled.get(engine) != desk.today:
+                settle_expired(desk)
+            yield desk
+        _settled[engine] = desk.today
+
+    @contextmanager
+    def _transaction(self, engine: sa.Engine, *, read_only: bool = False) -> Iterator[sa.Connection]:
         with storage_errors(place_of(engine.url)), engine.connect() as connection:
             checked = reading(connection) if read_only else connection
             with checked.begin() as transaction:
                 self_check(checked)
                 store.check_schema(checked)
-                desk = self._desk(checked, actor, None)
-                fresh = _settled.get(engine) == desk.today
-                if not fresh and not read_only:
-                    settle_expired(desk)
-                yield desk
+                yield checked
                 if read_only:
                     transaction.rollback()
-            _settled[engine] = desk.today
 
     def _today(self) -> dt.date:
         return self.clock().astimezone(self.zone).date()
@@ -149,8 +176,9 @@ class Kit:
         """Run ``work(desk)`` in a transaction of its own and return its answer; run it again on conflicts.
 
         ``work`` may be called several times and must not act outside the desk. With ``key`` it is done
-        once for ever: later calls return the first answer, which then must be JSON (numbers, texts, lists,
-        dicts). Raises RetryableConflict after 10 tries or 30 seconds.
+        once for ever: later calls of the same actor return the first answer, which then must be JSON (numbers,
+        texts, lists, dicts), else InvalidValue is raised and nothing kept; another actor's key raises
+        IdempotencyConflict. Raises RetryableConflict after 10 tries or 30 seconds.
         """
         deadline = time.monotonic() + _DEADLINE_SECONDS
         for attempt in range(_TRIES):
@@ -166,12 +194,17 @@ class Kit:
     def _once(self, desk: Desk, work: Callable[[Desk], T], key: str | None) -> T:
         if key is None:
             return work(desk)
-        execute, request = driver(desk.connection), request_hash("unit.run")
+        execute, request = driver(desk.connection), request_hash("unit.run", desk.actor.id)
         before = replayed(execute, "unit.run", key, request)
         if before is not None:
             answer: T = before["answer"]
             return answer
         answer = work(desk)
+        try:
+            text = json.dumps(answer, allow_nan=False)
+        except (TypeError, ValueError, RecursionError):
+            allowed = "JSON: numbers, texts, lists, dicts, None"
+            raise InvalidValue(name="answer", value=type(answer).__name__, allowed=allowed) from None
         numbers = take_numbers(execute)
         write_event(
             execute,
@@ -184,7 +217,7 @@ class Kit:
             key,
             request,
         )
-        return json.loads(json.dumps(answer))  # type: ignore[no-any-return]
+        return json.loads(text)  # type: ignore[no-any-return]
 
     def migrate(self, engine: sa.Engine) -> None:
         """Create the tables in an empty database, or bring an older one up to date; otherwise do nothing.
@@ -199,17 +232,23 @@ class Kit:
         """Hand events to the react hooks, at least once and in order; return how many were delivered.
 
         Call it from a job of the portal's own, for example every minute. A plugin that raises waits with
-        that event until the next call; the others go on.
+        that event until the next call; the others go on. No transaction is open while a plugin reacts, so
+        it may take its time and use the database itself.
         """
         delivered = 0
         for plugin, react in self.hooks.get("vk_react", ()):
-            with storage_errors(place_of(engine.url)), engine.begin() as connection:
-                for event in store.undelivered(connection, plugin, limit):
-                    if not _reacted(react, event):
-                        store.note_failure(connection, plugin)
+            with self._transaction(engine, read_only=True) as connection:
+                events = store.undelivered(connection, plugin, limit)
+            done, failed = 0, False
+            try:
+                for event in events:
+                    if failed := not _reacted(react, event):
                         break
-                    store.note_delivery(connection, plugin, event.seq)
-                    delivered += 1
+                    done, delivered = event.seq, delivered + 1
+            finally:
+                if done or failed:
+                    with self._transaction(engine) as connection:
+                        store.note_delivery(connection, plugin, done, failed)
         return delivered
 
     def import_directory(
@@ -252,9 +291,8 @@ def _workflows(given: list[tuple[str, Any]]) -> dict[str, Workflow]:
         if not isinstance(route, Route):
             raise loading.wrong_value(plugin, "route", route)
         if route.kind not in found:
-            guess = nearest(route.kind, found)
             raise PluginError("plugin_route_unknown", plugin=plugin, kind=route.kind,
-                              known=", ".join(sorted(found)), guess=guess)  # fmt: skip
+                              known=", ".join(sorted(found)), near=did_you_mean(route.kind, found))  # fmt: skip
         if route.kind in owners:
             raise PluginConflict(what=f"route {route.kind}", first=owners[route.kind], second=plugin)
         owners[route.kind] = plugin

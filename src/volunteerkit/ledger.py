@@ -96,7 +96,7 @@ class Transfer:
     ``seq`` is gap-free and says in which order transfers were recorded, ``effective_on`` (days since
     1970-01-01) for which day they count (L4); ``recorded_at`` is in microseconds since 1970 UTC;
     ``refers_to`` is the seq of the transfer that this one resolves or reverses; ``hash`` covers every
-    other field and the hash before it.
+    other field and the hash before it; that of a record's first transfer covers what is fixed of the record.
     """
 
     seq: int
@@ -117,8 +117,12 @@ def chained(before: bytes, *fields: object) -> bytes:
     """Return the SHA-256 hash (32 bytes) over the hash ``before`` and the text of ``fields`` in order.
 
     The fields are joined with the unit separator, which no field may hold: texts are checked at the border.
+    None is a byte that no text has, so that it never passes for the word.
 
     >>> chained(GENESIS, 1, "a") == chained(GENESIS, 1, "a")
     True
+    >>> chained(GENESIS, None) == chained(GENESIS, "None")
+    False
     """
-    return hashlib.sha256(before + "\x1f".join(map(str, fields)).encode()).digest()
+    text = "\x1f".join(["\udcff" if field is None else str(field) for field in fields])
+    return hashlib.sha256(before + text.encode(errors="surrogateescape")).digest()

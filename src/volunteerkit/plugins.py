@@ -7,6 +7,7 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,9 +16,10 @@ import attrs
 import pluggy
 
 from volunteerkit import hooks
-from volunteerkit.errors import PluginConflict, PluginError, VolunteerkitError, nearest
+from volunteerkit.errors import PluginConflict, PluginError, VolunteerkitError, did_you_mean
+from volunteerkit.rules.expression import LARGEST, RuleFunction
 
-__all__ = ["Bound", "Plugin", "bind", "chosen", "contributed", "find", "installed", "wrong_value"]
+__all__ = ["Bound", "Plugin", "bind", "chosen", "contributed", "find", "guarded", "installed", "wrong_value"]
 
 _GROUP = "volunteerkit"
 
@@ -63,7 +65,7 @@ def _from_name(name: str) -> Plugin:
     known = installed()
     if name not in known:
         raise PluginError(
-            "plugin_unknown", plugin=name, known=", ".join(known) or "-", guess=nearest(name, known)
+            "plugin_unknown", plugin=name, known=", ".join(known) or "-", near=did_you_mean(name, known)
         )
     try:
         return Plugin(name, known[name], importlib.import_module(known[name]))
@@ -106,7 +108,7 @@ def bind(plugins: Iterable[Plugin]) -> Bound:
     """Check every plugin and return its implementations by hook.
 
     Raises PluginError for a misspelt hook (with the nearest name), a missing `hookimpl`, a wrong argument,
-    a wrapper or a wish to be first or last; PluginConflict for two plugins of one name.
+    a wrapper or a wish to be first or last, and one without any hook; PluginConflict for two plugins of one name.
     """
     manager = pluggy.PluginManager("volunteerkit")
     manager.add_hookspecs(hooks)
@@ -115,7 +117,8 @@ def bind(plugins: Iterable[Plugin]) -> Bound:
         if plugin.name in named:
             raise PluginConflict(what=plugin.name, first=named[plugin.name].origin, second=plugin.origin)
         named[plugin.name] = plugin
-        _check_names(plugin)
+        if not _implements_one(plugin):
+            raise PluginError("plugin_empty", plugin=plugin.name)
         try:
             manager.register(plugin.body, name=plugin.name)
         except pluggy.PluginValidationError as error:
@@ -146,15 +149,21 @@ def _only_named(function: Callable[..., Any], names: Iterable[str]) -> Callable[
     return lambda **values: function(**{name: values[name] for name in wanted})
 
 
-def _check_names(plugin: Plugin) -> None:
-    """Pluggy takes a misspelt hook in silence; a city would only notice when its rule is not applied."""
+def _implements_one(plugin: Plugin) -> bool:
+    """Tell whether there is a hook at all; raise PluginError for one that is misspelt or not marked.
+
+    Pluggy takes all of that in silence; a city would only notice when its rule is not applied.
+    """
+    found = False
     for name, member in inspect.getmembers(plugin.body, callable):
         marked = getattr(member, "volunteerkit_impl", None) is not None
         if marked and name not in hooks.KINDS:
             raise PluginError("plugin_hook_unknown", plugin=plugin.name, hook=name,
-                              known=", ".join(hooks.KINDS), guess=nearest(name, hooks.KINDS))  # fmt: skip
+                              known=", ".join(hooks.KINDS), near=did_you_mean(name, hooks.KINDS))  # fmt: skip
         if not marked and name.startswith("vk_") and not isinstance(member, ModuleType):
             raise PluginError("plugin_mark_missing", plugin=plugin.name, hook=name)
+        found |= marked
+    return found
 
 
 def contributed(bound: Bound, hook: str) -> list[tuple[str, Any]]:
@@ -187,6 +196,38 @@ def chosen(bound: Bound, hook: str) -> tuple[str, Any] | None:
     if len(answers) > 1:
         raise PluginConflict(what=hook, first=answers[0][0], second=answers[1][0])
     return answers[0] if answers else None
+
+
+def guarded(plugin: str, function: RuleFunction) -> RuleFunction:
+    """Return ``function`` so that a failure or an answer of another type than it ``gives`` names the plugin."""
+
+    def guard(call: Callable[..., Any], fits: Callable[[Any, tuple[Any, ...]], bool]) -> Callable[..., Any]:
+        @wraps(call)
+        def run(*arguments: Any) -> Any:
+            try:
+                answer = call(*arguments)
+            except Exception as error:
+                raise PluginError(plugin=plugin, hook=function.name, problem=type(error).__name__) from error
+            if not fits(answer, arguments):
+                raise PluginError(plugin=plugin, hook=function.name, problem=type(answer).__name__)
+            return answer
+
+        return run
+
+    kind = bool if function.gives == "bool" else int
+
+    def one_fits(answer: Any, arguments: tuple[Any, ...]) -> bool:
+        if not all(isinstance(argument, int) for argument in arguments):
+            return True  # a database's columns, whose answer is one too
+        return type(answer) is kind and abs(answer) <= LARGEST
+
+    def many_fits(answer: Any, columns: tuple[Any, ...]) -> bool:
+        length = max((getattr(column, "size", 1) for column in columns), default=1)
+        dtype = getattr(answer, "dtype", None)
+        return dtype is not None and dtype.kind in ("b" if kind is bool else "iu") and answer.size == length
+
+    many = None if function.many is None else guard(function.many, many_fits)
+    return attrs.evolve(function, one=guard(function.one, one_fits), many=many)
 
 
 def wrong_value(plugin: str, what: str, value: object) -> PluginError:

@@ -7,8 +7,22 @@ that the same rule runs on Python integers, NumPy columns and database columns.
 from __future__ import annotations
 
 import datetime as dt
+import re
+from typing import Final
 
-__all__ = ["day_number", "day_of", "fold", "hours_text", "instant_of", "whole_minutes"]
+from volunteerkit import messages
+from volunteerkit.errors import InvalidValue
+
+__all__ = [
+    "day_number",
+    "day_of",
+    "fold",
+    "hours_text",
+    "instant_of",
+    "plain_day",
+    "plain_text",
+    "whole_minutes",
+]
 
 _EPOCH = dt.date(1970, 1, 1).toordinal()
 
@@ -29,6 +43,38 @@ def fold(text: str) -> str:
     'V12 ²'
     """
     return text.translate(_FOLD)
+
+
+_UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def plain_text(name: str, value: str, most: int = 200) -> str:
+    """Return ``value`` if it is a text of 1 to ``most`` printable characters, not all blank.
+
+    Raises InvalidValue naming ``name``; the value itself may be a person's name, so only its length or
+    type is told. Only ``str`` itself is taken: a subclass such as an enumeration may be stored as one text
+    and printed as another, and the ledger's hashes are made of what is printed.
+
+    >>> plain_text("reason", "没有签到")
+    '没有签到'
+    """
+    if type(value) is not str or not value.strip() or len(value) > most or _UNPRINTABLE.search(value):
+        shown = f"({len(value)})" if type(value) is str else type(value).__name__
+        raise InvalidValue(name=name, value=shown, allowed=messages.phrase("allowed_text", most=most))
+    return value
+
+
+def plain_day(name: str, value: dt.date) -> dt.date:
+    """Return ``value`` if it is a date and not a date-time, whose day would depend on a zone.
+
+    Raises InvalidValue.
+
+    >>> plain_day("served_on", dt.date(2026, 11, 8))
+    datetime.date(2026, 11, 8)
+    """
+    if not isinstance(value, dt.date) or isinstance(value, dt.datetime):
+        raise InvalidValue(name=name, value=type(value).__name__, allowed=messages.phrase("allowed_date"))
+    return value
 
 
 def day_number(day: dt.date) -> int:
@@ -58,19 +104,17 @@ def instant_of(microseconds: int) -> dt.datetime:
     return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=microseconds)
 
 
-def hours_text(minutes: int) -> str:
-    """Return whole minutes as hours for people, never rounded: ``"2 h"``, ``"2 h 30 min"``.
+def hours_text(minutes: int, in_: str | None = None) -> str:
+    """Return whole minutes as hours for people, never rounded, in language ``in_`` or the one in force.
 
-    >>> hours_text(150)
-    '2 h 30 min'
-    >>> hours_text(-60)
+    >>> hours_text(150, "en"), hours_text(150, "zh-CN")
+    ('2 h 30 min', '2 小时 30 分钟')
+    >>> hours_text(-60, "en")
     '-1 h'
     """
-    sign, minutes = ("-" if minutes < 0 else ""), abs(minutes)
-    hours, rest = divmod(minutes, 60)
-    if not rest:
-        return f"{sign}{hours} h"
-    return f"{sign}{hours} h {rest} min" if hours else f"{sign}{rest} min"
+    sign, (hours, rest) = ("-" if minutes < 0 else ""), divmod(abs(minutes), 60)
+    code = "length" if hours and rest else "length_hours" if hours or not rest else "length_minutes"
+    return sign + messages.text(code, in_, hours=hours, minutes=rest)
 
 
 def whole_minutes(scaled: int, scale: int) -> int:

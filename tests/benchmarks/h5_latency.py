@@ -1,7 +1,8 @@
-"""H5.1: rating one volunteer of 100 records through the public API, against functions written by hand.
+"""H5: rating one volunteer of 100 records through the public API, against functions written by hand.
 
 The rule is the one of ``h1_rerating``. ``explained`` keeps, on both sides, what every record counted, what
-the day's limit took and what is short of the next grade; on neither side text is made.
+the day's limit took and what is short of the next grade; on neither side text is made (H5.3 has rows with and without the texts).
+H5.2 compares kits: ten plugins, each with a rule function, a fact and a review hook, beside none.
 
     python tests/benchmarks/h5_latency.py [--quick]
 """
@@ -14,9 +15,15 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
-from volunteerkit.rules import FACTS, Record, Rulebook, assess, credit
+import numpy as np
+
+import volunteerkit
+from volunteerkit import Actor, Kit, hookimpl, organizations, projects, rating
+from volunteerkit.rules import FACTS, Fact, Record, Rulebook, RuleFunction, assess, credit
+from volunteerkit.rules.kernel import credit_columns
 
 PERCENTS = (100, 100, 120, 150, 80, 100, 130, 200)
 WORDS = ("助老", "助残", "环保", "献血", "文体", "助学", "交通", "应急")
@@ -156,6 +163,12 @@ def run(quick: bool = False) -> list[dict[str, Any]]:
          lambda: by_hand_explained(given, ADULT_ON, SENIOR_ON)),
         ("plain rulebook", plain_rated, "sum by hand", plain_by_hand),
     ]  # fmt: skip
+
+    def texts() -> str:
+        credited, ruling = explained()[2:]
+        return str([reason.code for line in credited.lines for reason in line.reasons]) + ruling.explain("en")
+
+    read = explained()
     found = []
     for name, mine, contender, theirs in pairs:
         rounds = [(best(mine, 0.02), best(theirs, 0.02)) for _ in range(3 if quick else 9)]
@@ -164,7 +177,82 @@ def run(quick: bool = False) -> list[dict[str, Any]]:
             "name": name, "ours_s": ours_s, "contender": contender, "contender_s": theirs_s,
             "ratio": round(ours_s / theirs_s, 3), "same_answer": mine()[:2] == theirs()[:2],
         })  # fmt: skip
-    return found
+    without, with_texts = best(explained, 0.1), best(texts, 0.1)
+    found.append({
+        "name": "H5.3 unread explanation", "ours_s": without, "contender": "ours, every text read",
+        "contender_s": with_texts, "ratio": without / with_texts, "same_answer": read[:2] == explained()[:2],
+    })  # fmt: skip
+    return found + with_plugins(quick)
+
+
+def with_plugins(quick: bool) -> list[dict[str, Any]]:
+    """Return the rows for H5.2: one rating through a desk, and a city through the kernel."""
+    rounds, made = 3 if quick else 9, []
+    for name, work, goal in (("one rating", one_rating, "+20 us"), ("H1", city_rating, "<= 1.03")):
+        none, ten = work(0), work(10)
+        times = [(best(ten, 0.1), best(none, 0.1)) for _ in range(rounds)]
+        ours_s, theirs_s = (statistics.median(each) for each in zip(*times, strict=True))
+        made.append({
+            "name": f"H5.2 ten plugins, {name}, goal {goal}", "ours_s": ours_s, "contender": "no plugin",
+            "contender_s": theirs_s, "ratio": round(ours_s / theirs_s, 3), "same_answer": ten() == none(),
+        })  # fmt: skip
+    return made
+
+
+def kit_of(count: int) -> Kit:
+    """Return a kit with a ladder and ``count`` plugins beside it."""
+
+    def plugin(i: int) -> Any:
+        def vk_functions() -> Any:
+            return [RuleFunction(f"p{i}.twice", one=lambda minutes: minutes * 2)]
+
+        def vk_facts() -> Any:
+            return [Fact(f"fact{i}", "int", "事实", "fact")]
+
+        def vk_review_hours(claim: Any) -> Any:
+            return []
+
+        hooks = {each.__name__: hookimpl(each) for each in (vk_functions, vk_facts, vk_review_hours)}
+        return SimpleNamespace(__name__=f"p{i}", **hooks)
+
+    return Kit.load("xinyu", *map(plugin, range(count)))
+
+
+def one_rating(count: int) -> Callable[[], Any]:
+    kit, engine = kit_of(count), volunteerkit.create_engine("sqlite://")
+    kit.migrate(engine)
+    clerk = Actor.of("clerk-7", "centre")
+    connection = engine.connect()
+    connection.begin()
+    desk = kit.desk(connection, clerk)
+    organizations.register(desk, "O1", name="联合会")
+    projects.register(desk, "P1", name="宣传", organization="O1")
+    for i in range(100):
+        insert = (
+            "INSERT INTO vk_service_record (id, volunteer_id, project_id, organization_id, served_on, start_minute, "
+            "clock_minutes, claimed_minutes, confirmed_minutes, state, method, recorded_by) "
+            f"VALUES ({i + 1}, 1, 1, 1, {20_000 + i}, -1, 0, 60, 60, 'confirmed', 'import', 'x')"
+        )
+        if i == 0:
+            connection.exec_driver_sql(
+                "INSERT INTO vk_volunteer (id, number, organization_id, status, registered_on) "
+                "VALUES (1, 'V1', 1, 'approved', 0)"
+            )
+        connection.exec_driver_sql(insert)
+    return lambda: rating.rate_volunteer(desk, "V1", as_of=DAY).assessment.grade
+
+
+def city_rating(count: int) -> Callable[[], Any]:
+    version = kit_of(count).rulebooks["union"].version_on(DAY)
+    people, size = 1_000, 20_000
+    chance = random.Random(5)
+    rows = sorted(
+        (chance.randrange(people), chance.randrange(20_000), chance.randrange(1440)) for _ in range(size)
+    )
+    columns = {name: np.array(column, np.int32) for name, column in
+               zip(("volunteer", "served_on", "start_minute"), zip(*rows, strict=True), strict=True)}  # fmt: skip
+    columns |= {name: np.full(size, 60, np.int32) for name in ("clock_minutes", "claimed_minutes")}
+    return lambda: int(credit_columns(version, columns, {}, people, clustered=True).credited_minutes.sum())
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -51,7 +52,7 @@ def test_a_star_is_explained_in_chinese_and_english(city: Path) -> None:
     zh = run("explain", "V0000227", "--db", "city.db", folder=city, language="zh-CN").stdout
     en = run("explain", "V0000227", "--db", "city.db", folder=city).stdout
     assert "民函〔2012〕340号" in zh
-    assert "11 h 30 min" in zh
+    assert "还差 11 小时 30 分钟" in zh
     assert "short by 11 h 30 min" in en
 
 
@@ -65,6 +66,19 @@ def test_rate_decides_only_what_changed(city: Path) -> None:
 def test_verify_agrees(city: Path) -> None:
     done = run("verify", "--db", "city.db", "--json", folder=city)
     assert (done.returncode, json.loads(done.stdout)["holds"]) == (0, True)
+
+
+def test_verify_rebuilds_balances_when_it_is_asked_to(city: Path) -> None:
+    database = sqlite3.connect(city / "city.db")
+    database.execute("UPDATE vk_account SET posted_minutes = posted_minutes + 1 WHERE id IN (17, 33)")
+    database.commit()
+    database.close()
+    wrong = run("verify", "--db", "city.db", folder=city)
+    assert (wrong.returncode, "account 17" in wrong.stdout) == (1, True)
+    mended = run("verify", "--db", "city.db", "--rebuild", "--json", folder=city)
+    found = json.loads(mended.stdout)
+    assert (mended.returncode, found["holds"], found["rebuilt"]) == (0, True, 2)
+    assert "0 accounts mended" in run("verify", "--db", "city.db", "--rebuild", folder=city).stdout
 
 
 def test_a_statement_adds_up(city: Path) -> None:
@@ -84,12 +98,36 @@ def test_quarantine_says_how_to_mend(city: Path) -> None:
     )
 
 
+def test_quarantine_shows_the_last_import_and_nothing_older(tmp_path: Path) -> None:
+    rows = {
+        "organizations": "org_id,org_name\nO1,渝水区志愿服务联合会",
+        "projects": "project_id,project_name,org_id\nP1,无偿献血宣传,O1",
+        "volunteers": "volunteer_id,name,org_id,registered_at\nV1,周兰,O1,2019-03-01",
+        "service_records": "volunteer_id,project_id,service_date,hours,status\nV1,P1,2019-03-05,2,confirmed",
+    }
+    for name, text in rows.items():
+        (tmp_path / f"{name}.csv").write_text(text, "utf-8")
+    records, found = tmp_path / "service_records.csv", []
+    for wrong in ("2019-02-30", "2019-03-06", "2019-02-30"):
+        records.write_text(f"{rows['service_records']}\nV1,P1,{wrong},3,confirmed\n", "utf-8")
+        assert run("import", ".", "--db", "city.db", folder=tmp_path).returncode == 0
+        found.append(json.loads(run("quarantine", "--db", "city.db", "--json", folder=tmp_path).stdout))
+    assert [[row["value"] for row in each] for each in found] == [["2019-02-30"], [], ["2019-02-30"]]
+    records.write_text(rows["service_records"], "utf-8")
+    run("import", ".", "--db", "city.db", folder=tmp_path)
+    assert "No row is refused." in run("quarantine", "--db", "city.db", folder=tmp_path).stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
         (("rate", "--db", "typo.db"), "storage_missing"),
         (("import", "nowhere", "--db", "new.db"), "folder_missing"),
         (("import", ".", "--db", "new.db"), "no_table"),
+        (("import", "city.db", "--db", "new.db"), "folder_is_file"),
+        (("import", SAMPLE, "--db", ":memory:"), "storage_not_kept"),
+        (("import", SAMPLE, "--db", "no/where.db"), "storage_unavailable"),
+        (("import", SAMPLE, "--db", "new.db", "--mapping", "no.toml"), "mapping_missing"),
         (("explain", "V9999999", "--db", "city.db"), "not_found"),
         (("export", "hours", "--db", "city.db", "--out", "x.csv", "--rulebook", "unoin"), "rulebook_unknown"),
         (("rate", "--db", "city.db", "--plugin", "xinyo"), "plugin_unknown"),
@@ -102,6 +140,88 @@ def test_mistakes_get_one_clear_line(city: Path, arguments: tuple[str, ...], cod
     assert "Traceback" not in done.stderr
     assert not (city / "new.db").exists()
     assert not (city / "typo.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "code"),
+    [
+        ("zz", 0o600, "key_unreadable"),
+        ("ab" * 32, 0o644, "key_open_to_others"),
+        (None, 0o600, "key_not_written"),
+    ],
+)
+def test_a_key_that_cannot_be_used_leaves_nothing_behind(
+    tmp_path: Path, content: str | None, mode: int, code: str
+) -> None:
+    key = tmp_path / "a.key"
+    if content is None:
+        (tmp_path / "file").write_text("")
+        key = tmp_path / "file" / "a.key"
+    else:
+        key.write_text(content)
+        key.chmod(mode)
+    before = set(tmp_path.iterdir())
+    done = run("import", SAMPLE, "--db", "city.db", "--key-file", key, folder=tmp_path)
+    assert (done.returncode, f"[{code}]" in done.stderr) == (1, True), done.stderr
+    assert set(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("import", SAMPLE), "缺少 --db"),
+        (("imprt", SAMPLE), "是否想写“import”？"),
+        (("verify", "--db", "city.db", "--dry"), "没有选项 --dry"),
+        (("verify", "more", "--db", "city.db"), "多出来的参数：more"),
+        (("export", "hors", "--db", "city.db", "--out", "x.csv"), "允许的是：hours。"),
+        (("rate", "--db", "city.db", "--as-of", "2026-02-30"), "允许的是：实际存在的日期"),
+        (("statement", "V0000227", "--db", "city.db", "--known-at", "abc"), "--known-at 不能是“abc”"),
+    ],
+)
+def test_a_command_line_that_is_wrong_is_answered_in_chinese(
+    city: Path, arguments: tuple[str | Path, ...], said: str
+) -> None:
+    done = run(*arguments, folder=city, language="zh-CN")
+    assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+
+
+def test_a_day_is_read_as_the_importer_reads_it(city: Path) -> None:
+    found = json.loads(
+        run("rate", "--db", "city.db", "--as-of", "2020年1月5日", "--json", folder=city).stdout
+    )
+    assert found["as_of"] == "2020-01-05"
+
+
+def test_a_volunteer_is_found_however_typed_or_the_nearest_is_named(city: Path) -> None:
+    assert run("statement", "ｖ0000227", "--db", "city.db", folder=city).returncode == 0
+    done = run("explain", "V00000227", "--db", "city.db", folder=city, language="zh-CN")
+    assert "找不到志愿者“V00000227”" in done.stderr
+    assert "是否想写“V0000227”？" in done.stderr
+    done = run("explain", "360599199003150015", "--db", "city.db", folder=city)
+    assert "360599" not in done.stderr
+
+
+def test_a_mapping_with_mistakes_names_every_one_in_the_readers_language(tmp_path: Path) -> None:
+    text = """source = 3
+zoon = "UTC"
+[[file]]
+name = "volunteers.csv"
+entity = "volunteers"
+skip_empty = "name"
+[file.columns]
+name = { colum = "name" }
+"""
+    (tmp_path / "m.toml").write_text(text, "utf-8")
+    done = run("import", SAMPLE, "--db", "city.db", "--mapping", "m.toml", folder=tmp_path, language="zh-CN")
+    for said in (
+        "$.source：取值的类型不对",
+        "是否想写“zone”？",
+        "$.zone：缺少“zone”",
+        "skip_empty：取值",
+        "是否想写“column”？",
+    ):
+        assert said in done.stderr
+    assert not (tmp_path / "city.db").exists()
 
 
 def test_hooks_plugins_and_doctor_speak(city: Path) -> None:

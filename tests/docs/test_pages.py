@@ -59,6 +59,19 @@ def test_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert document.end >= 0
 
 
+@pytest.mark.parametrize("tree", ["zh", "en"])
+@pytest.mark.parametrize("name", ["embed", "hours"])
+def test_a_page_runs_on_postgresql(
+    tree: str, name: str, postgresql_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (DOCS / tree / "how-to" / f"{name}.md").read_text("utf-8")
+    here = "sqlite:///city.db"
+    assert here in text
+    page = tmp_path / "page.md"
+    page.write_text(text.replace(here, postgresql_url), "utf-8")
+    test_a_page_runs(page, tmp_path, monkeypatch)
+
+
 def test_a_false_page_fails(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("```console\n$ volunteerkit --version\nnever\n```\n", "utf-8")
@@ -79,3 +92,9 @@ def test_both_languages_have_the_same_blocks(page: Path) -> None:
     other = DOCS / "en" / page.relative_to(DOCS / "zh")
     here, there = ([found[1] for found in FENCE.finditer(each.read_text("utf-8"))] for each in (page, other))
     assert here == there
+
+
+@pytest.mark.parametrize("page", [*DOCS.glob("*/**/*.md")], ids=lambda page: str(page.relative_to(DOCS)))
+def test_a_page_starts_with_a_block_that_runs(page: Path) -> None:
+    first = re.match(r"# .+\n\n```(console|python)\n", page.read_text("utf-8"))
+    assert first, "a heading, then a console or python block"

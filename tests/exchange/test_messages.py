@@ -9,30 +9,40 @@ from importlib.resources import files
 import pytest
 
 from volunteerkit import messages
+from volunteerkit.errors import PluginError, did_you_mean
 from volunteerkit.exchange.cells import Cell, read_day, read_id, read_minutes, read_time
 from volunteerkit.units import day_of
 
 VALUES = {
     "file": "记录.csv", "place": "city.db", "problem": "EACCES", "folder": "城市", "expected": "volunteers.csv", "columns": "hours",
-    "unplaced": "时数", "entity": "teams", "first": "a.csv", "second": "b.csv", "offset": 7, "row": 3, "rulebook": "unoin",
-    "known": "plain, union", "guess": "union", "problems": "$.zone", "field": "hour", "column": "HOURS",
+    "unplaced": "时数", "entity": "teams", "first": "a.csv", "second": "b.csv", "offset": 7, "line": 2, "row": 3, "rulebook": "unoin",
+    "known": "plain, union", "guess": "union", "near": messages.phrase("did_you_mean", guess="union"), "fields": "hours", "path": "$.zone", "most": 100, "problems": "$.zone", "field": "hour", "column": "HOURS",
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("language", messages.LANGUAGES)
-@pytest.mark.parametrize("area", ["exchange", "core", "plugins", "approvals", "volunteers"])
+@pytest.mark.parametrize(
+    "area", ["exchange", "reasons", "flags", "core", "plugins", "approvals", "volunteers"]
+)
 def test_every_message(area: str, language: str, snapshot: Callable[[str, str], None]) -> None:
     codes = tomllib.loads(files("volunteerkit.messages").joinpath(f"{area}.toml").read_text("utf-8"))
     more = {
         "actor": "clerk-7", "action": "hours.confirm", "kind": "record", "id": 12, "at": "2026-11-23", "state": "confirmed",
         "key": "k", "name": "minutes", "value": 0, "allowed": "1 … 1440", "package": "numpy", "extra": "fast", "found": "9",
         "expected": "1", "what": "x", "mode": "644", "plugin": "xinyu", "hook": "vk_react", "volunteer": "V1", "status": "pending",
-        "day": "2027-01-01", "today": "2026-11-23", "record": 5, "claimed": 60, "minutes": 90, "number": "V1", "known": 1,
-        "case": 3, "objection": 2, "guess": "team.registration", "age": 18, "since": "2026-11-01", "until": "2026-11-30", "organization": "O1", "team": "T1",
+        "day": "2027-01-01", "words": "x", "hours": 2, "today": "2026-11-23", "record": 5, "claimed": 60, "minutes": 90, "number": "V1", "known": 1,
+        "case": 3, "objection": 2, "age": 18, "since": "2026-11-01", "until": "2026-11-30", "organization": "O1",
+        "team": "T1",
     }  # fmt: skip
     values = VALUES | more if area != "exchange" else VALUES
     lines = [f"{code}: {messages.text(code, language, **values)}" for code in sorted(codes)]
     snapshot(f"messages/{area}.{language}.txt", "\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize(("name", "asks"), [("xinyo", True), ("zzz", False)])
+def test_a_name_is_only_proposed_where_one_is_near(name: str, asks: bool) -> None:
+    error = PluginError("plugin_unknown", plugin=name, known="xinyu", near=did_you_mean(name, ["xinyu"]))
+    assert (error.code, "Did you mean" in error.message("en")) == ("plugin_unknown", asks)
 
 
 @pytest.mark.parametrize(

@@ -38,12 +38,12 @@ def close_engines() -> Iterator[None]:
         _opened.pop().dispose()
 
 
+SMALL = ("--volunteers", "1500", "--orgs", "60", "--projects", "80", "--records", "12000")
+
+
 def made_city(folder: Path, *options: str) -> Path:
     maker = SHARED / "tools" / "make_city.py"
-    small = ("--volunteers", "1500", "--orgs", "60", "--projects", "80", "--records", "12000")
-    subprocess.run(
-        [sys.executable, maker, "--out", folder, *small, *options], check=True, capture_output=True
-    )
+    subprocess.run([sys.executable, maker, "--out", folder, *options], check=True, capture_output=True)
     return folder
 
 
@@ -116,12 +116,30 @@ def test_the_sample_comes_out_true(database_url: str) -> None:
 def test_any_seed_encoding_and_language_of_headers(
     seed: int, encoding: str, headers: str, sqlite_url: str, tmp_path: Path
 ) -> None:
-    folder = made_city(tmp_path / "城市", "--seed", str(seed), "--encoding", encoding, "--headers", headers)
+    options = ("--seed", str(seed), "--encoding", encoding, "--headers", headers)
+    folder = made_city(tmp_path / "城市", *SMALL, *options)
     kit, engine, _ = imported(sqlite_url, folder)
     assert differences(kit, engine, folder) == []
     found = refused_rows(engine, folder, encoding)
     assert found == true_refusals(folder)
     assert set(found.values()) <= REFUSED
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("headers", ["en", "zh"])
+@pytest.mark.parametrize(
+    ("seed", "encoding"), [(201, "utf-8"), (202, "utf-8-sig"), (203, "gb18030"), (201, "gbk")]
+)
+def test_the_full_city(
+    seed: int, encoding: str, headers: str, sqlite_url: str, postgresql_url: str, tmp_path: Path
+) -> None:
+    """A million records, every encoding and language of headers, both databases: zero differences."""
+    options = ("--seed", str(seed), "--encoding", encoding, "--headers", headers)
+    folder = made_city(tmp_path / "城市", *options)
+    for url in (sqlite_url, postgresql_url):
+        kit, engine, _ = imported(url, folder)
+        assert differences(kit, engine, folder) == []
+        assert refused_rows(engine, folder, encoding) == true_refusals(folder)
 
 
 def stored(engine: sa.Engine) -> dict[str, list[Any]]:

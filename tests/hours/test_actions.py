@@ -157,6 +157,36 @@ def test_overlaps_are_told_and_count_once(kit: Kit, engine: sa.Engine) -> None:
     assert total(kit, engine) == 210
 
 
+def test_many_claims_at_once_are_what_they_would_be_one_by_one(kit: Kit, engine: sa.Engine) -> None:
+    late = claim(120, dt.time(10, 30), dt.time(12, 30))
+    future = Claim("V1", "P1", dt.date(2027, 1, 1), 60)
+    unknown = Claim("V9", "P1", DAY, 60)
+    given = [
+        ("a", claim()),
+        ("b", unknown),
+        ("a", claim()),
+        ("c", late),
+        ("d", future),
+        ("e", claim(60, None, None)),
+    ]
+    with kit.open(engine, CLERK) as desk:
+        first, missing, again, second, refused, third = hours.record_many(desk, given)
+    assert isinstance(missing, NotFound)
+    assert isinstance(refused, Refused)
+    assert again == hours.Recorded(first.record_id, "pending", 150, replayed=True)  # type: ignore[union-attr]
+    assert [finding.values["record"] for finding in second.findings] == [first.record_id]  # type: ignore[union-attr]
+    assert third.findings == ()  # type: ignore[union-attr]
+    with pytest.raises(IdempotencyConflict), kit.open(engine, CLERK) as desk:
+        hours.record_many(desk, [("f", claim()), ("f", late)])
+    with kit.open(engine, CLERK, read_only=True) as desk:
+        tables = ("vk_service_record", "vk_transfer", "vk_flag")
+        counts = [
+            desk.connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar() for table in tables
+        ]
+    assert counts == [3, 3, 1]
+    assert holds(kit, engine)
+
+
 @pytest.mark.parametrize("minutes", [0, -1, 1441, 1.0, True, float("nan"), "90", None, 2**63])
 def test_only_whole_minutes_of_a_day_are_claimed(minutes: object) -> None:
     with pytest.raises(InvalidValue):
@@ -232,3 +262,138 @@ def test_verify_names_a_row_that_was_changed_behind_the_ledgers_back(
         "vk_service_record": "record 1",
     }
     assert found.where == wanted[table]
+
+
+@pytest.mark.parametrize(
+    ("volunteer", "project", "kind"), [("V9", "P1", "volunteer"), ("V1", "P9", "project")]
+)
+def test_what_is_unknown_is_named(
+    kit: Kit, engine: sa.Engine, volunteer: str, project: str, kind: str
+) -> None:
+    with pytest.raises(NotFound) as told, kit.open(engine, CLERK) as desk:
+        hours.record(desk, Claim(volunteer, project, DAY, 60))
+    assert told.value.values["kind"] == kind
+
+
+def test_nobody_confirms_rejects_or_reverses_their_own_hours(kit: Kit, engine: sa.Engine) -> None:
+    own = Actor("p1", (Grant("centre"),), volunteer="V1")
+    with kit.open(engine, CLERK) as desk:
+        first, second = (hours.record(desk, claim()).record_id for _ in range(2))
+    with kit.open(engine, CHECKER) as desk:
+        hours.confirm(desk, second)
+    with kit.open(engine, own) as desk:
+        for decide in (
+            lambda: hours.confirm(desk, first),
+            lambda: hours.reject(desk, first, reason="x"),
+            lambda: hours.reverse(desk, second, reason="x"),
+        ):
+            with pytest.raises(Refused) as told:
+                decide()
+            assert [finding.code for finding in told.value.findings] == ["own_record"]
+    with pytest.raises(Refused), kit.open(engine, CLERK) as desk:
+        hours.reverse(desk, second, reason="x")
+
+
+def test_today_counts_and_tomorrow_does_not(kit: Kit, engine: sa.Engine) -> None:
+    today = dt.date(2026, 11, 23)
+    with kit.open(engine, CLERK) as desk:
+        record_id = hours.record(desk, Claim("V1", "P1", today, 60)).record_id
+        with pytest.raises(Refused) as told:
+            hours.record(desk, Claim("V1", "P1", today + dt.timedelta(1), 60))
+    assert [finding.code for finding in told.value.findings] == ["served_in_future"]
+    with kit.open(engine, CHECKER) as desk:
+        hours.confirm(desk, record_id)
+    assert (total(kit, engine), total(kit, engine, as_of=today - dt.timedelta(1))) == (60, 0)
+
+
+def test_a_volunteer_who_is_not_active_claims_nothing(kit: Kit, engine: sa.Engine) -> None:
+    with kit.open(engine, CLERK) as desk:
+        desk.connection.exec_driver_sql("UPDATE vk_volunteer SET status = 'suspended'")
+        with pytest.raises(Refused) as told:
+            hours.record(desk, claim())
+    assert [finding.code for finding in told.value.findings] == ["volunteer_not_active"]
+
+
+@pytest.mark.parametrize(
+    ("day", "start", "end", "overlaps"),
+    [
+        (DAY, 6, 9, False),
+        (DAY, 6, 10, True),
+        (DAY, 11, 12, False),
+        (DAY, 10, 12, True),
+        (DAY, 9, 11, True),
+        (DAY - dt.timedelta(1), 22, 9, False),
+        (DAY - dt.timedelta(1), 22, 10, True),
+    ],
+)
+def test_times_overlap_by_the_minute_and_over_midnight(
+    kit: Kit, engine: sa.Engine, day: dt.date, start: int, end: int, overlaps: bool
+) -> None:
+    with kit.open(engine, CLERK) as desk:
+        hours.record(desk, claim(60, dt.time(9), dt.time(11)))
+        second = hours.record(desk, Claim("V1", "P1", day, 60, dt.time(start), dt.time(end)))
+        flags = desk.connection.exec_driver_sql("SELECT record_id, kind FROM vk_flag").all()
+    assert [finding.code for finding in second.findings] == ["overlap_warning"] * overlaps
+    assert [tuple(flag) for flag in flags] == [(2, "overlap_same_volunteer")] * overlaps
+
+
+def test_reasons_and_what_a_transfer_refers_to_are_kept(kit: Kit, engine: sa.Engine) -> None:
+    with kit.open(engine, CLERK) as desk:
+        first, second = (hours.record(desk, claim()).record_id for _ in range(2))
+    with kit.open(engine, CHECKER) as desk:
+        hours.confirm(desk, first, minutes=60, reason="提前离开")
+        hours.reject(desk, second, reason="没有签到")
+        hours.reverse(desk, first, reason="录错了人", effective_on=DAY)
+        hours.reverse(desk, first, reason="冲正有误")
+        rows = desk.connection.exec_driver_sql(
+            "SELECT seq, record_id, code, minutes, refers_to, reason FROM vk_transfer ORDER BY seq"
+        ).all()
+    assert [tuple(row) for row in rows] == [
+        (1, 1, "RECORD", 150, None, None),
+        (2, 2, "RECORD", 150, None, None),
+        (3, 1, "CONFIRM", 60, 1, "提前离开"),
+        (4, 2, "REJECT", 150, 2, "没有签到"),
+        (5, 1, "REVERSE", 60, 3, "录错了人"),
+        (6, 1, "REVERSE", 60, 5, "冲正有误"),
+    ]
+    assert total(kit, engine) == 60
+
+
+def test_a_key_holds_for_the_whole_command(kit: Kit, engine: sa.Engine) -> None:
+    with kit.open(engine, CLERK) as desk:
+        first, second, third = (hours.record(desk, claim()).record_id for _ in range(3))
+    with kit.open(engine, CHECKER) as desk:
+        hours.confirm(desk, first, minutes=60, reason="提前离开", key="k")
+        hours.reject(desk, third, reason="没有签到", key="k")
+        hours.reverse(desk, first, reason="录错了人", key="k")
+        assert hours.confirm(desk, first, minutes=60, reason="提前离开", key="k").replayed
+        assert hours.reject(desk, third, reason="没有签到", key="k").replayed
+        assert hours.reverse(desk, first, reason="录错了人", key="k").replayed
+        for other in (
+            lambda: hours.confirm(desk, second, minutes=60, reason="提前离开", key="k"),
+            lambda: hours.confirm(desk, first, minutes=61, reason="提前离开", key="k"),
+            lambda: hours.confirm(desk, first, minutes=60, reason="早退", key="k"),
+            lambda: hours.confirm(desk, first, key="k"),
+            lambda: hours.reject(desk, second, reason="没有签到", key="k"),
+            lambda: hours.reject(desk, third, reason="没来", key="k"),
+            lambda: hours.reverse(desk, first, reason="录错", key="k"),
+            lambda: hours.reverse(desk, second, reason="录错了人", key="k"),
+            lambda: hours.reverse(desk, first, reason="录错了人", effective_on=DAY, key="k"),
+        ):
+            with pytest.raises(IdempotencyConflict):
+                other()
+    assert holds(kit, engine)
+
+
+def test_a_key_opens_nothing_to_those_without_a_grant(kit: Kit, engine: sa.Engine) -> None:
+    with kit.open(engine, CLERK) as desk:
+        record_id = hours.record(desk, claim(), key="k").record_id
+    with kit.open(engine, CHECKER) as desk:
+        hours.confirm(desk, record_id, key="k")
+    with kit.open(engine, Actor("nobody")) as desk:
+        for replay in (
+            lambda: hours.record(desk, claim(), key="k"),
+            lambda: hours.confirm(desk, record_id, key="k"),
+        ):
+            with pytest.raises(NotPermitted):
+                replay()

@@ -12,7 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import volunteerkit
-from volunteerkit import Actor, KeyCipher, Kit, rating
+from volunteerkit import (
+    Actor,
+    Claim,
+    KeyCipher,
+    Kit,
+    hours,
+    organizations,
+    projects,
+    rating,
+    statistics,
+    volunteers,
+)
 from volunteerkit.rules import Rulebook, assess
 from volunteerkit.rules.kernel import grade_columns
 
@@ -72,6 +83,27 @@ LADDER = Rulebook.read(Path(__file__).resolve().parents[2] / "plugins/xinyu/src/
 EDGES = [hours * 60 + step for hours in (100, 300, 600, 1000, 1500) for step in (-1, 0, 1)]
 
 
+def test_the_figures_of_a_city_are_those_of_its_statements(city: tuple[Kit, sa.Engine]) -> None:
+    kit, engine = city
+    with kit.open(engine, CLERK, read_only=True) as desk:
+        for rulebook in ("union", "strict"):
+            figures = statistics.city_figures(desk, rulebook=rulebook, as_of=AS_OF)
+            months: dict[str, list[int]] = {}
+            lost = 0
+            for number in rating.rate_city(desk, as_of=AS_OF).volunteers:
+                found = hours.statement(desk, number, as_of=AS_OF, rulebook=rulebook)
+                exact = found.confirmed_minutes == found.credited_minutes
+                for line in found.lines:
+                    month = months.setdefault(f"{line.served_on:%Y-%m}", [0, 0])
+                    month[0] += line.confirmed_minutes
+                    month[1] += line.confirmed_minutes if exact else line.credited_minutes
+                lost += sum(line.confirmed_minutes - line.credited_minutes for line in found.lines)
+            assert figures.by_month == tuple((name, *months[name]) for name in sorted(months))
+            assert sum(row[1] for row in figures.by_organization) == figures.claimed_minutes
+            assert sum(row[2] for row in figures.by_organization) == sum(row[2] for row in figures.by_month)
+            assert sum(minutes for _, minutes in figures.differences) == lost
+
+
 @settings(max_examples=50)
 @given(st.lists(st.sampled_from(EDGES) | st.integers(0, 10**6), min_size=1, max_size=30))
 def test_a_minute_either_side_of_every_threshold(minutes: list[int]) -> None:
@@ -83,3 +115,22 @@ def test_a_minute_either_side_of_every_threshold(minutes: list[int]) -> None:
     assert columns.tolist() == [
         sum(each >= hours * 60 for hours in (100, 300, 600, 1000, 1500)) for each in minutes
     ]
+
+
+def test_service_before_1970_counts_in_every_way_of_rating(database_url: str) -> None:
+    kit = Kit.load("xinyu", cipher=KeyCipher(bytes(32)))
+    engine = volunteerkit.create_engine(database_url)
+    kit.migrate(engine)
+    with kit.open(engine, CLERK) as desk:
+        organizations.register(desk, "O1", name="联合会")
+        projects.register(desk, "P1", name="学雷锋", organization="O1")
+        volunteers.register(desk, name="兰", organization="O1", number="V1")
+        days = (dt.date(1900, 1, 1), dt.date(1963, 3, 5), dt.date(1969, 12, 31), dt.date(1970, 1, 1))
+        made = [hours.record(desk, Claim("V1", "P1", day, 60)).record_id for day in days]
+    with kit.open(engine, Actor.of("clerk-8", "centre")) as desk:
+        for record_id in made:
+            hours.confirm(desk, record_id)
+        for kernel in (True, False):
+            assert rating.rate_city(desk, kernel=kernel).credited_minutes == [240]
+        assert rating.rate_volunteer(desk, "V1").credited.credited_minutes == 240
+    engine.dispose()

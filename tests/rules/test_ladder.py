@@ -102,7 +102,7 @@ EXPLAINED_ZH = """\
 规则：city.star [{digest}]，自 2014-09-01 起生效
 依据：新余市志愿服务管理办法（草案）
 事实：
-  计入时长 (credited_minutes) = 287 h 30 min（17250 分钟）
+  计入时长 (credited_minutes) = 287 小时 30 分钟（17250 分钟）
   最近服务日期 (last_on) = 2026-05-27
   受到惩戒 (sanctioned) = 否
   服务天数 (service_days) = 24 天
@@ -120,7 +120,7 @@ EXPLAINED_ZH = """\
       ✗ sanctioned  [sanctioned = 否]
     ✓ last_on >= date(2026, 1, 1)  [last_on = 2026-05-27]
 距下一级（2 级）：
-  还差 12 h 30 min 计入时长 (credited_minutes)
+  计入时长 (credited_minutes)：还差 12 小时 30 分钟
   还须满足 service_days > 24 or city.trusted(service_records)"""
 
 
@@ -143,7 +143,7 @@ def test_one_more_than_the_limit_is_missing_where_the_limit_does_not_count() -> 
     )
     ruling = assess(book, {"service_days": 24}, DAY)
     assert ruling.clauses[0][1].lacking == 1
-    assert "  还差 1 天 服务天数 (service_days)" in ruling.explain("zh-CN").splitlines()
+    assert "  服务天数 (service_days)：还差 1 天" in ruling.explain("zh-CN").splitlines()
 
 
 def test_names_of_grades_come_from_the_rulebook() -> None:

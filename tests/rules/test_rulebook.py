@@ -117,6 +117,9 @@ def test_all_problems_come_at_once_with_their_places() -> None:
     ("old", "new", "expected"),
     [
         ("award = 2", "award = 1", ("$.version[0].step[1].award", "rulebook_awards")),
+        ("award = 2", "award = 1001", ("$.version[0].step[1].award", "rulebook_award")),
+        ('"city.star"', '"city\\u0000star"', ("$.id", "invalid_value")),
+        ('"star"', '"star\\n"', ("$.decides", "invalid_value")),
         ("award = 2", "award = true", ("$.version[0].step[1].award", "rulebook_type")),
         (
             "effective_from = 2014-09-01",

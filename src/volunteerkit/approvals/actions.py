@@ -31,6 +31,7 @@ __all__ = [
     "answer_objection",
     "decide",
     "decisions",
+    "expired",
     "object_to",
     "objections",
     "pending",
@@ -275,6 +276,16 @@ def sweep(desk: Desk, *, limit: int = 1000) -> int:
     """
     desk.permit("case.sweep")
     return settle_expired(desk, limit=limit)
+
+
+def expired(desk: Desk) -> list[int]:
+    """Return the ids of cases whose term ran out by the desk's day and that are not closed yet, oldest first."""
+    ended = sa.and_(case.c.state.in_(OPEN), case.c.end_on <= day_number(desk.today))
+    return list(
+        desk.connection.execute(
+            sa.select(case.c.id).where(ended).order_by(case.c.end_on, case.c.id)
+        ).scalars()
+    )
 
 
 def settle_expired(desk: Desk, *, limit: int = 1000) -> int:

@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from cyclopts import App, Group, Parameter
+import attrs
+from cyclopts import (
+    App,
+    CoercionError,
+    CycloptsError,
+    Group,
+    MissingArgumentError,
+    Parameter,
+    Token,
+    UnknownCommandError,
+    UnknownOptionError,
+    UnusedCliTokensError,
+)
 
+from volunteerkit import messages
+from volunteerkit.errors import did_you_mean
 from volunteerkit.messages import language
+from volunteerkit.units import day_of
 
-__all__ = ["app"]
+if TYPE_CHECKING:
+    from volunteerkit.cli.common import City
+
+__all__ = ["Place", "app"]
 
 _zh = language() == "zh-CN"
 
@@ -19,12 +38,52 @@ def _(zh: str, en: str) -> str:
     return zh if _zh else en
 
 
+def _in_chinese(zh: str) -> str | None:
+    """Return a command's help in Chinese; in English its docstring is the help."""
+    return zh if _zh else None
+
+
+def _day(_type: Any, tokens: Sequence[Token]) -> dt.date:
+    """Read a day in every form in which the importer reads one."""
+    from volunteerkit.exchange.cells import Cell, read_day
+
+    try:
+        return day_of(read_day(tokens[0].value))
+    except Cell:
+        allowed = messages.phrase("allowed_day")
+        raise ValueError(
+            messages.text("invalid_value", name=tokens[0].keyword, value=tokens[0].value, allowed=allowed)
+        ) from None
+
+
+def _told(error: CycloptsError) -> str:
+    """Say what was not understood in the reader's language; the parser knows only English."""
+    name = error.argument.name if error.argument else ""
+    match error:
+        case MissingArgumentError():
+            return messages.text("command_missing", name=name)
+        case UnknownOptionError():
+            return messages.text("command_option_unknown", name=error.token.keyword)
+        case UnknownCommandError() if error.unused_tokens:
+            word, known = error.unused_tokens[0], [each for each in app if not each.startswith("-")]
+            near = did_you_mean(word, known)
+            return messages.text("command_unknown", name=word, near=near, known=", ".join(known))
+        case UnusedCliTokensError() if error.unused_tokens:
+            return messages.text("command_extra", words=" ".join(error.unused_tokens))
+        case CoercionError(msg=None, token=Token(value=value)):
+            if allowed := get_args(error.target_type):
+                return messages.text("invalid_value", name=name, value=value, allowed=", ".join(allowed))
+            return messages.text("command_value", name=name, value=value)
+    return str(error.msg or error)
+
+
 app = App(
     name="volunteerkit",
     help=_("一座城市的志愿服务：导入记录，计算时长，评定星级，说明理由。",
            "A city's volunteer service: import records, credit hours, rate stars, give the reasons."),
     help_epilogue=_("从这里开始：volunteerkit demo --small", "Start here: volunteerkit demo --small"),
     version_flags=["--version"],
+    error_formatter=_told,
 )  # fmt: skip
 
 _work = Group(_("日常工作", "Daily work"), sort_key=1)
@@ -44,20 +103,44 @@ Key = Annotated[
 ]
 Plugins = Annotated[
     tuple[str, ...],
-    Parameter(name="--plugin", negative=(), help=_("插件名或 .toml/.py 文件，可多次给出（默认 xinyu）",
+    Parameter(name="--plugin", negative=(), show_default=False, help=_("插件名或 .toml/.py 文件，可多次给出（默认 xinyu）",
                                       "a plugin's name or a .toml/.py file, may be repeated (default xinyu)")),
 ]  # fmt: skip
 Zone = Annotated[str, Parameter(help=_("城市所在时区", "the city's time zone"))]
-AsOf = Annotated[dt.date | None, Parameter(help=_("截至日期，默认今天", "as of this day, default today"))]
+AsOf = Annotated[
+    dt.date | None, Parameter(converter=_day, help=_("截至日期，默认今天", "as of this day, default today"))
+]
 Json = Annotated[
-    bool, Parameter(name="--json", negative=(), help=_("只打印 JSON", "print JSON and nothing else"))
+    bool,
+    Parameter(
+        name="--json", negative=(), show_default=False, help=_("只打印 JSON", "print JSON and nothing else")
+    ),
 ]
 Credit = Annotated[
     str, Parameter(name="--rulebook", help=_("计时规则：plain 或 union", "credit rulebook: plain or union"))
 ]
 
 
-@app.command(group=_work)
+@Parameter(name="*")
+@attrs.frozen(kw_only=True)
+class Place:
+    """The options that say which city is meant and how it is opened."""
+
+    db: Db
+    plugin: Plugins = ()
+    key_file: Key = None
+    zone: Zone = "Asia/Shanghai"
+
+    def open(self, *, create: bool = False) -> City:
+        """Open the city; with ``create`` make its tables and its key if they are missing."""
+        from volunteerkit.cli.common import open_city
+
+        return open_city(self.db, key_file=self.key_file, plugin=self.plugin, zone=self.zone, create=create)
+
+
+@app.command(
+    group=_work, help=_in_chinese("生成一座新余规模的虚构城市，导入、评星、说明一颗星，并写出 report.html。")
+)
 def demo(
     *,
     small: Annotated[
@@ -74,28 +157,27 @@ def demo(
     run_demo(small=small, db=db or Path("demo-small.db" if small else "demo.db"), out=out)
 
 
-@app.command(name="import", group=_work)
+@app.command(
+    name="import", group=_work, help=_in_chinese("从 CSV 文件夹导入志愿者、组织、服务队、项目和服务记录。")
+)
 def import_(
     folder: Annotated[Path, Parameter(help=_("CSV 文件夹", "the folder of CSV files"))],
     /,
     *,
-    db: Db,
+    place: Place,
     mapping: Annotated[
         Path | None, Parameter(help=_("外来格式的映射文件", "mapping file for a foreign layout"))
     ] = None,
     as_of: AsOf = None,
-    key_file: Key = None,
-    plugin: Plugins = (),
-    zone: Zone = "Asia/Shanghai",
     json: Json = False,
 ) -> None:
     """Import volunteers, organizations, teams, projects and service records from a folder of CSV files."""
     from volunteerkit.cli.city import run_import
 
-    run_import(folder, db, mapping, as_of, key_file, plugin, zone, json)
+    run_import(folder, place, mapping, as_of, json)
 
 
-@app.command(group=_work)
+@app.command(group=_work, help=_in_chinese("列出最近导入时拒绝的行：文件、行、列、值、原因、如何修正。"))
 def quarantine(
     *,
     db: Db,
@@ -109,96 +191,101 @@ def quarantine(
     run_quarantine(db, out, reason, json)
 
 
-@app.command(group=_work)
+@app.command(group=_work, help=_in_chinese("为全市志愿者评星，打印各星级人数。"))
 def rate(
     *,
-    db: Db,
+    place: Place,
     rulebook: Credit = "union",
     as_of: AsOf = None,
     decide: Annotated[
         bool, Parameter(negative=(), help=_("把变化的星级写成决定", "keep changed grades as decisions"))
     ] = False,
-    plugin: Plugins = (),
-    key_file: Key = None,
-    zone: Zone = "Asia/Shanghai",
     json: Json = False,
 ) -> None:
     """Rate every volunteer of the city and print how many hold each star."""
     from volunteerkit.cli.city import run_rate
 
-    run_rate(db, rulebook, as_of, decide, plugin, key_file, zone, json)
+    run_rate(place.open(), rulebook, as_of, decide, json)
 
 
-@app.command(group=_work)
+@app.command(group=_work, help=_in_chinese("用树形说明一名志愿者的星级，以及离下一级还差什么。"))
 def explain(
     volunteer: Annotated[str, Parameter(help=_("志愿者编号", "the volunteer's number"))],
     /,
     *,
-    db: Db,
+    place: Place,
     rulebook: Credit = "union",
     as_of: AsOf = None,
-    plugin: Plugins = (),
-    key_file: Key = None,
-    zone: Zone = "Asia/Shanghai",
     json: Json = False,
 ) -> None:
     """Explain one volunteer's star as a tree, with what is missing for the next one."""
     from volunteerkit.cli.city import run_explain
 
-    run_explain(volunteer, db, rulebook, as_of, plugin, key_file, zone, json)
+    run_explain(volunteer, place.open(), rulebook, as_of, json)
 
 
-@app.command(group=_work)
+@app.command(group=_work, help=_in_chinese("打印志愿者任一天、任一时刻所知的对账单：申报与计入并列。"))
 def statement(
     volunteer: Annotated[str, Parameter(help=_("志愿者编号", "the volunteer's number"))],
     /,
     *,
-    db: Db,
+    place: Place,
     rulebook: Credit = "union",
     as_of: AsOf = None,
     known_at: Annotated[
-        int | None, Parameter(help=_("按当时所知：账本序号", "as known then: the ledger's seq"))
+        int | None,
+        Parameter(
+            help=_(
+                "按当时所知：账本序号（账单标题中有）",
+                "as known at this seq of the ledger (a statement's title names its seq)",
+            )
+        ),
     ] = None,
-    plugin: Plugins = (),
-    key_file: Key = None,
-    zone: Zone = "Asia/Shanghai",
     json: Json = False,
 ) -> None:
     """Print a volunteer's statement of any day, as known at any moment: raw and credited side by side."""
     from volunteerkit.cli.city import run_statement
 
-    run_statement(volunteer, db, rulebook, as_of, known_at, plugin, key_file, zone, json)
+    run_statement(volunteer, place.open(), rulebook, as_of, known_at, json)
 
 
-@app.command(group=_work)
+@app.command(group=_work, help=_in_chinese("每名志愿者导出一行：申报分钟、计入分钟、记录数、星级。"))
 def export(
     what: Annotated[Literal["hours"], Parameter(help=_("导出内容", "what to export"))],
     /,
     *,
-    db: Db,
+    place: Place,
     out: Annotated[Path, Parameter(help=_("CSV 文件", "the CSV file"))],
     rulebook: Credit = "union",
     as_of: AsOf = None,
-    plugin: Plugins = (),
-    key_file: Key = None,
-    zone: Zone = "Asia/Shanghai",
 ) -> None:
     """Export one row a volunteer: claimed and credited minutes, records, grade."""
     from volunteerkit.cli.city import run_export
 
     assert what == "hours"
-    run_export(db, out, rulebook, as_of, plugin, key_file, zone)
+    run_export(place.open(), out, rulebook, as_of)
 
 
-@app.command(group=_look)
-def verify(*, db: Db, json: Json = False) -> None:
+@app.command(group=_look, help=_in_chinese("重新计算所有余额和整条链，指出第一处不一致。"))
+def verify(
+    *,
+    db: Db,
+    rebuild: Annotated[
+        bool,
+        Parameter(
+            help=_("先按转账重新计算各账户余额", "compute the balances anew from the transfers first"),
+            negative=(),
+        ),
+    ] = False,
+    json: Json = False,
+) -> None:
     """Recompute every balance and the whole chain; name the first divergence."""
     from volunteerkit.cli.inspect import run_verify
 
-    run_verify(db, json)
+    run_verify(db, rebuild, json)
 
 
-@app.command(group=_look)
+@app.command(group=_look, help=_in_chinese("列出已安装的插件及其内容。"))
 def plugins(*, plugin: Plugins = (), json: Json = False) -> None:
     """List installed plugins and what the active ones contribute."""
     from volunteerkit.cli.inspect import run_plugins
@@ -206,7 +293,7 @@ def plugins(*, plugin: Plugins = (), json: Json = False) -> None:
     run_plugins(plugin, json)
 
 
-@app.command(group=_look)
+@app.command(group=_look, help=_in_chinese("列出所有钩子：种类、参数、何时调用、由谁实现。"))
 def hooks(*, plugin: Plugins = (), json: Json = False) -> None:
     """List every hook: its kind, its arguments, when it is asked, who implements it."""
     from volunteerkit.cli.inspect import run_hooks
@@ -214,7 +301,7 @@ def hooks(*, plugin: Plugins = (), json: Json = False) -> None:
     run_hooks(plugin, json)
 
 
-@app.command(group=_look)
+@app.command(group=_look, help=_in_chinese("检查 Python、附加包、数据库、密钥和插件，并说明如何补齐。"))
 def doctor(*, db: Annotated[str | None, Parameter(help=_("也检查这个数据库", "check this database too"))] = None,
            key_file: Key = None, json: Json = False) -> None:  # fmt: skip
     """Check Python, extras, database, key and plugins, and say how to mend what is missing."""

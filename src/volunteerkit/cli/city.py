@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -17,12 +17,17 @@ from rich.table import Table
 
 from volunteerkit import messages
 from volunteerkit.cli.common import City, both, open_city, print_json
-from volunteerkit.errors import ImportRefused, StorageError
+from volunteerkit.errors import ImportRefused, NotFound, StorageError, did_you_mean
+from volunteerkit.store.desk import Desk
 from volunteerkit.units import hours_text
+
+if TYPE_CHECKING:
+    from volunteerkit.cli.app import Place
 
 __all__ = ["run_explain", "run_export", "run_import", "run_quarantine", "run_rate", "run_statement"]
 
 _LANGUAGE_COLUMNS = ("file", "row", "column", "value", "reason", "how_to_mend")
+_CHINESE_COLUMNS = ("文件", "行", "列", "值", "原因", "如何修正")
 
 
 def __dir__() -> list[str]:
@@ -52,8 +57,7 @@ def progress_shown(quiet: bool = False) -> Iterator[Any]:
         yield told
 
 
-def run_import(folder: Path, db: str, mapping: Path | None, as_of: dt.date | None, key_file: Path | None,
-               plugin: tuple[str, ...], zone: str, json: bool) -> None:  # fmt: skip
+def run_import(folder: Path, place: Place, mapping: Path | None, as_of: dt.date | None, json: bool) -> None:
     """Import a folder and print the counts."""
     from volunteerkit.exchange import plan_directory
     from volunteerkit.exchange.proposing import propose_mapping
@@ -69,7 +73,7 @@ def run_import(folder: Path, db: str, mapping: Path | None, as_of: dt.date | Non
             # what the file says of itself is the best start for its mapping
             print(propose_mapping(folder))
         raise
-    city = open_city(db, key_file=key_file, plugin=plugin, zone=zone, create=True)
+    city = place.open(create=True)
     with progress_shown(json) as progress:
         report = city.kit.import_directory(
             city.engine, city.actor, folder, mapping=mapping, as_of=as_of, progress=progress
@@ -77,7 +81,7 @@ def run_import(folder: Path, db: str, mapping: Path | None, as_of: dt.date | Non
     if json:
         print_json(report.as_dict())
     else:
-        print_import(report, db)
+        print_import(report, place.db)
 
 
 def print_import(report: Any, db: str) -> None:
@@ -104,7 +108,7 @@ def print_import(report: Any, db: str) -> None:
             table = Table(title=title)
             table.add_column(both("代码", "code"))
             table.add_column(both("行数", "rows"), justify="right")
-            table.add_column(both("含义", "meaning"))
+            table.add_column(both("含义", "meaning"), overflow="fold")
             for code, count in counts.most_common():
                 table.add_row(code, f"{count:,}", messages.text(code))
             console.print(table)
@@ -114,13 +118,13 @@ def print_import(report: Any, db: str) -> None:
 
 
 def run_quarantine(db: str, out: Path | None, reason: str | None, json: bool) -> None:
-    """List the refused rows of every file's last import."""
+    """List the refused rows of every table's last import."""
     import sqlalchemy as sa
 
     from volunteerkit.exchange.tables import batch, quarantine
 
     city = open_city(db)
-    latest = sa.select(sa.func.max(batch.c.id)).group_by(batch.c.source, batch.c.file)
+    latest = sa.select(sa.func.max(batch.c.id)).group_by(batch.c.source, batch.c.file, batch.c.entity)
     query = (
         sa.select(
             batch.c.file, quarantine.c.row, quarantine.c.column, quarantine.c.value, quarantine.c.reason
@@ -139,8 +143,12 @@ def run_quarantine(db: str, out: Path | None, reason: str | None, json: bool) ->
     elif out is not None:
         write_csv(out, _LANGUAGE_COLUMNS, rows)
         print(both(f"已写入 {len(rows)} 行：{out}", f"Wrote {len(rows)} rows to {out}"))
+    elif not rows:
+        print(both("没有被拒绝的行。", "No row is refused."))
     else:
-        table = Table(*_LANGUAGE_COLUMNS)
+        table = Table()
+        for zh, en in zip(_CHINESE_COLUMNS, _LANGUAGE_COLUMNS, strict=True):
+            table.add_column(both(zh, en), overflow="fold")
         for row in rows[:200]:
             table.add_row(*(str(cell) for cell in row))
         Console().print(table)
@@ -153,12 +161,10 @@ def run_quarantine(db: str, out: Path | None, reason: str | None, json: bool) ->
             )
 
 
-def run_rate(db: str, rulebook: str, as_of: dt.date | None, decide: bool, plugin: tuple[str, ...],
-             key_file: Path | None, zone: str, json: bool) -> None:  # fmt: skip
+def run_rate(city: City, rulebook: str, as_of: dt.date | None, decide: bool, json: bool) -> None:
     """Rate the city and print how many volunteers hold each grade."""
     from volunteerkit import rating
 
-    city = open_city(db, key_file=key_file, plugin=plugin, zone=zone)
     with city.kit.open(city.engine, city.actor, read_only=not decide) as desk:
         rated = rating.rate_city(desk, rulebook=rulebook, as_of=as_of)
         decided = rating.decide_city(desk, rated) if decide else None
@@ -177,9 +183,8 @@ def run_rate(db: str, rulebook: str, as_of: dt.date | None, decide: bool, plugin
 
 def print_stars(counts: Counter[int], ladder: str, as_of: dt.date) -> None:
     """Print volunteers per star."""
-    table = Table(
-        title=both(f"志愿者星级（{ladder}，截至 {as_of}）", f"Volunteers per star ({ladder}, as of {as_of})")
-    )
+    print(both(f"志愿者星级（{ladder}，截至 {as_of}）", f"Volunteers per star ({ladder}, as of {as_of})"))
+    table = Table()
     table.add_column(both("星级", "stars"))
     table.add_column(both("人数", "volunteers"), justify="right")
     for grade in sorted(counts):
@@ -187,13 +192,35 @@ def print_stars(counts: Counter[int], ladder: str, as_of: dt.date) -> None:
     Console().print(table)
 
 
-def run_explain(volunteer: str, db: str, rulebook: str, as_of: dt.date | None, plugin: tuple[str, ...],
-                key_file: Path | None, zone: str, json: bool) -> None:  # fmt: skip
+def _number(desk: Desk, typed: str) -> str:
+    """Return the number of the volunteer that was typed; raises NotFound, with the nearest number if there is one."""
+    import sqlalchemy as sa
+
+    from volunteerkit.exchange.cells import Cell, hide, read_id
+    from volunteerkit.volunteers.tables import volunteer
+
+    try:
+        number = read_id(typed)
+    except Cell:
+        raise NotFound(kind="volunteer", id=hide(typed)) from None
+    known = sa.select(volunteer.c.number)
+    if desk.connection.execute(known.where(volunteer.c.number == number)).first():
+        return number
+    missing = NotFound(kind="volunteer", id=hide(number))
+    begins = volunteer.c.number.startswith(number[:-2], autoescape=True)
+    ends = volunteer.c.number.endswith(number[-3:], autoescape=True)
+    alike = known.where(begins | ends).limit(1000)
+    if near := did_you_mean(number, desk.connection.execute(alike).scalars()):
+        missing.add_note(str(near).strip())
+    raise missing
+
+
+def run_explain(volunteer: str, city: City, rulebook: str, as_of: dt.date | None, json: bool) -> None:
     """Explain one volunteer's grade."""
     from volunteerkit import rating
 
-    city = open_city(db, key_file=key_file, plugin=plugin, zone=zone)
     with city.kit.open(city.engine, city.actor, read_only=True) as desk:
+        volunteer = _number(desk, volunteer)
         rated = rating.rate_volunteer(desk, volunteer, rulebook=rulebook, as_of=as_of)
     if json:
         print_json({"volunteer": volunteer, **rated.assessment.as_dict()})
@@ -202,13 +229,14 @@ def run_explain(volunteer: str, db: str, rulebook: str, as_of: dt.date | None, p
     print(rated.assessment.explain())
 
 
-def run_statement(volunteer: str, db: str, rulebook: str, as_of: dt.date | None, known_at: int | None,
-                  plugin: tuple[str, ...], key_file: Path | None, zone: str, json: bool) -> None:  # fmt: skip
+def run_statement(
+    volunteer: str, city: City, rulebook: str, as_of: dt.date | None, known_at: int | None, json: bool
+) -> None:
     """Print a volunteer's statement."""
     from volunteerkit import hours
 
-    city = open_city(db, key_file=key_file, plugin=plugin, zone=zone)
     with city.kit.open(city.engine, city.actor, read_only=True) as desk:
+        volunteer = _number(desk, volunteer)
         found = hours.statement(desk, volunteer, as_of=as_of, known_at=known_at, rulebook=rulebook)
     if json:
         print_json({
@@ -223,10 +251,11 @@ def run_statement(volunteer: str, db: str, rulebook: str, as_of: dt.date | None,
         })  # fmt: skip
         return
     title = both(
-        f"{volunteer} 截至 {found.as_of}，按账本序号 {found.known_at} 所知",
-        f"{volunteer} as of {found.as_of}, as known at seq {found.known_at}",
+        f"{volunteer} 截至 {found.as_of}，按账本序号 {found.known_at} 所知（单位：分钟）",
+        f"{volunteer} as of {found.as_of}, as known at seq {found.known_at} (in minutes)",
     )
-    table = Table(title=title)
+    print(title)
+    table = Table()
     for zh, en in (
         ("序号", "seq"),
         ("日期", "day"),
@@ -237,7 +266,9 @@ def run_statement(volunteer: str, db: str, rulebook: str, as_of: dt.date | None,
         ("原因", "reasons"),
     ):
         table.add_column(
-            both(zh, en), justify="right" if en in ("claimed", "confirmed", "credited") else "left"
+            both(zh, en),
+            justify="right" if en in ("claimed", "confirmed", "credited") else "left",
+            overflow="fold",
         )
     for line in found.lines:
         reasons = "; ".join(reason.message() for reason in line.reasons)
@@ -248,12 +279,10 @@ def run_statement(volunteer: str, db: str, rulebook: str, as_of: dt.date | None,
                f"confirmed {hours_text(found.confirmed_minutes)}, credited under {found.rulebook} [{found.digest[:12]}] {hours_text(found.credited_minutes)}"))  # fmt: skip
 
 
-def run_export(db: str, out: Path, rulebook: str, as_of: dt.date | None, plugin: tuple[str, ...],
-               key_file: Path | None, zone: str) -> None:  # fmt: skip
+def run_export(city: City, out: Path, rulebook: str, as_of: dt.date | None) -> None:
     """Write one row a volunteer."""
     from volunteerkit import rating
 
-    city: City = open_city(db, key_file=key_file, plugin=plugin, zone=zone)
     with city.kit.open(city.engine, city.actor, read_only=True) as desk:
         desk.permit("hours.export")
         rated = rating.rate_city(desk, rulebook=rulebook, as_of=as_of)
@@ -287,8 +316,6 @@ def write_csv(path: Path, header: tuple[str, ...], rows: Any) -> None:
             for row in rows:
                 writer.writerow([safe_cell(cell) if isinstance(cell, str) else cell for cell in row])
         aside.replace(path)
-    except OSError as error:
+    except OSError:
         aside.unlink(missing_ok=True)
-        raise StorageError(
-            "file_not_written", place=str(path), problem=error.strerror or type(error).__name__
-        ) from None
+        raise StorageError("file_not_written", place=str(path)) from None

@@ -108,21 +108,27 @@ def open_city(
     from volunteerkit.store.engine import place_of, storage_errors
 
     names = plugin or tuple(os.environ.get(PLUGINS_VARIABLE, "xinyu").split())
-    url = url_of(db)
-    engine = volunteerkit.create_engine(url)
+    engine = volunteerkit.create_engine(url_of(db))
     path = engine.url.database if engine.dialect.name == "sqlite" else None
-    if path and not create and not Path(path).exists():
+    if engine.dialect.name == "sqlite" and path in (None, "", ":memory:"):
+        raise StorageUnavailable("storage_not_kept", place=db)
+    new = path is not None and not Path(path).exists()
+    if path and new and not create:
         raise StorageUnavailable("storage_missing", place=path)
+    if path and not Path(path).parent.is_dir():
+        raise StorageUnavailable(place=path)
     kit = Kit.load(*(Path(name) if name.endswith((".py", ".toml")) else name for name in names), zone=zone)
-    sealed = None
+    # The key comes first: a wrong one must not leave an empty database behind.
+    cipher = _cipher(db, key_file, create=new)
     if create:
         kit.migrate(engine)
     with storage_errors(place_of(engine.url)), engine.connect() as connection, connection.begin():
         store.check_schema(connection)
         sealed = store.get_meta(connection, "key_print")
-    cipher = _cipher(db, key_file, create and sealed is None)
-    if sealed is not None and create and cipher is None:
-        raise KeyProblem("key_file_missing", place=str(find_key_file(db, key_file)))
+    if cipher is None and create:
+        if sealed is not None:
+            raise KeyProblem("key_file_missing", place=str(find_key_file(db, key_file)))
+        cipher = _cipher(db, key_file, create=True)
     if cipher is not None and sealed is not None and cipher.key_print != sealed:
         raise KeyProblem("key_wrong", expected=sealed, found=cipher.key_print)
     return City(attrs.evolve(kit, cipher=cipher), engine, Actor.of(f"cli:{_user()}", "centre"))

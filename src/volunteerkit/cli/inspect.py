@@ -29,17 +29,27 @@ def __dir__() -> list[str]:
     return __all__
 
 
-def run_verify(db: str, json: bool) -> None:
-    """Verify the store; exit code 1 when something diverges."""
+def run_verify(db: str, rebuild: bool, json: bool) -> None:
+    """Verify the store, after computing its balances anew if so asked; exit code 1 when something diverges."""
+    from volunteerkit import hours
     from volunteerkit.hours import verify_store
 
     city = open_city(db)
+    mended = city.kit.run(city.engine, city.actor, hours.rebuild) if rebuild else None
     with city.kit.open(city.engine, city.actor, read_only=True) as desk:
         desk.permit("store.verify")
         found = verify_store(desk.connection)
     if json:
-        print_json({"holds": found.holds, **attrs.asdict(found)})
+        told = {} if mended is None else {"rebuilt": mended}
+        print_json({"holds": found.holds, **told, **attrs.asdict(found)})
     else:
+        if mended is not None:
+            print(
+                both(
+                    f"已按转账重新计算余额，更正了 {mended:,} 个账户。",
+                    f"Computed balances anew from the transfers; {mended:,} accounts mended.",
+                )
+            )
         print(both(f"已核对 {found.transfers:,} 笔转账、{found.events:,} 条事件、{found.accounts:,} 个账户、{found.records:,} 条记录。",
                    f"Checked {found.transfers:,} transfers, {found.events:,} events, {found.accounts:,} accounts, {found.records:,} records."))  # fmt: skip
         if found.holds:

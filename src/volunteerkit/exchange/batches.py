@@ -8,6 +8,7 @@ from collections import Counter
 import attrs
 import sqlalchemy as sa
 
+from volunteerkit.exchange.cells import hide
 from volunteerkit.exchange.reading import Source
 from volunteerkit.exchange.tables import batch
 from volunteerkit.store.desk import Desk, microseconds
@@ -49,8 +50,13 @@ class Refusals:
         self.rows: list[QuarantinedRow] = []
 
     def add(self, row: int, column: str, value: str, reason: str, detail: str = "") -> None:
-        """Note one refused row; ``value`` must be masked already if it is personal."""
-        self.rows.append(QuarantinedRow(row, column, value[:100], reason, detail))
+        """Note one refused row; ``value`` must be masked already if its column is personal.
+
+        An identity number, phone or address in any other column is masked here: columns get mixed up.
+        """
+        # PostgreSQL stores no NUL.
+        shown = hide(value[:100]).replace("\0", "␀")
+        self.rows.append(QuarantinedRow(row, column, shown, reason, detail))
 
     def counts(self) -> dict[str, int]:
         """Return how many rows were refused by reason code."""
@@ -96,13 +102,25 @@ class ImportReport:
     files: tuple[FileReport, ...]
 
     def as_dict(self) -> dict[str, object]:
-        """Return the counts as JSON: those of the service records on top, every file's below."""
+        """Return the counts as JSON: those of the service records on top, every file's below.
+
+        The rows ``read`` are those ``credited``, those ``not_credited`` (kept as pending, rejected, cancelled
+        or reversed), and those ``skipped`` and ``refused``.
+        """
         records = [file for file in self.files if file.entity == "service_records"]
         total: Counter[str] = Counter()
+        skipped: Counter[str] = Counter()
         refused: Counter[str] = Counter()
         flagged: Counter[str] = Counter()
         for file in records:
-            total.update(read=file.read, credited=file.credited or 0, new=file.new, unchanged=file.unchanged)
+            total.update(
+                read=file.read,
+                credited=file.credited or 0,
+                new=file.new,
+                updated=file.updated,
+                unchanged=file.unchanged,
+            )
+            skipped.update(file.skipped)
             refused.update(file.refused)
             flagged.update(file.flagged)
         for file in self.files:
@@ -112,8 +130,11 @@ class ImportReport:
             "source": self.source,
             "read": total["read"],
             "credited": total["credited"],
+            "not_credited": total["new"] + total["updated"] + total["unchanged"] - total["credited"],
             "new": total["new"],
+            "updated": total["updated"],
             "unchanged": total["unchanged"],
+            "skipped": dict(sorted(skipped.items())),
             "refused": dict(sorted(refused.items())),
             "flagged": dict(sorted(flagged.items())),
             "files": [attrs.asdict(file) for file in self.files],
@@ -125,31 +146,32 @@ def next_batch_id(desk: Desk) -> int:
     return (desk.connection.execute(sa.select(sa.func.max(batch.c.id))).scalar() or 0) + 1
 
 
-def same_as_before(desk: Desk, source: str, file: str, refusals: Refusals) -> bool:
-    """Tell whether an earlier run over a file of this name refused exactly the same rows."""
+def same_as_before(desk: Desk, source: Source, refusals: Refusals) -> bool:
+    """Tell whether the last run over this table of a file of this name refused exactly the same rows."""
     found = desk.connection.execute(
-        sa.select(batch.c.id)
-        .where(batch.c.source == source, batch.c.file == file, batch.c.refused_digest == refusals.digest())
+        sa.select(batch.c.refused_digest)
+        .where(batch.c.source == source.name, batch.c.file == source.file, batch.c.entity == source.entity)
+        .order_by(batch.c.id.desc())
         .limit(1)
     ).scalar()
-    return found is not None
+    return found is not None and bytes(found) == refusals.digest()
 
 
 def finish_batch(
     desk: Desk, batch_id: int, source: Source, read: int, new: int, refusals: Refusals,
-    records: int = 0, transfers: int = 0, transfer_hash: bytes | None = None,
+    records: int = 0, transfers: int = 0, transfer_hash: bytes | None = None, unmoved: bytes | None = None,
 ) -> None:  # fmt: skip
     """Write the batch header, the quarantine and the event; older batches stay as they were.
 
     ``records`` and ``transfers`` were numbered by the load under the head it holds; ``transfer_hash`` is
-    the hash of the last of those transfers.
+    the hash of the last of those transfers, ``unmoved`` one over the records without any.
     """
     connection = desk.connection
     connection.execute(
         sa.insert(batch).values(
             id=batch_id,
             source=source.name,
-            file=source.path.name,
+            file=source.file,
             entity=source.entity,
             rows_read=read,
             rows_new=new,
@@ -168,6 +190,7 @@ def finish_batch(
         "read": read,
         "new": new,
         "refused": refusals.counts(),
+        "unmoved": unmoved.hex() if unmoved else "",
     }
     last = bytes(numbers.transfer_hash) if transfer_hash is None else transfer_hash
     write_event(execute, desk, numbers, last, "import.loaded", f"batch:{batch_id}", payload)

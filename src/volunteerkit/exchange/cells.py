@@ -15,13 +15,14 @@ from zoneinfo import ZoneInfo
 
 from volunteerkit.errors import VolunteerkitError
 from volunteerkit.ledger import DAY_MINUTES
-from volunteerkit.units import day_number
+from volunteerkit.units import day_number, day_of
 from volunteerkit.units import fold as folded
 
 __all__ = [
     "Cell",
     "IdShapes",
     "clean",
+    "hide",
     "mask",
     "read_day",
     "read_id",
@@ -34,21 +35,30 @@ __all__ = [
 _ID: Final = re.compile(r"[A-Z0-9\u4e00-\u9fff](?:[A-Z0-9\u4e00-\u9fff_.:/-]{0,99})", re.ASCII)
 _DAY: Final = re.compile(
     r"([0-9]{4})(?:-([0-9]{1,2})-([0-9]{1,2})|/([0-9]{1,2})/([0-9]{1,2})|\.([0-9]{1,2})\.([0-9]{1,2})"
-    r"|年([0-9]{1,2})月([0-9]{1,2})日|([0-9]{2})([0-9]{2}))(?:[ T]00:00(?::00(?:\.0+)?)?)?"
+    r"|年([0-9]{1,2})月([0-9]{1,2})[日号]|([0-9]{2})([0-9]{2}))"
+    r"(?:[ T](?:[01]?[0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]+)?)?)?"
 )
-_SERIAL: Final = re.compile(r"[0-9]{5}(?:\.0)?")
+_SERIAL: Final = re.compile(r"[0-9]{5}(?:\.[0-9]+)?")
 _TURNED: Final = re.compile(r"[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{2,4}")
 _SERIAL_DAY_0: Final = day_number(dt.date(1899, 12, 30))
 _HOURS: Final = re.compile(
     r"([+-]?[0-9]{1,6})(?:\.([0-9]{1,6}))?(?: ?(?:小时|个小时|時|h|hr|hrs|hour|hours))?", re.IGNORECASE
 )
-_MINUTES: Final = re.compile(r"([+-]?[0-9]{1,6}) ?(?:分钟|分|min|mins|minute|minutes|m)", re.IGNORECASE)
+_MINUTES: Final = re.compile(
+    r"([+-]?[0-9]{1,6})(?:\.0+)? ?(?:分钟|分|min|mins|minute|minutes|m)", re.IGNORECASE
+)
 _BOTH: Final = re.compile(
     r"([0-9]{1,4}) ?(?:小时|个小时|h|:) ?([0-5]?[0-9]) ?(?:分钟|分|min|m)?", re.IGNORECASE
 )
 _TIME: Final = re.compile(r"([0-9]{1,2}):([0-9]{2})(?::[0-5][0-9])?")
 _UTC: Final = re.compile(r"\s*(?:UTC|GMT)$")
 _FORMULA: Final = re.compile(r"""[\s"']*[=+\-@\t\r＝＋－＠]""")
+_DAY_PART: Final = r"(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
+_PERSONAL: Final = re.compile(
+    rf"(?<![0-9])(?:[1-8][0-9]{{5}}[ -]?(?:(?:19|20)[0-9]{{2}}{_DAY_PART}[ -]?[0-9]{{3}}[0-9Xx]"
+    rf"|[0-9]{{2}}{_DAY_PART}[0-9]{{3}})|1[2-9][0-9][ -]?[0-9]{{4}}[ -]?[0-9]{{4}})(?![0-9])"
+    r"|[^@\s]+@[^@\s]+"
+)
 _NUMBER: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _MANY_SHAPES: Final = 64
 
@@ -81,14 +91,16 @@ def clean(text: str, *, fold: bool = True) -> str:
 
 
 def read_id(text: str) -> str:
-    """Return an id in its one form (folded, upper case); raises Cell id_malformed.
+    """Return an id in its one form (folded, upper case); raises Cell id_malformed, id_is_personal (e-mail).
 
     >>> read_id(" ｖ0007957 ")
     'V0007957'
     """
     number = clean(text).upper()
+    if number.startswith('="') and number.endswith('"'):
+        number = number[2:-1]  # how spreadsheets are kept from eating leading zeros
     if not _ID.fullmatch(number):
-        raise Cell("id_malformed")
+        raise Cell("id_is_personal" if "@" in number else "id_malformed")
     return number
 
 
@@ -128,8 +140,8 @@ def read_day(text: str, formats: tuple[str, ...] = ()) -> int:
     """Return the day number of a date.
 
     Read are 2019-03-05, 2019/3/5, 2019.03.05, 2019年3月5日, 20190305, a spreadsheet's serial day such as
-    43529, full-width digits, and ``formats`` for `strptime`, tried first. Raises Cell date_impossible,
-    date_ambiguous (5/3/2019 without a format) or date_unreadable.
+    43529, full-width digits, and ``formats`` for `strptime`, tried first; a time of day behind the date is
+    left aside. Raises Cell date_impossible, date_ambiguous (5/3/2019 without a format) or date_unreadable.
 
     >>> read_day("２０１９年３月５日") == read_day("43529")
     True
@@ -211,7 +223,7 @@ def read_time(text: str) -> int:
 def read_instant(text: str, formats: tuple[str, ...], zone: ZoneInfo) -> dt.datetime:
     """Return an aware instant: ISO with Z or an offset, ``… UTC``, or local time in ``zone``.
 
-    ``formats`` are tried first. Raises Cell instant_unreadable, or time_ambiguous for a local time that
+    ``formats`` are tried first; the format ``epoch`` is seconds or milliseconds since 1970. Raises Cell instant_unreadable, or time_ambiguous for a local time that
     does not exist or occurs twice in ``zone``.
     """
     folded = clean(text)[:60]
@@ -222,10 +234,7 @@ def read_instant(text: str, formats: tuple[str, ...], zone: ZoneInfo) -> dt.date
         try:
             found = dt.datetime.fromisoformat(bare)
         except ValueError:
-            try:
-                found = dt.datetime.combine(dt.date.fromordinal(read_day(bare) + 719163), dt.time())
-            except Cell:
-                raise Cell("instant_unreadable") from None
+            found = _spelled(bare)
         if named_utc and found.tzinfo is None:
             found = found.replace(tzinfo=dt.UTC)
     if not 1900 <= found.year <= 2100:
@@ -238,11 +247,34 @@ def read_instant(text: str, formats: tuple[str, ...], zone: ZoneInfo) -> dt.date
     return first
 
 
+def _spelled(text: str) -> dt.datetime:
+    """Read a date in any form of `read_day` with a time such as 9:05 or 9:05:30 behind it, or none."""
+    day, _, time = text.partition(" ")
+    try:
+        date = day_of(read_day(day)).isoformat()
+        return dt.datetime.fromisoformat(
+            f"{date} 0{time.strip()}" if time[1:2] == ":" else f"{date} {time}".strip()
+        )
+    except Cell as problem:
+        raise Cell(
+            "date_impossible" if problem.reason == "date_impossible" else "instant_unreadable"
+        ) from None
+    except ValueError:
+        raise Cell("instant_unreadable") from None
+
+
 def _with_formats(text: str, formats: tuple[str, ...]) -> dt.datetime | None:
     for form in formats:
         try:
+            if form == "epoch":
+                if not _NUMBER.fullmatch(text):
+                    continue
+                seconds = Fraction(text) / (1000 if len(text) > 11 else 1)
+                return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(
+                    microseconds=int(seconds * 1_000_000)
+                )
             return dt.datetime.strptime(text, form)  # noqa: DTZ007 - the caller adds the zone
-        except ValueError:
+        except (ValueError, OverflowError, ZeroDivisionError):
             continue
     return None
 
@@ -259,6 +291,17 @@ def mask(field: str, text: str) -> str:
     shown = 2 if field in ("resident_id", "phone") and len(value) > 5 else 0
     start = shown if field == "resident_id" else 0
     return value[:start] + "*" * (len(value) - start - shown) + (value[-shown:] if shown else "")
+
+
+def hide(text: str) -> str:
+    """Return ``text`` with what looks like an identity number, a mobile phone or an e-mail address masked.
+
+    >>> hide("V0000001"), hide("１２９０００００００1"), hide("36059919900315001X")
+    ('V0000001', '*********01', '****************1X')
+    """
+    plain = folded(text)
+    hidden = _PERSONAL.sub(lambda found: "*" * (len(found[0]) - 2) + found[0][-2:], plain)
+    return text if hidden == plain else hidden
 
 
 def safe_cell(text: str) -> str:

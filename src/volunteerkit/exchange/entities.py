@@ -7,6 +7,7 @@ same file twice changes nothing; for volunteers the digest is keyed, because it 
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -73,8 +74,11 @@ class _Cells:
         return self.cells[position] if position < len(self.cells) else ""
 
     def name(self, field: str, code: str = "name_missing", most: int = 200) -> str:
-        """Return a name: cleaned, not empty, printable, at most ``most`` characters; raises Cell."""
-        text = clean(self[field], fold=False)
+        """Return a name: cleaned, not empty, printable, at most ``most`` characters; raises Cell.
+
+        A line break inside a cell, as spreadsheets allow, is a space.
+        """
+        text = re.sub(r"[\t\r\n]+", " ", clean(self[field], fold=False))
         if not text:
             raise Cell(code)
         if len(text) > most or any(ord(letter) < 32 or ord(letter) == 127 for letter in text):
@@ -119,7 +123,7 @@ def _organization(desk: Desk, source: Source) -> Callable[[_Cells], _Ready]:
         values = {
             "name": row.name("org_name"),
             "type": row.text("org_type"),
-            "credit_code": clean(row["uscc"]).upper(),
+            "credit_code": clean(row.text("uscc")).upper(),
             "registered_on": registered,
             "status": row.word("status", "active"),
             "incubated": int(row.word("incubated", "no") == "yes"),
@@ -177,6 +181,9 @@ def _volunteer(desk: Desk, source: Source) -> Callable[[_Cells], _Ready]:
     def ready(row: _Cells) -> _Ready:
         number = read_id(row["volunteer_id"])
         personal, doubts = _personal(row, today)
+        if number in (personal["phone"], personal["identity_number"]) or _is_identity(number, row, today):
+            row.field = "volunteer_id"
+            raise Cell("id_is_personal")
         registered = _registered(row, zone)
         if registered is None:
             raise Cell("instant_unreadable")
@@ -194,6 +201,16 @@ def _volunteer(desk: Desk, source: Source) -> Callable[[_Cells], _Ready]:
         return number, values | {"personal": personal, "doubts": doubts}, digest
 
     return ready
+
+
+def _is_identity(number: str, row: _Cells, today: int) -> bool:
+    """Tell whether a volunteer's number is an identity number that the row does not give elsewhere."""
+    if len(number) != 18 or row["resident_id"].strip():
+        return False
+    try:
+        return not read_identity(number, day_of(today)).doubts
+    except InvalidValue:
+        return False
 
 
 def _personal(row: _Cells, today: int) -> tuple[dict[str, str], set[str]]:
@@ -255,6 +272,7 @@ def load_entities(desk: Desk, source: Source, progress: Callable[[int], None]) -
     ready = _READY[entity](desk, source)
     added: dict[str, _Ready] = {}
     changed: dict[str, _Ready] = {}
+    same: list[_Ready] = []
     seen: set[str] = set()
     skipped: Counter[str] = Counter()
     read = 0
@@ -283,16 +301,20 @@ def load_entities(desk: Desk, source: Source, progress: Callable[[int], None]) -
             added[got[0]] = got
         elif before[1] is None or bytes(before[1]) != got[2]:
             changed[got[0]] = got
+        elif entity == "organizations":
+            same.append(got)
         if read % 5000 == 0:
             progress(read)
+    # A parent that was refused when its child came in: the child finds it now.
+    changed.update({got[0]: got for got in same if got[1]["parent"] in added})
     _store(desk, entity, table, added, changed, {number: id_ for number, (id_, _) in stored.items()})
-    if added or changed or not same_as_before(desk, source.name, source.path.name, refusals):
+    if added or changed or not same_as_before(desk, source, refusals):
         batch_id = next_batch_id(desk)
         finish_batch(desk, batch_id, source, read, len(added) + len(changed), refusals)
     progress(read)
     unchanged = len(seen) - len(added) - len(changed)
     flagged = _doubts(desk) if entity == "volunteers" else {}
-    return FileReport(source.path.name, entity, read, len(added), len(changed), unchanged, None,
+    return FileReport(source.file, entity, read, len(added), len(changed), unchanged, None,
                       dict(sorted(skipped.items())), refusals.counts(), flagged)  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import attrs
 
 from volunteerkit.exchange.cells import Cell, clean
 
-__all__ = ["ENTITIES", "PERSONAL", "REQUIRED", "Recognised", "recognise", "word"]
+__all__ = ["ENTITIES", "PERSONAL", "REQUIRED", "Recognised", "in_minutes", "recognise", "word"]
 
 # field: other headers for it, beside its own name; the first is the one of the sample's Chinese headers
 _VOLUNTEERS: Final = {
@@ -61,7 +61,8 @@ _RECORDS: Final = {
     "service_date": "服务日期 活动日期 日期 date served_on sessiondate",
     "start_time": "开始时间 签到时间 start sessionstarttime",
     "end_time": "结束时间 签退时间 end",
-    "hours": "服务时长 时长 服务时长小时 小时数 hours_logged hourslogged duration",
+    "hours": "服务时长 时长 服务时长小时 小时数 hours_logged hourslogged duration"
+    " minutes 分钟 分钟数 服务分钟数 duration_minutes",
     "status": "状态 审核状态 state",
     "source": "来源 记录方式 method",
     "recorded_at": "录入时间 登记时间 created_at entered_at",
@@ -94,6 +95,10 @@ _WORDS: Final[dict[str, dict[str, str]]] = {
     "sex": {"M": "男 male 男性", "F": "女 female 女性"},
     "incubated": {"yes": "是 true 1 y", "no": "否 false 0 n"},
 }  # fmt: skip
+_IN_MINUTES: Final = re.compile(
+    r"^(?!.*(?:hour|小时)).*(?:分钟|(?<![a-z])min(?:ute)?s?(?![a-z]))", re.IGNORECASE
+)
+_BARE: Final = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
 _RECORD_STATES: Final = ("confirmed", "pending", "rejected", "cancelled")
 _FOUND: Final = {
     field: {other.casefold(): name for name, others in words.items() for other in (name, *others.split())}
@@ -122,14 +127,24 @@ def record_state(text: str) -> str:
     return word("status", text, _RECORD_STATES)
 
 
+def in_minutes(title: str, text: str) -> str:
+    """Return a length's text with its unit when the column's title says that bare numbers are minutes.
+
+    >>> in_minutes("服务时长（分钟）", "150"), in_minutes("hours", "2.5")
+    ('150分钟', '2.5')
+    """
+    return f"{text.strip()}分钟" if _IN_MINUTES.search(title) and _BARE.fullmatch(clean(text)) else text
+
+
 @attrs.frozen
 class Recognised:
-    """What a header was taken for: field -> column, and the columns nobody could place."""
+    """What a header was taken for: field -> column, the columns nobody could place, titles that stand twice."""
 
     entity: str
     columns: dict[str, int]
     unplaced: tuple[str, ...]
     missing: tuple[str, ...]
+    twice: tuple[str, ...]
 
 
 def _plain(header: str) -> str:
@@ -145,15 +160,17 @@ def _placed(entity: str, header: Sequence[str]) -> Recognised:
         for other in (*reversed(others.split()), field)
     }
     columns: dict[str, int] = {}
-    unplaced = []
+    unplaced, twice = [], []
     for position, title in enumerate(header):
         field = names.get(_plain(title))
         if field is None or field in columns:
             unplaced.append(title)
+            if field is not None and _plain(header[columns[field]]) == _plain(title):
+                twice.append(title)
         else:
             columns[field] = position
     missing = tuple(field for field in REQUIRED[entity] if field not in columns)
-    return Recognised(entity, columns, tuple(unplaced), missing)
+    return Recognised(entity, columns, tuple(unplaced), missing, tuple(twice))
 
 
 def recognise(header: Sequence[str], stem: str = "") -> Recognised:

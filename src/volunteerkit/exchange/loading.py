@@ -36,7 +36,7 @@ def load_file(
 
     def told(rows: int) -> None:
         if progress is not None:
-            progress(file.path.name, rows)
+            progress(file.file, rows)
 
     if file.entity == "service_records":
         return load_records(desk, file, as_of or desk.today, told)

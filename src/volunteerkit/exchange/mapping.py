@@ -7,8 +7,9 @@ of sessions also yields its organization, projects and volunteers (``distinct = 
 from __future__ import annotations
 
 import datetime as dt
+import re
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -16,11 +17,12 @@ from zoneinfo import ZoneInfo
 import attrs
 
 from volunteerkit.clock import zone_named
-from volunteerkit.errors import ImportRefused, nearest
+from volunteerkit.errors import ImportRefused, did_you_mean, nearest
 from volunteerkit.exchange import decoding
 from volunteerkit.exchange.cells import Cell, clean, read_day, read_instant
-from volunteerkit.exchange.layouts import ENTITIES
+from volunteerkit.exchange.layouts import ENTITIES, REQUIRED, in_minutes
 from volunteerkit.exchange.reading import Plan, Source
+from volunteerkit.messages import Phrase, phrase
 from volunteerkit.units import day_of
 
 __all__ = ["Column", "FileMapping", "Mapping", "plan_mapped", "read_mapping"]
@@ -82,41 +84,76 @@ def read_mapping(path: Path) -> Mapping:
 
     converter = cattrs.Converter(forbid_extra_keys=True)
 
-    def text(value: Any, _: type) -> str:
-        if not isinstance(value, str):
-            raise TypeError(f"a text is expected, not {value!r}")
-        return value
-
-    def column(value: Any, _: type) -> Column:
-        if isinstance(value, str):
-            return Column(value)
-        known = {field.name for field in attrs.fields(Column)}
-        for key in value:
-            if key not in known:
-                raise ValueError(f"unknown key {key!r}; did you mean {nearest(key, known)!r}?")
-        given: dict[str, Any] = {
-            key: tuple(item) if isinstance(item, list) else item for key, item in value.items()
-        }
-        return Column(**given)
-
-    converter.register_structure_hook(str, text)
-    converter.register_structure_hook(Column, column)
+    for kind in (str, int, bool):
+        converter.register_structure_hook(kind, _exactly)
+    # A list is a list: a text is not taken for the list of its letters.
+    converter.register_structure_hook_func(
+        lambda kind: kind == tuple[str, ...],
+        lambda value, _: tuple(_exactly(part, str) for part in _exactly(value, list)),
+    )
+    columns = converter.get_structure_hook(Column)
+    converter.register_structure_hook(
+        Column, lambda value, kind: Column(value) if isinstance(value, str) else columns(value, kind)
+    )
     try:
         made = converter.structure(tomllib.loads(path.read_text("utf-8-sig")), Mapping)
-    except BaseValidationError as error:
-        problems = "; ".join(cattrs.transform_error(error))
-        raise ImportRefused("mapping_invalid", file=path.name, problems=problems) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ImportRefused("mapping_invalid", file=path.name, problems=str(error)) from None
+    except OSError:
+        raise ImportRefused("mapping_missing", file=path.name) from None
+    except (BaseValidationError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ImportRefused(
+            "mapping_invalid", file=path.name, problems=tuple(_problems(error, "$"))
+        ) from None
     for file in made.file:
         if file.entity not in ENTITIES:
             raise ImportRefused("mapping_entity", entity=file.entity, known=", ".join(ENTITIES))
         fields = (*ENTITIES[file.entity], *(_SESSION if file.entity == "service_records" else ()))
         for field in file.columns:
             if field not in fields:
-                raise ImportRefused("mapping_field", field=field, entity=file.entity, guess=nearest(field, fields),
+                raise ImportRefused("mapping_field", field=field, entity=file.entity, near=did_you_mean(field, fields),
                                     known=", ".join(fields))  # fmt: skip
+        given = set(file.columns)
+        made_here = {"service_date", "hours", "status"} if "checked_in_at" in given else set()
+        if missing := [field for field in REQUIRED[file.entity] if field not in given | made_here]:
+            raise ImportRefused("mapping_fields_missing", entity=file.entity, fields=", ".join(missing))
     return made
+
+
+def _exactly(value: Any, kind: type) -> Any:
+    if type(value) is not kind:
+        raise TypeError(kind.__name__, type(value).__name__)
+    return value
+
+
+def _problems(error: BaseException, path: str) -> Iterator[Phrase]:
+    """Yield what is wrong with a mapping, each with its path, as phrases."""
+    from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
+
+    def told(code: str, at: str = path, **values: object) -> Phrase:
+        return phrase("mapping_problem", path=at, problem=phrase(code, **values))
+
+    match error:
+        case BaseValidationError():
+            parts, others = error.group_exceptions()  # type: ignore[attr-defined]
+            for part, note in parts:
+                name = getattr(note, "name", None)
+                yield from _problems(part, f"{path}.{name}" if name else f"{path}[{note.index}]")
+            for other in others:
+                yield from _problems(other, path)
+        case ForbiddenExtraKeysError():
+            known = [field.name for field in attrs.fields(error.cl)]
+            for name in sorted(error.extra_fields):
+                guess = nearest(name, known)
+                code = "rulebook_unknown_key_near" if guess else "rulebook_unknown_key"
+                yield told(code, name=name, known=", ".join(known), guess=guess)
+        case KeyError():
+            yield told("rulebook_missing_key", name=error.args[0])
+        case tomllib.TOMLDecodeError():
+            places = re.search(r"line ([0-9]+), column ([0-9]+)", str(error))
+            yield told("mapping_not_toml", f"{places[1]}:{places[2]}" if places else "$")
+        case UnicodeDecodeError():
+            yield told("rulebook_not_utf8")
+        case _:
+            yield told("mapping_value")
 
 
 def plan_mapped(folder: Path, path: Path) -> Plan:
@@ -130,14 +167,18 @@ def _source(folder: Path, mapping: Mapping, file: FileMapping, zone: ZoneInfo) -
     path = folder / file.name
     if not path.is_file():
         raise ImportRefused("mapping_file_missing", file=file.name, folder=folder.name)
-    _, header = next(decoding.rows(path), (0, []))
+    header, named = decoding.header(path)
     titles = [clean(title) for title in header]
 
     def position(title: str) -> int:
         # A title that stands twice means its first column.
         if title not in titles:
             raise ImportRefused(
-                "mapping_column_missing", column=title, file=file.name, guess=nearest(title, titles)
+                "mapping_column_missing",
+                column=title,
+                file=file.name,
+                near=did_you_mean(title, titles),
+                known=", ".join(titles),
             )
         return titles.index(title)
 
@@ -163,7 +204,7 @@ def _source(folder: Path, mapping: Mapping, file: FileMapping, zone: ZoneInfo) -
             return _session(file, getters, row, fields, zone)
         return [getters[field](row) if field in getters else "" for field in fields]
 
-    return Source(mapping.source, path, file.entity, fields, shown, len(header), cells, seen.clear)
+    return Source(mapping.source, path, file.entity, fields, shown, len(header), named, cells, seen.clear)
 
 
 _Getter = Callable[[Sequence[str]], str]
@@ -185,6 +226,8 @@ def _getter(column: Column, position: Callable[[str], int], field: str) -> _Gett
         text = text.strip() or column.default
         if text in column.words:
             return column.words[text]
+        if field == "hours":
+            return in_minutes(column.column, text)
         if column.formats and text and field in _DAYS:
             return day_of(read_day(text, column.formats)).isoformat()
         if column.formats and text and field == "registered_at":

@@ -35,7 +35,7 @@ def propose_mapping(folder: Path) -> str:
         'zone = "Asia/Shanghai"',
     ]
     for path in sorted(folder.glob("*.csv")):
-        _, header = next(decoding.rows(path), (0, []))
+        header, _ = decoding.header(path)
         lines += ["", *_file(path, header)]
     return "\n".join(lines) + "\n"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
 from pathlib import Path
@@ -12,7 +13,7 @@ import attrs
 from volunteerkit.errors import ImportRefused
 from volunteerkit.exchange import decoding
 from volunteerkit.exchange.cells import Cell
-from volunteerkit.exchange.layouts import ENTITIES, recognise
+from volunteerkit.exchange.layouts import ENTITIES, in_minutes, recognise
 
 __all__ = ["Plan", "Source", "plan_directory"]
 
@@ -29,6 +30,7 @@ class Source:
     """A file with a table of one kind.
 
     ``fields`` is the order in which `rows` gives cells; ``titles`` are the file's own headers by field;
+    ``width`` is the columns of the header, ``named`` those up to the last one with a title;
     ``name`` is the source system, under whose name record ids are unique.
     """
 
@@ -38,8 +40,18 @@ class Source:
     fields: tuple[str, ...]
     titles: dict[str, str] = attrs.field(repr=False)
     width: int
+    named: int
     cells: Cells = attrs.field(repr=False)
     fresh: Callable[[], None] = attrs.field(default=lambda: None, repr=False)
+
+    @property
+    def file(self) -> str:
+        """The file's name; one packed on a Chinese Windows keeps its GBK bytes, which no database takes."""
+        raw = os.fsencode(self.path.name)
+        try:
+            return raw.decode()
+        except UnicodeDecodeError:
+            return raw.decode("gb18030", "replace")
 
     def header(self, field: str) -> str:
         """Return what the file calls ``field``."""
@@ -53,8 +65,11 @@ class Source:
         next(rows, None)
         for number, row in rows:
             if len(row) != width:
-                yield number, Cell("columns_mismatch", shown=str(len(row)))
-                continue
+                if len(row) < self.named or any(row[width:]):
+                    yield number, Cell("columns_mismatch", shown=f"{len(row)} ≠ {width}")
+                    continue
+                # Spreadsheets add empty cells at the end of a row, or leave them out.
+                row = [*row, *[""] * width][:width]
             try:
                 yield number, cells(row)
             except Cell as refused:
@@ -78,6 +93,18 @@ def _in_order(positions: Sequence[int | None], width: int) -> Cells:
     return lambda row: [row[position] if position is not None else "" for position in positions]
 
 
+def _with_unit(cells: Cells, at: int, title: str) -> Cells:
+    if in_minutes(title, "1") == "1":
+        return cells
+
+    def said(row: Sequence[str]) -> Sequence[str]:
+        found = list(cells(row))
+        found[at] = in_minutes(title, found[at])
+        return found
+
+    return said
+
+
 def plan_directory(folder: Path, mapping: Path | None = None, source: str = "city") -> Plan:
     """Find the tables in a folder of CSV files, by name or by header; other files are left alone.
 
@@ -85,7 +112,7 @@ def plan_directory(folder: Path, mapping: Path | None = None, source: str = "cit
     when there is no such folder, no table in it, or a table lacks a required column.
     """
     if not folder.is_dir():
-        raise ImportRefused("folder_missing", folder=folder.name)
+        raise ImportRefused("folder_is_file" if folder.exists() else "folder_missing", folder=folder.name)
     paths = sorted(
         path
         for path in folder.iterdir()
@@ -97,14 +124,17 @@ def plan_directory(folder: Path, mapping: Path | None = None, source: str = "cit
         return plan_mapped(folder, mapping)
     found: dict[str, Source] = {}
     for path in paths:
-        _, header = next(decoding.rows(path), (0, []))
+        header, named = decoding.header(path)
         placed = recognise(header, path.stem)
-        named = path.stem.casefold() in ENTITIES
-        if not named and (placed.missing or len(placed.unplaced) > len(placed.columns)):
+        if path.stem.casefold() not in ENTITIES and (
+            placed.missing or len(placed.unplaced) > len(placed.columns)
+        ):
             continue
         if placed.missing:
             raise ImportRefused("file_columns_missing", file=path.name, columns=", ".join(placed.missing),
                                 unplaced=", ".join(placed.unplaced) or "-")  # fmt: skip
+        if placed.twice:
+            raise ImportRefused("column_twice", file=path.name, columns=", ".join(placed.twice))
         if placed.entity in found:
             raise ImportRefused(
                 "table_twice", entity=placed.entity, first=found[placed.entity].path.name, second=path.name
@@ -112,8 +142,10 @@ def plan_directory(folder: Path, mapping: Path | None = None, source: str = "cit
         fields = tuple(ENTITIES[placed.entity])
         positions = [placed.columns.get(field) for field in fields]
         titles = {field: header[position] for field, position in placed.columns.items()}
-        found[placed.entity] = Source(source, path, placed.entity, fields, titles, len(header),
-                                      _in_order(positions, len(header)))  # fmt: skip
+        cells = _in_order(positions, len(header))
+        if "hours" in titles:
+            cells = _with_unit(cells, fields.index("hours"), titles["hours"])
+        found[placed.entity] = Source(source, path, placed.entity, fields, titles, len(header), named, cells)
     if not found:
         raise ImportRefused(
             "no_table", folder=folder.name, expected=", ".join(f"{entity}.csv" for entity in ENTITIES)

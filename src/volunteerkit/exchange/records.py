@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 import attrs
 import sqlalchemy as sa
@@ -29,18 +31,30 @@ from volunteerkit.exchange.cells import (
 from volunteerkit.exchange.layouts import record_state, word
 from volunteerkit.exchange.reading import Source
 from volunteerkit.hours.tables import flag, service_record
-from volunteerkit.ledger import DAY_MINUTES, IMPORT, RECORD, chained, honour_account, issuer_account
+from volunteerkit.ledger import (
+    CONFIRM,
+    DAY_MINUTES,
+    GENESIS,
+    IMPORT,
+    RECORD,
+    REJECT,
+    chained,
+    honour_account,
+    issuer_account,
+)
 from volunteerkit.organizations.tables import team
 from volunteerkit.projects.tables import project
 from volunteerkit.store.desk import Desk, microseconds
-from volunteerkit.store.posting import Execute, driver, insert_rows
+from volunteerkit.store.posting import Execute, driver, insert_rows, run_many
 from volunteerkit.units import day_number
 from volunteerkit.volunteers.tables import volunteer
 
 __all__ = ["load_records"]
 
-_CHUNK = 5_000
+_CHUNK = 1_000
 _MEMO = 200_000
+_MINUTE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T](?:[01][0-9]|2[0-3]):[0-5][0-9]").fullmatch
+_MINUTE_LONG: Final = 60_000_000
 _RECORD_COLUMNS = (
     "id", "source", "external_id", "volunteer_id", "project_id", "organization_id", "team_id", "served_on",
     "start_minute", "clock_minutes", "claimed_minutes", "confirmed_minutes", "state", "method", "entered_at",
@@ -55,6 +69,8 @@ _HOLD = (
 )
 _REPEAT = "SELECT 1 FROM vk_service_record WHERE volunteer_id = ? AND served_on = ? AND fingerprint = ?"
 _BALANCE = "UPDATE vk_account SET posted_minutes = posted_minutes + ?, pending_minutes = pending_minutes + ? WHERE id = ?"
+_WAITING = "SELECT seq FROM vk_transfer WHERE record_id = ? AND code = ?"
+_STATE = "UPDATE vk_service_record SET state = ?, confirmed_minutes = ? WHERE id = ? AND state = 'pending'"
 _TOUCHED = "SELECT volunteer_id FROM vk_service_record WHERE batch_id = ?"
 _OVERLAPS = (
     "INSERT INTO vk_flag (record_id, kind) SELECT id, 'overlap_same_volunteer' FROM ("
@@ -150,42 +166,62 @@ def _past_day(text: str, last: int) -> int:
 
 
 def _instants(desk: Desk) -> Callable[[str], int | None]:
-    """Read entry times; those of the common form share one conversion an hour."""
+    """Read entry times; those of the common form share one conversion a day."""
     zone = desk.zone
-    hours = _Memo(lambda text: microseconds(read_instant(text + ":00", (), zone)))
+    midnights = _Memo(lambda text: _midnight(text, zone))
 
     def read(text: str) -> int | None:
-        if (
-            len(text) == 16
-            and text[13] == ":"
-            and text[14:].isascii()
-            and text[14:].isdigit()
-            and text[14:] < "60"
-        ):
-            at: int = hours[text[:13]]
-            return at + int(text[14:]) * 60_000_000
+        if _MINUTE(text):
+            midnight = midnights[text[:10]]
+            if midnight is not None:
+                return midnight + (int(text[11:13]) * 60 + int(text[14:])) * _MINUTE_LONG  # type: ignore[no-any-return]
         return microseconds(read_instant(text, (), zone)) if text.strip() else None
 
     return read
 
 
-@attrs.frozen
-class _Row:
-    """A row that was read: everything the record needs but its id."""
+def _midnight(text: str, zone: ZoneInfo) -> int | None:
+    """Return when a day of 24 hours begins; None for one on which the clock is changed, or no day."""
+    try:
+        first = read_instant(text + " 00:00", (), zone)
+    except Cell:
+        return None
+    begins, ends = microseconds(first), microseconds(first + dt.timedelta(days=1))
+    return begins if ends - begins == DAY_MINUTES * _MINUTE_LONG else None
+
+
+class _Row(NamedTuple):
+    """A row that was read: everything the record needs but its id.
+
+    ``values`` are volunteer, project, organization, team, day, start, clock, minutes, state, method and
+    the instant of entry.
+    """
 
     row: int
     external_id: str
     fingerprint: int
-    values: tuple[
-        Any, ...
-    ]  # volunteer, project, organization, team, day, start, clock, minutes, state, method, at
-    flags: tuple[str, ...]
+    values: tuple[Any, ...]
+    flags: Sequence[str]
 
 
 def _fingerprint(values: tuple[Any, ...]) -> int:
     """Mark of everything but the record's id and entry time: equal marks are an exact repeat (L23)."""
     digest = hashlib.blake2b(repr(values).encode(), digest_size=8).digest()
     return int.from_bytes(digest, signed=True)
+
+
+def _as_pending(row: _Row) -> int:
+    """Mark that the row had when it was still pending: a later export says what became of it."""
+    volunteer, project, _, team, day, start, clock, minutes, _, method, _ = row.values
+    return _fingerprint((volunteer, project, team, day, start, clock, minutes, "pending", method))
+
+
+def _record_id(text: str) -> str:
+    """Record ids are the source's own words: any, as long as they can be shown and stored."""
+    number = text.strip()
+    if len(number) > 100 or not number.isprintable():
+        raise Cell("id_malformed")
+    return number
 
 
 def _clock(start: int, end: int) -> int:
@@ -198,8 +234,10 @@ def _clock(start: int, end: int) -> int:
 
 def _read_row(reader: _Reader, row: int, cells: Sequence[str]) -> _Row:
     """Return what a row says; raises Cell whose ``field`` names the column at fault."""
-    field = "volunteer_id"
+    field = "record_id"
     try:
+        external_id = _record_id(cells[0])
+        field = "volunteer_id"
         volunteer_id, registered_on = reader.volunteers[cells[1]]
         field = "project_id"
         project_id, organization_id = reader.projects[cells[2]]
@@ -209,6 +247,8 @@ def _read_row(reader: _Reader, row: int, cells: Sequence[str]) -> _Row:
         day = reader.days[cells[4]]
         field = "start_time"
         start = reader.times[cells[5]]
+        if start == DAY_MINUTES:
+            raise Cell("start_at_24")
         field = "end_time"
         end = reader.times[cells[6]]
         clock = _clock(start, end)
@@ -233,20 +273,9 @@ def _read_row(reader: _Reader, row: int, cells: Sequence[str]) -> _Row:
         flags.append("before_registration")
     mark = (volunteer_id, project_id, team_id, day, start, clock, minutes, state, method)
     fingerprint = _fingerprint(mark if len(cells) < 13 else (*mark, cells[12]))
-    values = (
-        volunteer_id,
-        project_id,
-        organization_id,
-        team_id,
-        day,
-        start,
-        clock,
-        minutes,
-        state,
-        method,
-        entered_at,
-    )
-    return _Row(row, cells[0].strip(), fingerprint, values, tuple(flags))
+    values = (volunteer_id, project_id, organization_id, team_id, day, start, clock, minutes, state, method,
+              entered_at)  # fmt: skip
+    return _Row(row, external_id or f"#{fingerprint:x}", fingerprint, values, flags)
 
 
 class _Load:
@@ -256,13 +285,14 @@ class _Load:
         self.desk, self.source, self.refusals = desk, source, Refusals()
         self.execute: Execute = driver(desk.connection)
         self.batch_id = next_batch_id(desk)
-        self.read = self.new = self.transfers = self.unchanged = self.credited = 0
+        self.read = self.new = self.updated = self.transfers = self.unchanged = self.credited = 0
         self.skipped: Counter[str] = Counter()
         self.earlier_batches: set[int] = set()
         self.balances: dict[int, list[int]] = {}
-        self.ids: set[str] = set()
+        self.ids: dict[str, int] = {}
         self.marks: set[int] = set()
         self.at = microseconds(desk.now)
+        self.unmoved = GENESIS  # hash over the records that move no minutes, so have no transfer's
         self.held: tuple[int, int, bytes] | None = None
         table = service_record
         first = sa.select(table.c.id).where(table.c.source == source.name).limit(1)
@@ -276,22 +306,18 @@ class _Load:
         self.refusals.add(row, self.source.header(field), value, reason)
 
     def add(self, row: _Row, cells: Sequence[str]) -> _Row | None:
-        """Return the row unless this file already had its id or was the same throughout."""
-        if row.external_id and row.external_id in self.ids:
-            self.refuse(row.row, "record_id", cells, "record_id_repeated")
-            return None
-        if row.fingerprint in self.marks:
-            self.refuse(row.row, "record_id", cells, "exact_duplicate")
-            return None
-        if row.external_id:
-            self.ids.add(row.external_id)
-        self.marks.add(row.fingerprint)
-        return row if row.external_id else attrs.evolve(row, external_id=f"#{row.fingerprint:x}")
+        """Return the row unless this file already had its id."""
+        if row.external_id not in self.ids:
+            self.ids[row.external_id] = row.fingerprint
+            return row
+        same = self.ids[row.external_id] == row.fingerprint
+        self.refuse(row.row, "record_id", cells, "exact_duplicate" if same else "record_id_repeated")
+        return None
 
     def write(self, rows: list[tuple[_Row, Sequence[str]]]) -> None:
         """Write a chunk: leave out what is stored already, number and chain the rest."""
-        fresh = self._fresh(rows) if self.any_before else [row for row, _ in rows]
-        if not fresh:
+        fresh, decided = self._fresh(rows)
+        if not fresh and not decided:
             return
         if self.held is None:
             last_id, last_seq, last_hash = self.execute(_HOLD, ()).fetchone()
@@ -301,32 +327,21 @@ class _Load:
         actor, at, balances = self.desk.actor.id, self.at, self.balances
         for row in fresh:
             record_id += 1
-            (
-                volunteer_id,
-                project_id,
-                organization_id,
-                team_id,
-                day,
-                start,
-                clock,
-                minutes,
-                state,
-                method,
-                entered,
-            ) = row.values
+            volunteer_id, project_id, _, _, day, _, _, minutes, state, *_ = row.values
             confirmed = minutes if state == "confirmed" else 0
             records.append((
-                record_id, self.source.name, row.external_id, volunteer_id, project_id, organization_id, team_id, day,
-                start, clock, minutes, confirmed, state, method, entered, "import", self.batch_id, row.fingerprint,
+                record_id, self.source.name, row.external_id, *row.values[:8], confirmed, *row.values[8:], "import",
+                self.batch_id, row.fingerprint,
             ))  # fmt: skip
             flags += [(record_id, kind) for kind in row.flags]
             if state not in ("confirmed", "pending"):
+                self.unmoved = chained(self.unmoved, *records[-1])
                 continue
             seq += 1
             debit, credit = issuer_account(project_id), honour_account(volunteer_id)
             code = IMPORT if confirmed else RECORD
             fields = (seq, record_id, debit, credit, minutes, code, None, day, at, actor, None)
-            last = chained(last, *fields)
+            last = chained(last, *fields, *records[-1][1:11], *records[-1][13:])
             transfers.append((*fields, last))
             for account, moved in ((debit, -minutes), (credit, minutes)):
                 balance = balances.get(account)
@@ -341,43 +356,95 @@ class _Load:
         self.new += len(records)
         self.transfers += len(transfers)
         self.held = (record_id, seq, last)
+        self._decide(decided)
 
-    def _fresh(self, rows: list[tuple[_Row, Sequence[str]]]) -> list[_Row]:
+    def _decide(self, decided: list[tuple[int, _Row]]) -> None:
+        """Confirm or reject records that were imported as pending and come decided now."""
+        assert self.held is not None
+        first, seq, last = self.held
+        transfers, states = [], []
+        for record_id, row in decided:
+            volunteer_id, project_id, _, _, day, _, _, minutes, state, *_ = row.values
+            confirmed = minutes if state == "confirmed" else 0
+            waiting = self.execute(_WAITING, (record_id, RECORD)).fetchone()[0]
+            seq += 1
+            debit, credit = issuer_account(project_id), honour_account(volunteer_id)
+            code = CONFIRM if confirmed else REJECT
+            fields = (
+                seq,
+                record_id,
+                debit,
+                credit,
+                minutes,
+                code,
+                waiting,
+                day,
+                self.at,
+                self.desk.actor.id,
+                None,
+            )
+            last = chained(last, *fields)
+            transfers.append((*fields, last))
+            states.append((state, confirmed, record_id))
+            for account, sign in ((debit, -1), (credit, 1)):
+                balance = self.balances.setdefault(account, [0, 0])
+                balance[0] += sign * confirmed
+                balance[1] -= sign * minutes
+            self.credited += confirmed > 0
+        run_many(self.desk.connection, _STATE, states)
+        insert_rows(self.desk.connection, "vk_transfer", _TRANSFER_COLUMNS, transfers)
+        self.updated += len(decided)
+        self.transfers += len(transfers)
+        self.held = (first, seq, last)
+
+    def _fresh(self, rows: list[tuple[_Row, Sequence[str]]]) -> tuple[list[_Row], list[tuple[int, _Row]]]:
+        """Return the rows that are new, and (record id, row) of those that were pending and are decided now."""
         stored: dict[str, tuple[Any, ...]] = {}
         if self.again:
             marks = ", ".join("?" * len(rows))
             query = (
-                "SELECT external_id, fingerprint, batch_id, state FROM vk_service_record "
+                "SELECT external_id, fingerprint, batch_id, state, id FROM vk_service_record "
                 f"WHERE source = ? AND external_id IN ({marks})"
             )
             found = self.execute(query, (self.source.name, *(row.external_id for row, _ in rows)))
             stored = {external_id: rest for external_id, *rest in found}
-        fresh = []
+        fresh, decided = [], []
         for row, cells in rows:
-            before = stored.get(row.external_id)
+            before, state = stored.get(row.external_id), row.values[8]
             if before is None:
-                if self.execute(_REPEAT, (row.values[0], row.values[4], row.fingerprint)).fetchone():
+                if row.fingerprint in self.marks or self._repeats(row):
                     self.refuse(row.row, "record_id", cells, "exact_duplicate")
                 else:
+                    self.marks.add(row.fingerprint)
                     fresh.append(row)
-            elif before[0] != row.fingerprint:
+            elif before[0] != row.fingerprint and before[0] != _as_pending(row):
                 self.refuse(row.row, "record_id", cells, "record_id_conflict")
-            else:
+            elif before[2] == "pending" and state in ("confirmed", "rejected"):
+                decided.append((before[3], row))
+                self.earlier_batches.add(before[1])
+            elif before[0] == row.fingerprint or before[2] == state:
                 self.unchanged += 1
                 self.credited += before[2] == "confirmed"
                 self.earlier_batches.add(before[1])
-        return fresh
+            else:
+                self.refuse(row.row, "record_id", cells, "record_id_conflict")
+        return fresh, decided
+
+    def _repeats(self, row: _Row) -> bool:
+        if not self.any_before:
+            return False
+        return self.execute(_REPEAT, (row.values[0], row.values[4], row.fingerprint)).fetchone() is not None
 
     def finish(self) -> FileReport:
         """Write balances, flags and the batch, unless this run changed nothing; return the counts."""
         connection, source = self.desk.connection, self.source
-        if self.new or not same_as_before(self.desk, source.name, source.path.name, self.refusals):
+        if self.new or self.updated or not same_as_before(self.desk, source, self.refusals):
             self._balances()
             for statement in (_OVERLAPS, _LONG_DAYS) if self.new else ():
                 self.execute(statement, (self.batch_id,))
             finish_batch(
                 self.desk, self.batch_id, source, self.read, self.new, self.refusals, self.new, self.transfers,
-                self.held[2] if self.held else None,
+                self.held[2] if self.held else None, self.unmoved,
             )  # fmt: skip
             self.earlier_batches.add(self.batch_id)
         joined = flag.join(service_record, service_record.c.id == flag.c.record_id)
@@ -387,18 +454,13 @@ class _Load:
         )
         flagged = {kind: count for kind, count in connection.execute(kinds)} if self.earlier_batches else {}
         return FileReport(
-            source.path.name, "service_records", self.read, self.new, 0, self.unchanged, self.credited,
+            source.file, "service_records", self.read, self.new, self.updated, self.unchanged, self.credited,
             dict(sorted(self.skipped.items())), self.refusals.counts(), dict(sorted(flagged.items())),
         )  # fmt: skip
 
     def _balances(self) -> None:
-        raw: Any = self.desk.connection.connection.dbapi_connection
         changes = [(posted, pending, account) for account, (posted, pending) in sorted(self.balances.items())]
-        if self.desk.connection.dialect.name == "sqlite":
-            raw.executemany(_BALANCE, changes)
-        elif changes:
-            with raw.cursor() as cursor:
-                cursor.executemany(_BALANCE.replace("?", "%s"), changes)
+        run_many(self.desk.connection, _BALANCE, changes)
 
 
 def load_records(desk: Desk, source: Source, as_of: dt.date, progress: Callable[[int], None]) -> FileReport:

@@ -3,7 +3,7 @@
 from volunteerkit.hours.actions import confirm, record, record_many, reject, reverse
 from volunteerkit.hours.model import Claim, Overlap, Recorded
 from volunteerkit.hours.statement import Statement, StatementLine, statement
-from volunteerkit.hours.verifying import Verification, verify_store
+from volunteerkit.hours.verifying import Verification, rebuild, verify_store
 
 __all__ = [
     "Claim",
@@ -13,6 +13,7 @@ __all__ = [
     "StatementLine",
     "Verification",
     "confirm",
+    "rebuild",
     "record",
     "record_many",
     "reject",

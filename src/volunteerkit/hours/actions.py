@@ -7,26 +7,34 @@ move by double entry from the project's issuer account to the volunteer's honour
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
+
+import attrs
 
 from volunteerkit import hooks
 from volunteerkit.access import Person, Place
-from volunteerkit.errors import AlreadyResolved, Finding, NotFound, Refused
-from volunteerkit.hours.model import Claim, Overlap, Recorded, checked_reason
+from volunteerkit.errors import AlreadyResolved, Finding, IdempotencyConflict, InvalidValue, NotFound, Refused
+from volunteerkit.hours.model import Claim, Overlap, Recorded
+from volunteerkit.hours.tables import FIXED
 from volunteerkit.ledger import CONFIRM, DAY_MINUTES, RECORD, REJECT, REVERSE, honour_account, issuer_account
 from volunteerkit.ledger import whole_amount as whole
+from volunteerkit.messages import phrase
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import (
     Execute,
+    Numbers,
     driver,
     replayed,
     request_hash,
+    run_many,
     take_numbers,
     write_event,
+    write_many,
     write_transfers,
 )
-from volunteerkit.units import day_number, day_of
+from volunteerkit.units import day_number, day_of, plain_day, plain_text
 
 __all__ = ["confirm", "record", "record_many", "reject", "reverse"]
 
@@ -47,9 +55,8 @@ _NEIGHBOURS = (
     "AND r.start_minute >= 0 AND r.state IN ('pending', 'confirmed')"
 )
 _INSERT = (
-    "INSERT INTO vk_service_record (id, volunteer_id, project_id, organization_id, team_id, served_on, "
-    "start_minute, clock_minutes, claimed_minutes, confirmed_minutes, state, method, entered_at, recorded_by) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 'pending', ?, ?, ?)"
+    f"INSERT INTO vk_service_record (id, confirmed_minutes, state, {', '.join(FIXED)}) "
+    f"VALUES (?, 0, 'pending', {', '.join('?' * len(FIXED))})"
 )
 _FLAG = "INSERT INTO vk_flag (record_id, kind) VALUES (?, 'overlap_same_volunteer')"
 _PENDING = "UPDATE vk_account SET pending_minutes = pending_minutes + CASE id WHEN ? THEN ? ELSE ? END WHERE id IN (?, ?)"
@@ -66,6 +73,9 @@ _RECORD = (
 _LAST = "SELECT seq, code, minutes, actor_id, recorded_at FROM vk_transfer WHERE record_id = ? ORDER BY seq DESC LIMIT 1"
 
 
+_REASON = 500
+
+
 def __dir__() -> list[str]:
     return __all__
 
@@ -76,77 +86,124 @@ def record(desk: Desk, claim: Claim, *, key: str | None = None) -> Recorded:
     With ``key`` the command is done once: the same key and claim give the first answer back, marked
     ``replayed``. Raises NotPermitted, NotFound, Refused (with findings), IdempotencyConflict.
     """
-    with storage_errors("database"):
-        return _record(desk, driver(desk.connection), claim, key)
+    done = record_many(desk, [(key, claim)])[0]
+    if isinstance(done, Recorded):
+        return done
+    raise done
 
 
-def record_many(desk: Desk, claims: list[tuple[str, Claim]]) -> list[Recorded | Refused | NotFound]:
+def record_many(
+    desk: Desk, claims: Sequence[tuple[str | None, Claim]]
+) -> list[Recorded | Refused | NotFound]:
     """Record many (key, claim) pairs in this one transaction; a refused claim stands in its place.
 
     Nothing is written for a refused claim, the others are recorded. Raises NotPermitted and
-    IdempotencyConflict for the whole list, before or after which the caller may roll back.
+    IdempotencyConflict for the whole list, of which nothing is written then.
     """
-    done: list[Recorded | Refused | NotFound] = []
     with storage_errors("database"):
-        execute = driver(desk.connection)
+        accepted = _Accepted(desk, driver(desk.connection))
+        answers: list[Recorded | Refused | NotFound] = []
         for key, claim in claims:
             try:
-                done.append(_record(desk, execute, claim, key))
+                answers.append(accepted.add(key, claim))
             except (Refused, NotFound) as refusal:
-                done.append(refusal)
-    return done
+                answers.append(refusal)
+        accepted.write()
+    return answers
 
 
-def _record(desk: Desk, execute: Execute, claim: Claim, key: str | None) -> Recorded:
-    request = request_hash(
-        claim.volunteer,
-        claim.project,
-        claim.served_on,
-        claim.claimed_minutes,
-        claim.start,
-        claim.end,
-        claim.method,
-    )
-    day = day_number(claim.served_on)
-    row = execute(_PARTIES, (day, day, day, day, claim.volunteer, claim.project)).fetchone()
-    if row is None:
-        raise NotFound(kind="volunteer / project", id=f"{claim.volunteer} / {claim.project}")
-    volunteer_id, status, project_id, organization_id, organization, team_id, period = row
-    status = (period or status) if status == "approved" else status
-    desk.permit("hours.record", organization=organization, volunteer=claim.volunteer)
-    if before := replayed(execute, "hours.recorded", key, request):
-        return Recorded(before["record"], "pending", before["minutes"], replayed=True)
-    overlapping = _overlapping(execute, volunteer_id, claim)
-    findings = _findings(desk, claim, status, overlapping)
-    numbers = take_numbers(execute, 1, 1)
-    new, served_on, minutes = numbers.record_id, day_number(claim.served_on), claim.claimed_minutes
-    execute(_INSERT, (
-        new, volunteer_id, project_id, organization_id, team_id, served_on, claim.start_minute,
-        claim.clock_minutes, minutes, claim.method, microseconds(desk.now), desk.actor.id,
-    ))  # fmt: skip
-    debit, credit = issuer_account(project_id), honour_account(volunteer_id)
-    last = write_transfers(
-        execute, desk, numbers, [(new, debit, credit, minutes, RECORD, None, served_on, None)]
-    )
-    execute(_PENDING, (credit, minutes, -minutes, debit, credit))
-    if overlapping:
-        execute(_FLAG, (new,))
-    payload = {"record": new, "minutes": minutes, "served_on": served_on}
-    write_event(execute, desk, numbers, last, "hours.recorded", f"record:{new}", payload, key, request)
-    return Recorded(new, "pending", minutes, findings)
+@attrs.define
+class _Accepted:
+    """The claims of one call that were accepted: decided one after the other, written together at the end.
 
+    The head is held from the first of them, so that a later claim can name an earlier one.
+    """
 
-def _overlapping(execute: Execute, volunteer_id: int, claim: Claim) -> tuple[Overlap, ...]:
-    if claim.start is None:
-        return ()
-    day = day_number(claim.served_on)
-    start = day * DAY_MINUTES + claim.start_minute
-    end = start + claim.clock_minutes
-    return tuple(
-        Overlap(id_, project, day_of(on), minute, clock)
-        for id_, on, minute, clock, project in execute(_NEIGHBOURS, (volunteer_id, day - 1, day + 1))
-        if on * DAY_MINUTES + minute < end and start < on * DAY_MINUTES + minute + clock
-    )
+    desk: Desk
+    execute: Execute
+    held: Numbers | None = None
+    records: list[tuple[Any, ...]] = attrs.Factory(list)
+    transfers: list[tuple[Any, ...]] = attrs.Factory(list)
+    events: list[tuple[Any, ...]] = attrs.Factory(list)
+    pending: list[tuple[int, ...]] = attrs.Factory(list)
+    flags: list[tuple[int]] = attrs.Factory(list)
+    answers: dict[str | None, tuple[bytes, Recorded]] = attrs.Factory(dict)
+    clocks: dict[int, list[tuple[int, int, int, int, str]]] = attrs.Factory(dict)
+
+    def add(self, key: str | None, claim: Claim) -> Recorded:
+        """Accept a claim, or answer a replayed one; raises Refused, NotFound and what `record` raises."""
+        desk, execute = self.desk, self.execute
+        served_on = day_number(claim.served_on)
+        days = (served_on, served_on, served_on, served_on)
+        row = execute(_PARTIES, (*days, claim.volunteer, claim.project)).fetchone()
+        if row is None:
+            known = execute("SELECT 1 FROM vk_volunteer WHERE number = ?", (claim.volunteer,)).fetchone()
+            kind, number = ("project", claim.project) if known else ("volunteer", claim.volunteer)
+            raise NotFound(kind=kind, id=number)
+        volunteer_id, status, project_id, organization_id, organization, team_id, period = row
+        status = (period or status) if status == "approved" else status
+        desk.permit("hours.record", organization=organization, volunteer=claim.volunteer)
+        request = request_hash(
+            claim.volunteer, claim.project, claim.served_on, claim.claimed_minutes, claim.start, claim.end,
+            claim.method,
+        )  # fmt: skip
+        if before := self._replayed(key, request):
+            return before
+        start, clock = claim.start_minute, claim.clock_minutes
+        overlapping = self._overlapping(volunteer_id, served_on, start, clock)
+        findings = _findings(desk, claim, status, overlapping)
+        if self.held is None:
+            self.held = take_numbers(execute, events=0)
+        minutes, new = claim.claimed_minutes, self.held.record_id + len(self.records) + 1
+        self.records.append((
+            new, None, None, volunteer_id, project_id, organization_id, team_id, served_on, start, clock, minutes,
+            claim.method, microseconds(desk.now), desk.actor.id, None, None,
+        ))  # fmt: skip
+        debit, credit = issuer_account(project_id), honour_account(volunteer_id)
+        self.transfers.append((new, debit, credit, minutes, RECORD, None, served_on, None))
+        payload = {"record": new, "minutes": minutes, "served_on": served_on}
+        self.events.append(("hours.recorded", f"record:{new}", payload, key, request))
+        self.pending.append((credit, minutes, -minutes, debit, credit))
+        if start >= 0:
+            self.clocks.setdefault(volunteer_id, []).append((new, served_on, start, clock, claim.project))
+        if overlapping:
+            self.flags.append((new,))
+        recorded = Recorded(new, "pending", minutes, findings)
+        if key is not None:
+            self.answers[key] = request, recorded
+        return recorded
+
+    def _replayed(self, key: str | None, request: bytes) -> Recorded | None:
+        if key is not None and plain_text("key", key) in self.answers:
+            first, answer = self.answers[key]
+            if first != request:
+                raise IdempotencyConflict(key=key)
+            return Recorded(answer.record_id, "pending", answer.minutes, replayed=True)
+        if before := replayed(self.execute, "hours.recorded", key, request):
+            return Recorded(before["record"], "pending", before["minutes"], replayed=True)
+        return None
+
+    def _overlapping(self, volunteer_id: int, day: int, minute: int, clock: int) -> tuple[Overlap, ...]:
+        if minute < 0:
+            return ()
+        start = day * DAY_MINUTES + minute
+        end = start + clock
+        stored = self.execute(_NEIGHBOURS, (volunteer_id, day - 1, day + 1)).fetchall()
+        return tuple(
+            Overlap(id_, project, day_of(on), minute, clock)
+            for id_, on, minute, clock, project in [*stored, *self.clocks.get(volunteer_id, ())]
+            if on * DAY_MINUTES + minute < end and start < on * DAY_MINUTES + minute + clock
+        )
+
+    def write(self) -> None:
+        """Write everything that was accepted."""
+        if self.held is None:
+            return
+        connection = self.desk.connection
+        run_many(connection, _INSERT, self.records)
+        run_many(connection, _PENDING, self.pending)
+        run_many(connection, _FLAG, self.flags)
+        write_many(self.desk, self.held, self.transfers, self.events, [row[1:] for row in self.records])
 
 
 def _findings(desk: Desk, claim: Claim, status: str, overlapping: tuple[Overlap, ...]) -> tuple[Finding, ...]:
@@ -159,13 +216,18 @@ def _findings(desk: Desk, claim: Claim, status: str, overlapping: tuple[Overlap,
         Finding("overlap_warning", {"record": other.record_id}, "warn") for other in overlapping
     )
     findings += hooks.review_hours(desk, claim, overlapping)
-    if any(finding.severity == "block" for finding in findings):
+    if any(finding.severity != "warn" for finding in findings):  # a misspelt one refuses
         raise Refused(*findings)
     return findings
 
 
 def _of_record(desk: Desk, execute: Execute, record_id: int, action: str) -> tuple[Any, ...]:
-    row: tuple[Any, ...] | None = execute(_RECORD, (record_id,)).fetchone()
+    # The ledger's hash is made of the id as it is printed: 1.0, True or "01" must not stand for record 1.
+    if type(record_id) is not int:
+        raise InvalidValue(name="record_id", value=type(record_id).__name__, allowed=phrase("allowed_whole"))
+    row: tuple[Any, ...] | None = None
+    if 0 < record_id < 2**63:
+        row = execute(_RECORD, (record_id,)).fetchone()
     desk.permit_on(action, "record", record_id, Place(row[9], _teams(row[10]), (row[8],)) if row else None)
     assert row is not None
     return row
@@ -188,7 +250,7 @@ def confirm(desk: Desk, record_id: int, *, minutes: int | None = None, reason: s
     NotPermitted, AlreadyResolved (naming who, when and how), Refused, IdempotencyConflict, InvalidValue.
     """
     if reason is not None:
-        checked_reason(reason)
+        plain_text("reason", reason, _REASON)
     with storage_errors("database"):
         return _resolve(desk, record_id, CONFIRM, "hours.confirmed", "confirmed", minutes, reason, key)
 
@@ -198,7 +260,7 @@ def reject(desk: Desk, record_id: int, *, reason: str, key: str | None = None) -
 
     Raises what `confirm` raises.
     """
-    checked_reason(reason)
+    plain_text("reason", reason, _REASON)
     with storage_errors("database"):
         return _resolve(desk, record_id, REJECT, "hours.rejected", "rejected", None, reason, key)
 
@@ -218,7 +280,7 @@ def _resolve(desk: Desk, record_id: int, code: str, type: str, state: str, minut
             Finding("more_than_claimed", {"record": record_id, "claimed": claimed, "minutes": settled})
         )
     if settled < claimed:
-        checked_reason(reason or "")
+        plain_text("reason", reason or "", _REASON)
     last_transfer = execute(_LAST, (record_id,)).fetchone()
     if now_state != "pending" or last_transfer is None:
         raise _resolved_before(record_id, now_state, last_transfer)
@@ -254,12 +316,12 @@ def reverse(desk: Desk, record_id: int, *, reason: str, effective_on: dt.date | 
     back). Nothing is edited: the statement of any earlier moment stays as it was. Raises what `confirm`
     raises, and Refused when there is nothing to reverse.
     """
-    checked_reason(reason)
+    plain_text("reason", reason, _REASON)
     with storage_errors("database"):
         execute = driver(desk.connection)
         row = _of_record(desk, execute, record_id, "hours.reverse")
         _, state, _, _, _, recorded_by, project_id, volunteer_id, _, volunteer, _ = row
-        day = day_number(effective_on or desk.today)
+        day = day_number(desk.today if effective_on is None else plain_day("effective_on", effective_on))
         request = request_hash(record_id, reason, effective_on)
         if before := replayed(execute, "hours.reversed", key, request):
             return Recorded(record_id, before["state"], before["minutes"], replayed=True)

@@ -8,12 +8,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from volunteerkit.errors import InvalidValue, nearest
+from volunteerkit.errors import InvalidValue, did_you_mean
 from volunteerkit.organizations.tables import organization
 from volunteerkit.projects.tables import project
 from volunteerkit.rules import Credited, Record, Rulebook, credit
 from volunteerkit.store.desk import Desk
-from volunteerkit.units import day_number, day_of
+from volunteerkit.units import day_number, day_of, plain_text
 
 __all__ = ["credit_rulebook", "credited_of", "person_facts", "rule_records"]
 
@@ -26,8 +26,9 @@ def credit_rulebook(desk: Desk, name: str) -> Rulebook:
     """Return the credit rulebook with this id; raises InvalidValue with the nearest one."""
     known = [book.id for book in desk.rulebooks.values() if book.decides == "credit"]
     if name not in known:
+        plain_text("rulebook", name)
         raise InvalidValue(
-            "rulebook_unknown", rulebook=name, known=", ".join(sorted(known)), guess=nearest(name, known)
+            "rulebook_unknown", rulebook=name, known=", ".join(sorted(known)), near=did_you_mean(name, known)
         )
     book: Rulebook = desk.rulebooks[name]
     return book

@@ -8,13 +8,14 @@ import attrs
 
 from volunteerkit.errors import Finding, InvalidValue
 from volunteerkit.ledger import DAY_MINUTES, whole_amount
+from volunteerkit.messages import phrase
+from volunteerkit.units import plain_day, plain_text
 
 __all__ = ["METHODS", "STATES", "Claim", "Overlap", "Recorded"]
 
+FIRST_DAY = dt.date(1900, 1, 1)
 STATES = ("pending", "confirmed", "rejected", "cancelled", "reversed")
 METHODS = ("checkin", "manual", "import", "claim")
-
-_CONTROL = frozenset(map(chr, range(32))) | {"\x7f"}
 
 
 def __dir__() -> list[str]:
@@ -25,9 +26,24 @@ def _minute_of(time: dt.time | None) -> int:
     return -1 if time is None else time.hour * 60 + time.minute
 
 
+def _number(_: object, attribute: attrs.Attribute[str], value: str) -> None:
+    plain_text(attribute.name, value)
+
+
+def _day(_: object, attribute: attrs.Attribute[dt.date], value: dt.date) -> None:
+    if plain_day(attribute.name, value) < FIRST_DAY:
+        raise InvalidValue(name=attribute.name, value=value, allowed=f"{FIRST_DAY} …")
+
+
+def _time(_: object, attribute: attrs.Attribute[dt.time | None], value: dt.time | None) -> None:
+    if value is not None and (not isinstance(value, dt.time) or value.tzinfo is not None):
+        shown = type(value).__name__
+        raise InvalidValue(name=attribute.name, value=shown, allowed=phrase("allowed_time"))
+
+
 def _method(_: object, attribute: attrs.Attribute[str], value: str) -> None:
-    if value not in METHODS:
-        raise InvalidValue(name=attribute.name, value=value, allowed=", ".join(METHODS))
+    if type(value) is not str or value not in METHODS:
+        raise InvalidValue(name=attribute.name, value=type(value).__name__, allowed=", ".join(METHODS))
 
 
 @attrs.frozen
@@ -35,28 +51,28 @@ class Claim:
     """Minutes that somebody says a volunteer served.
 
     ``volunteer`` and ``project`` are numbers (the public ones); ``served_on`` is the day the service
-    began, in the city's zone; ``claimed_minutes`` is whole, 1 to 1440; ``start`` and ``end`` are times of
+    began, in the city's zone, from 1900 on; ``claimed_minutes`` is whole, 1 to 1440; ``start`` and ``end`` are times of
     day when a clock was kept, and an end before the start means the next day. Raises InvalidValue.
 
     >>> Claim("V0000001", "P0001", dt.date(2026, 11, 8), 240, dt.time(22), dt.time(2)).clock_minutes
     240
     """
 
-    volunteer: str
-    project: str
-    served_on: dt.date
+    volunteer: str = attrs.field(validator=_number)
+    project: str = attrs.field(validator=_number)
+    served_on: dt.date = attrs.field(validator=_day)
     claimed_minutes: int = attrs.field(validator=lambda _, a, value: whole_amount(a.name, value) and None)
-    start: dt.time | None = None
-    end: dt.time | None = None
+    start: dt.time | None = attrs.field(default=None, validator=_time)
+    end: dt.time | None = attrs.field(default=None, validator=_time)
     method: str = attrs.field(default="claim", validator=_method)
 
     def __attrs_post_init__(self) -> None:
         if (self.start is None) != (self.end is None):
             raise InvalidValue(
-                name="start, end", value=f"{self.start}, {self.end}", allowed="both or neither"
+                name="start, end", value=f"{self.start}, {self.end}", allowed=phrase("allowed_both_times")
             )
         if self.start is not None and self.start == self.end:
-            raise InvalidValue(name="end", value=str(self.end), allowed="a time other than the start")
+            raise InvalidValue(name="end", value=str(self.end), allowed=phrase("allowed_other_time"))
 
     @property
     def start_minute(self) -> int:
@@ -92,10 +108,3 @@ class Recorded:
     minutes: int
     findings: tuple[Finding, ...] = ()
     replayed: bool = False
-
-
-def checked_reason(reason: str) -> str:
-    """Return a reason fit for the ledger: 1 to 500 printable characters; raises InvalidValue."""
-    if not reason.strip() or len(reason) > 500 or _CONTROL & set(reason):
-        raise InvalidValue(name="reason", value=f"({len(reason)})", allowed="1 … 500 printable characters")
-    return reason

@@ -20,9 +20,10 @@ __all__ = ["COLUMNS", "cluster_rows", "packed_columns"]
 COLUMNS: Final = ("served_on", "start_minute", "clock_minutes", "claimed_minutes", "project")
 """Columns that can be read packed, in the order of their packing; the volunteer always comes first."""
 
+_FIRST_DAY: Final = 25567  # days from 1900-01-01, the first day a service may have, to 1970-01-01
 # bits a column takes in a word, and the SQL that is never negative
 _PACKED: Final = {
-    "served_on": (16, "served_on"),
+    "served_on": (16, f"(served_on + {_FIRST_DAY})"),
     "start_minute": (11, "(start_minute + 1)"),
     "clock_minutes": (11, "clock_minutes"),
     "claimed_minutes": (11, "confirmed_minutes"),
@@ -30,9 +31,7 @@ _PACKED: Final = {
 }
 _SLICE_BITS: Final = 14
 _FREE_BITS: Final = 63 - _SLICE_BITS
-_WHERE: Final = (
-    "state = 'confirmed' AND served_on <= ? AND served_on >= 0 AND volunteer_id >= ? AND volunteer_id < ?"
-)
+_WHERE: Final = f"state = 'confirmed' AND served_on <= ? AND served_on >= -{_FIRST_DAY} AND volunteer_id >= ? AND volunteer_id < ?"
 
 
 def __dir__() -> list[str]:
@@ -130,6 +129,7 @@ def _unpacked(np: Any, packed: str | bytes, words: list[list[str]], first: int) 
             word = word >> bits
         if position == 0:
             found["volunteer"] = (word + first).astype(np.int32)
+    found["served_on"] -= _FIRST_DAY
     if "start_minute" in found:
         found["start_minute"] -= 1
     return found

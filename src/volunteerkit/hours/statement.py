@@ -12,8 +12,9 @@ from volunteerkit.hours.crediting import credited_of, rule_records
 from volunteerkit.ledger import CONFIRM, IMPORT, REVERSE, honour_account
 from volunteerkit.rules import CreditLine
 from volunteerkit.store.desk import Desk
+from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import driver
-from volunteerkit.units import day_number, day_of
+from volunteerkit.units import day_number, day_of, plain_day, plain_text
 from volunteerkit.volunteers.reading import find
 
 __all__ = ["Statement", "StatementLine", "statement"]
@@ -66,6 +67,7 @@ class Statement:
     lines: tuple[StatementLine, ...]
 
 
+@storage_errors("database")
 def statement(
     desk: Desk,
     volunteer: str,
@@ -79,13 +81,16 @@ def statement(
     ``as_of`` is the last day that counts (default today), ``known_at`` the last transfer known (default
     all). A reversal counts from the day it is effective. Raises NotFound, NotPermitted, InvalidValue.
     """
+    plain_text("volunteer", volunteer)
     execute, person = driver(desk.connection), find(desk, volunteer)
     desk.permit_on("hours.statement", "volunteer", volunteer, person.place if person else None)
     assert person is not None
     latest = execute("SELECT transfer_seq FROM vk_head", ()).fetchone()[0]
-    if known_at is not None and not 0 <= known_at <= latest:
-        raise InvalidValue(name="known_at", value=known_at, allowed=f"0 … {latest}")
-    day, seq = as_of or desk.today, latest if known_at is None else known_at
+    if known_at is not None and (type(known_at) is not int or not 0 <= known_at <= latest):
+        shown = known_at if isinstance(known_at, int | float) else type(known_at).__name__
+        raise InvalidValue(name="known_at", value=shown, allowed=f"0 … {latest}")
+    day = desk.today if as_of is None else plain_day("as_of", as_of)
+    seq = latest if known_at is None else known_at
     standing: dict[int, tuple[Any, ...]] = {}
     for row in execute(_POSTED, (person.id, CONFIRM, IMPORT, REVERSE, day_number(day), seq)):
         if row[10] == honour_account(person.id):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import sqlalchemy as sa
 
-from volunteerkit.store.schema import append_only, id_column, integer, table
+from volunteerkit.hours.model import STATES
+from volunteerkit.ledger import CONFIRM, IMPORT, RECORD, REJECT, REVERSE
+from volunteerkit.store.schema import append_only, id_column, integer, one_of, table
 
-__all__ = ["flag", "service_record", "transfer"]
+__all__ = ["FIXED", "flag", "service_record", "transfer"]
 
 service_record = table(
     "service_record",
@@ -32,13 +36,21 @@ service_record = table(
     sa.CheckConstraint("confirmed_minutes BETWEEN 0 AND claimed_minutes", name="confirmed"),
     sa.CheckConstraint("start_minute BETWEEN -1 AND 1439", name="start"),
     sa.CheckConstraint("clock_minutes BETWEEN 0 AND 1440", name="clock"),
-    sa.CheckConstraint(
-        "state IN ('pending', 'confirmed', 'rejected', 'cancelled', 'reversed')", name="state"
-    ),
+    sa.CheckConstraint(one_of("state", *STATES), name="state"),
 )
 """One claim and where it stands. ``start_minute`` is the minute of the day, -1 when no clock was kept."""
 
-sa.Index("uq_vk_record_external", service_record.c.source, service_record.c.external_id, unique=True)
+FIXED: Final = tuple(
+    column.name
+    for column in service_record.columns
+    if column.name not in ("id", "confirmed_minutes", "state")
+)
+"""What of a record never changes; the hash of the record's first transfer covers it, in this order."""
+
+# Partial: a record that was not imported has no such id, and its posting then need not write here.
+_imported = service_record.c.external_id.is_not(None)
+sa.Index("uq_vk_record_external", service_record.c.source, service_record.c.external_id, unique=True,
+         sqlite_where=_imported, postgresql_where=_imported)  # fmt: skip
 # Covers everything the whole city is rated from, in the order it is read.
 sa.Index(
     "ix_vk_record_cluster",
@@ -67,8 +79,8 @@ transfer = table(
     sa.Column("hash", sa.LargeBinary, nullable=False),
     sa.CheckConstraint("minutes BETWEEN 1 AND 1440", name="minutes"),
     sa.CheckConstraint("debit_id <> credit_id", name="two_accounts"),
-    sa.CheckConstraint("code IN ('RECORD', 'CONFIRM', 'REJECT', 'REVERSE', 'IMPORT')", name="code"),
-    sa.CheckConstraint("(refers_to IS NULL) = (code IN ('RECORD', 'IMPORT'))", name="refers"),
+    sa.CheckConstraint(one_of("code", RECORD, CONFIRM, REJECT, REVERSE, IMPORT), name="code"),
+    sa.CheckConstraint(f"(refers_to IS NULL) = {one_of('code', RECORD, IMPORT)}", name="refers"),
 )
 """The honour ledger: append-only, double entry, one row a movement."""
 

@@ -1,37 +1,46 @@
-"""Recompute everything that is stored twice, and name the first divergence.
+"""Recompute everything that is stored twice, and name the first divergence; rebuild the balances.
 
 Transfers are the truth. Their hashes are recomputed in order, every account's balance and every record's
-state follow from them, and the events' chain covers them. Nothing is mended here.
+state follow from them, and the events' chain covers them. Only balances are ever mended, and only from
+transfers whose chain holds.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import attrs
 import sqlalchemy as sa
 
-from volunteerkit.ledger import GENESIS, chained
-from volunteerkit.store.posting import Execute, driver, event_hash
-from volunteerkit.store.schema import head
+from volunteerkit.errors import IntegrityProblem
+from volunteerkit.hours.tables import FIXED
+from volunteerkit.ledger import GENESIS, IMPORT, RECORD, chained, honour_account, issuer_account
+from volunteerkit.store.desk import Desk
+from volunteerkit.store.engine import storage_errors
+from volunteerkit.store.posting import Execute, driver, event_hash, take_numbers, write_event
 
-__all__ = ["Verification", "verify_store"]
+__all__ = ["Verification", "rebuild", "verify_store"]
 
 _TRANSFERS = (
-    "SELECT seq, record_id, debit_id, credit_id, minutes, code, refers_to, effective_on, recorded_at, actor_id, "
-    "reason, hash FROM vk_transfer WHERE seq > ? ORDER BY seq LIMIT ?"
+    "SELECT t.seq, t.record_id, t.debit_id, t.credit_id, t.minutes, t.code, t.refers_to, t.effective_on, "
+    f"t.recorded_at, t.actor_id, t.reason, t.hash, {', '.join(f'r.{name}' for name in FIXED)} FROM vk_transfer t "
+    "LEFT JOIN vk_service_record r ON r.id = t.record_id WHERE t.seq > ? ORDER BY t.seq LIMIT ?"
 )
+_HASH = 11  # where a transfer's hash stands in such a row; what is fixed of its record follows
 _EVENTS = (
     "SELECT seq, type, recorded_at, actor_id, subject, key, request_hash, payload, transfer_seq, transfer_hash, hash "
     "FROM vk_event WHERE seq > ? ORDER BY seq LIMIT ?"
 )
 _STEP = 20_000
 
-# what each account's balances must be, from the transfers alone
-_BALANCES = """
-SELECT a.id, a.posted_minutes, a.pending_minutes, COALESCE(p.posted, 0), COALESCE(p.pending, 0)
-FROM vk_account a LEFT JOIN (
+# every account there must be, with its balances from the transfers alone
+_TRUE_BALANCES = f"""
+SELECT h.id, COALESCE(p.posted, 0) AS posted, COALESCE(p.pending, 0) AS pending FROM (
+  SELECT {honour_account(1)} - 16 + id * 16 AS id FROM vk_volunteer
+  UNION ALL SELECT {issuer_account(1)} - 16 + id * 16 FROM vk_project
+) AS h LEFT JOIN (
   SELECT account, SUM(posted) AS posted, SUM(pending) AS pending FROM (
     SELECT credit_id AS account,
            CASE WHEN code IN ('CONFIRM', 'IMPORT', 'REVERSE') THEN minutes ELSE 0 END AS posted,
@@ -46,9 +55,18 @@ FROM vk_account a LEFT JOIN (
     SELECT t.debit_id, 0, r.minutes FROM vk_transfer t JOIN vk_transfer r ON r.seq = t.refers_to
     WHERE t.code IN ('CONFIRM', 'REJECT')
   ) AS moved GROUP BY account
-) AS p ON p.account = a.id
-WHERE a.posted_minutes <> COALESCE(p.posted, 0) OR a.pending_minutes <> COALESCE(p.pending, 0)
-ORDER BY a.id LIMIT 1
+) AS p ON p.account = h.id
+"""
+# (account, posted and pending as stored, posted and pending as they must be); NULL for what must not be or is not
+_BALANCES = f"""
+WITH b AS ({_TRUE_BALANCES})
+SELECT b.id, a.posted_minutes, a.pending_minutes, b.posted, b.pending
+FROM b LEFT JOIN vk_account a ON a.id = b.id
+WHERE a.id IS NULL OR a.posted_minutes <> b.posted OR a.pending_minutes <> b.pending
+UNION ALL
+SELECT a.id, a.posted_minutes, a.pending_minutes, NULL, NULL
+FROM vk_account a LEFT JOIN b ON b.id = a.id WHERE b.id IS NULL
+ORDER BY 1
 """
 
 # what each record's state and confirmed minutes must be, from its last transfer
@@ -67,9 +85,13 @@ ORDER BY r.id LIMIT 1
 """
 
 _SUMS = "SELECT COALESCE(SUM(posted_minutes), 0), COALESCE(SUM(pending_minutes), 0) FROM vk_account"
-_ACCOUNTLESS = (
-    "SELECT seq FROM vk_transfer t WHERE NOT EXISTS (SELECT 1 FROM vk_account a WHERE a.id = t.credit_id) "
-    "OR NOT EXISTS (SELECT 1 FROM vk_account a WHERE a.id = t.debit_id) ORDER BY seq LIMIT 1"
+_ACCOUNT = "INSERT INTO vk_account (id, posted_minutes, pending_minutes) VALUES (?, ?, ?)"
+_HEAD = "SELECT id, record_id, transfer_seq, transfer_hash, event_seq, event_hash FROM vk_head"
+_NUMBERED = "SELECT COUNT(*), COALESCE(MAX(id), 0) FROM vk_service_record"
+_LOADED = "SELECT payload FROM vk_event WHERE type = 'import.loaded' ORDER BY seq"
+_UNMOVED = (
+    f"SELECT id, {', '.join(FIXED[:10])}, confirmed_minutes, state, {', '.join(FIXED[10:])} FROM vk_service_record r "
+    "WHERE batch_id = ? AND NOT EXISTS (SELECT 1 FROM vk_transfer t WHERE t.record_id = r.id) ORDER BY id"
 )
 
 
@@ -108,6 +130,7 @@ def _rows(execute: Execute, query: str) -> Iterator[tuple[Any, ...]]:
         last = some[-1][0]
 
 
+@storage_errors("database")
 def verify_store(connection: sa.Connection, progress: Callable[[int], None] = lambda _: None) -> Verification:
     """Check the transfers' chain, the events' chain, every balance and every record; read-only.
 
@@ -117,7 +140,7 @@ def verify_store(connection: sa.Connection, progress: Callable[[int], None] = la
     count = {name: execute(f"SELECT COUNT(*) FROM vk_{name}", ()).fetchone()[0]
              for name in ("transfer", "event", "account", "service_record")}  # fmt: skip
     done = Verification(count["transfer"], count["event"], count["account"], count["service_record"])
-    for check in (_transfers, _events, _balances, _records):
+    for check in (_transfers, _events, _balances, _records, _unmoved):
         where, stored, expected = check(connection, execute, progress)
         if where:
             return attrs.evolve(done, where=where, stored=str(stored), expected=str(expected))
@@ -134,20 +157,24 @@ def _transfers(connection: sa.Connection, execute: Execute, progress: Callable[[
         expected_seq += 1
         if row[0] != expected_seq:
             return f"transfer {expected_seq}", f"seq {row[0]}", f"seq {expected_seq}"
-        last = chained(last, *row[:-1])
-        if last != bytes(row[-1]):
-            return f"transfer {row[0]}", bytes(row[-1]).hex()[:16], last.hex()[:16]
+        opens = row[5] in (RECORD, IMPORT)
+        last = chained(last, *row[:_HASH], *(row[_HASH + 1 :] if opens else ()))
+        if last != bytes(row[_HASH]):
+            where = f"transfer {row[0]} or its record {row[1]}" if opens else f"transfer {row[0]}"
+            return where, bytes(row[_HASH]).hex()[:16], last.hex()[:16]
         if expected_seq % _STEP == 0:
             progress(expected_seq)
-    stored = connection.execute(sa.select(head.c.transfer_seq, head.c.transfer_hash)).one()
-    if (stored[0], bytes(stored[1])) != (expected_seq, last):
+    heads = execute(_HEAD, ()).fetchall()
+    if len(heads) != 1 or heads[0][0] != 1:
+        return "head", [row[0] for row in heads], [1]
+    stored = (heads[0][2], bytes(heads[0][3]))
+    if stored != (expected_seq, last):
         return (
             "head of the transfers",
-            f"seq {stored[0]} {bytes(stored[1]).hex()[:16]}",
+            f"seq {stored[0]} {stored[1].hex()[:16]}",
             f"seq {expected_seq} {last.hex()[:16]}",
         )
-    lost = execute(_ACCOUNTLESS, ()).fetchone()
-    return (f"transfer {lost[0]}", "an account is missing", "two accounts") if lost else _NONE
+    return _NONE
 
 
 def _events(connection: sa.Connection, execute: Execute, progress: Callable[[int], None]) -> _Found:
@@ -165,18 +192,20 @@ def _events(connection: sa.Connection, execute: Execute, progress: Callable[[int
             found = execute("SELECT hash FROM vk_transfer WHERE seq = ?", (seen_transfers,)).fetchone()
             if found is None or bytes(found[0]) != bytes(row[9]):
                 return f"event {row[0]}", f"transfer {seen_transfers} differs", bytes(row[9]).hex()[:16]
-    stored = connection.execute(sa.select(head.c.event_seq, head.c.event_hash)).one()
-    if (stored[0], bytes(stored[1])) != (expected_seq, last):
-        return "head of the events", f"seq {stored[0]}", f"seq {expected_seq}"
+    stored = execute(_HEAD, ()).fetchone()
+    if (stored[4], bytes(stored[5])) != (expected_seq, last):
+        return "head of the events", f"seq {stored[4]}", f"seq {expected_seq}"
     return _NONE
 
 
 def _balances(connection: sa.Connection, execute: Execute, progress: Callable[[int], None]) -> _Found:
     wrong = execute(_BALANCES, ()).fetchone()
     if wrong:
-        id_, posted, pending, true_posted, true_pending = wrong
-        return (f"account {id_}", f"posted {posted}, pending {pending}",
-                f"posted {true_posted}, pending {true_pending}")  # fmt: skip
+        stored, expected = (
+            "no account" if posted is None else f"posted {posted}, pending {pending}"
+            for posted, pending in (wrong[1:3], wrong[3:5])
+        )
+        return f"account {wrong[0]}", stored, expected
     sums = tuple(execute(_SUMS, ()).fetchone())
     return ("sum of all accounts", sums, (0, 0)) if sums != (0, 0) else _NONE
 
@@ -186,3 +215,45 @@ def _records(connection: sa.Connection, execute: Execute, progress: Callable[[in
     if wrong:
         return f"record {wrong[0]}", f"{wrong[1]}, {wrong[2]} min", f"after {wrong[3]} of {wrong[4]} min"
     return _NONE
+
+
+def _unmoved(connection: sa.Connection, execute: Execute, progress: Callable[[int], None]) -> _Found:
+    """Records without a transfer are covered by their batch's event; all records are numbered without a gap."""
+    for (payload,) in execute(_LOADED, ()).fetchall():
+        loaded = json.loads(payload)
+        last = GENESIS
+        for row in execute(_UNMOVED, (loaded["batch"],)):
+            last = chained(last, *row)
+        if loaded["unmoved"] not in ("", last.hex()):
+            return (
+                f"records of batch {loaded['batch']} without transfers",
+                last.hex()[:16],
+                loaded["unmoved"][:16],
+            )
+    numbered = tuple(execute(_NUMBERED, ()).fetchone())
+    taken = execute(_HEAD, ()).fetchone()[1]
+    return _NONE if numbered == (taken, taken) else ("head of the records", taken, numbered[1])
+
+
+@storage_errors("database")
+def rebuild(desk: Desk) -> int:
+    """Compute every balance anew from the transfers; return how many accounts were wrong, missing or too many.
+
+    All in the desk's transaction, which other writers wait for; readers see the old balances until it is
+    committed. Writes one event ``store.rebuilt``. Raises NotPermitted, and IntegrityProblem when the
+    transfers' own chain is broken: then nothing is left to compute from, and nothing is changed.
+    """
+    desk.permit("store.rebuild")
+    execute = driver(desk.connection)
+    numbers = take_numbers(execute)  # every command that moves minutes waits here
+    where, _, _ = _transfers(desk.connection, execute, lambda _: None)
+    if where:
+        raise IntegrityProblem(what=where)
+    wrong = execute(_BALANCES, ()).fetchall()
+    for id_, _, _, posted, pending in wrong:
+        execute("DELETE FROM vk_account WHERE id = ?", (id_,))
+        if posted is not None:
+            execute(_ACCOUNT, (id_, posted, pending))
+    last = bytes(numbers.transfer_hash)
+    write_event(execute, desk, numbers, last, "store.rebuilt", "store", {"accounts": len(wrong)})
+    return len(wrong)

@@ -13,7 +13,9 @@ from contextvars import ContextVar
 from functools import cache
 from importlib.resources import files
 
-__all__ = ["LANGUAGES", "catalogue", "in_language", "language", "text"]
+import attrs
+
+__all__ = ["LANGUAGES", "Phrase", "catalogue", "in_language", "language", "phrase", "text"]
 
 LANGUAGES = ("zh-CN", "en")
 
@@ -74,15 +76,50 @@ def catalogue() -> Mapping[str, Mapping[str, str]]:
     return found
 
 
+@attrs.frozen
+class Phrase:
+    """A part of a message that has a text of its own, said in the language of the message it stands in."""
+
+    code: str
+    values: Mapping[str, object] = attrs.field(factory=dict, hash=False)
+
+    def __str__(self) -> str:
+        return text(self.code, None, **self.values)
+
+
+def phrase(code: str, /, **values: object) -> Phrase:
+    """Return the phrase ``code`` with its values.
+
+    >>> text("invalid_value", "en", name="zone", value="Peking", allowed=phrase("allowed_zone"))
+    "zone cannot be 'Peking'. Allowed: a zone's name such as Asia/Shanghai."
+    """
+    return Phrase(code, values)
+
+
 def text(code: str, /, in_: str | None = None, **values: object) -> str:
     """Return the text of ``code`` with ``values`` filled in, in language ``in_`` or the one in force.
 
-    An unknown code is shown as it is, with its values: a missing text must never hide an error.
+    A `Phrase` among the values is said in the same language, a tuple of them one a line.
+
+    An unknown code, or one whose text asks for other values, is shown as it is, with its values: a missing
+    text must never hide an error.
 
     >>> text("storage_full", in_="en")
     'The disk is full; nothing was written. Make room and run it again.'
     """
     template = catalogue().get(code, {}).get(in_ or language())
-    if template is None:
-        return code + "".join(f" {name}={value}" for name, value in values.items())
-    return template.format(**values)
+    said = {name: _said(value, in_) for name, value in values.items()}
+    try:
+        if template is not None:
+            return template.format(**said)
+    except (LookupError, ValueError, TypeError, AttributeError):
+        pass  # a plugin's finding may lack a value that the text asks for
+    return code + "".join(f" {name}={value}" for name, value in said.items())
+
+
+def _said(value: object, in_: str | None) -> object:
+    if isinstance(value, Phrase):
+        return text(value.code, in_, **value.values)
+    if isinstance(value, tuple):
+        return "\n".join(str(_said(part, in_)) for part in value)
+    return value

@@ -6,6 +6,7 @@ from volunteerkit.ledger import issuer_account
 from volunteerkit.organizations import tables as organizations
 from volunteerkit.projects.tables import project
 from volunteerkit.store.desk import Desk
+from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.registering import checked_text, id_of, register_row
 
 __all__ = ["register"]
@@ -15,6 +16,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
+@storage_errors("database")
 def register(desk: Desk, number: str, *, name: str, organization: str, category: str = "") -> str:
     """Register a project of the organization with that number, with the account its minutes come from.
 
@@ -23,11 +25,10 @@ def register(desk: Desk, number: str, *, name: str, organization: str, category:
     desk.permit("project.register", organization=organization)
     values = {
         "name": checked_text("name", name),
-        "category": category,
+        "category": checked_text("category", category) if category else "",
         "organization_id": id_of(desk, organizations.organization, "organization", organization),
         "status": "approved",
     }
-    register_row(
-        desk, project, "project.registered", checked_text("number", number, 100), values, issuer_account
-    )
-    return number
+    given = checked_text("number", number, 100)
+    register_row(desk, project, "project.registered", given, values, issuer_account)
+    return given

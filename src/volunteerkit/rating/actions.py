@@ -18,13 +18,22 @@ from volunteerkit.projects.tables import project
 from volunteerkit.rating.tables import decision
 from volunteerkit.rules import Assessment, Credited, Rulebook, assess, credit
 from volunteerkit.store.desk import Desk
+from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import driver, insert_rows, take_numbers, write_event
 from volunteerkit.store.schema import head
-from volunteerkit.units import day_number
+from volunteerkit.units import day_number, plain_day, plain_text
 from volunteerkit.volunteers.reading import find
 from volunteerkit.volunteers.tables import volunteer
 
-__all__ = ["CityRating", "Rated", "decide_city", "ladder_for", "rate_city", "rate_volunteer"]
+__all__ = [
+    "CityRating",
+    "Rated",
+    "credited_people",
+    "decide_city",
+    "ladder_for",
+    "rate_city",
+    "rate_volunteer",
+]
 
 _MEASURES = ("claimed_minutes", "service_days", "service_records")
 
@@ -69,6 +78,7 @@ def ladder_for(desk: Desk, decides: str = "star") -> Rulebook | None:
     return next((book for book in desk.rulebooks.values() if book.decides == decides), None)
 
 
+@storage_errors("database")
 def rate_volunteer(
     desk: Desk, number: str, *, rulebook: str = "union", as_of: dt.date | None = None
 ) -> Rated:
@@ -76,10 +86,11 @@ def rate_volunteer(
 
     Raises NotFound, NotPermitted, and InvalidValue when there is no ladder or no version in force.
     """
+    plain_text("number", number)
     person = find(desk, number)
     desk.permit_on("rating.assess", "volunteer", number, person.place if person else None)
     assert person is not None
-    ladder, day = ladder_for(desk), as_of or desk.today
+    ladder, day = ladder_for(desk), desk.today if as_of is None else plain_day("as_of", as_of)
     if ladder is None:
         raise InvalidValue("ladder_missing")
     rows = cluster_rows(desk.connection, day_number(day), person.id)
@@ -97,6 +108,7 @@ def rate_volunteer(
     return Rated(person.number, credited, assess(ladder, facts, day))
 
 
+@storage_errors("database")
 def rate_city(
     desk: Desk, *, rulebook: str = "union", as_of: dt.date | None = None, kernel: bool | None = None
 ) -> CityRating:
@@ -106,7 +118,7 @@ def rate_city(
     ``kernel`` chooses one of them. Raises NotPermitted, InvalidValue.
     """
     desk.permit("rating.decide")
-    day = as_of or desk.today
+    day = desk.today if as_of is None else plain_day("as_of", as_of)
     book, ladder = credit_rulebook(desk, rulebook), ladder_for(desk)
     people = desk.connection.execute(
         sa.select(
@@ -115,7 +127,7 @@ def rate_city(
     ).all()
     if kernel is None:
         kernel = _has_numpy()
-    facts = (_by_kernel if kernel else _by_loop)(desk, book, day, people)
+    facts = credited_people(desk, book, day, people, kernel=kernel)
     facts["registered_days"] = [day_number(day) - person[2] for person in people]
     grades = _grades(ladder, facts, day, kernel) if ladder is not None else []
     return CityRating(
@@ -126,6 +138,19 @@ def rate_city(
     )  # fmt: skip
 
 
+def credited_people(
+    desk: Desk, book: Rulebook, day: dt.date, people: Sequence[Any], *, kernel: bool | None = None
+) -> dict[str, list[int]]:
+    """Return what a credit rulebook counts for ``people``: lists of one length, by the name of the measure.
+
+    ``people`` are rows (id, number, registered_on, adult_on) of the whole city in the order of their ids;
+    the names are those of `CityRating`. The caller has asked whether this is permitted.
+    """
+    if kernel is None:
+        kernel = _has_numpy()
+    return (_by_kernel if kernel else _by_loop)(desk, book, day, people)
+
+
 def _has_numpy() -> bool:
     from importlib.util import find_spec
 
@@ -134,13 +159,12 @@ def _has_numpy() -> bool:
 
 def _by_loop(desk: Desk, book: Rulebook, day: dt.date, people: Sequence[Any]) -> dict[str, list[int]]:
     version = book.version_on(day)
-    records = {}
-    for id_, rows in groupby(cluster_rows(desk.connection, day_number(day)), key=lambda row: row[0]):
-        records[id_] = [row[1:] for row in rows]
+    rows = list(cluster_rows(desk.connection, day_number(day)))
+    pairs = zip(rows, rule_records(desk, [row[1:] for row in rows]), strict=True)
+    records = {id_: [each[1] for each in some] for id_, some in groupby(pairs, key=lambda pair: pair[0][0])}
     found: dict[str, list[int]] = {name: [] for name in ("credited_minutes", *_MEASURES)}
     for id_, _, registered_on, adult_on in people:
-        mine = rule_records(desk, records[id_]) if id_ in records else []
-        credited = credit(version, mine, person_facts(registered_on, adult_on))
+        credited = credit(version, records.get(id_, []), person_facts(registered_on, adult_on))
         for name, column in found.items():
             column.append(getattr(credited, name))
     return found
@@ -219,6 +243,7 @@ def _grades(ladder: Rulebook, facts: Mapping[str, list[int]], day: dt.date, kern
             for row in zip(*(facts[name] for name in names), strict=True)]  # fmt: skip
 
 
+@storage_errors("database")
 def decide_city(desk: Desk, rating: CityRating) -> int:
     """Keep a decision for every volunteer whose grade changed since the last one; return how many.
 

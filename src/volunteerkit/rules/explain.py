@@ -35,8 +35,6 @@ class _Writer:
         return messages.text(code, self.language, **values)
 
     def grade(self, award: int) -> str:
-        if award == 0:
-            return self.say("explain_no_grade")
         return self.names[award] or self.say("explain_grade_number", grade=award)
 
     def lines(self) -> Iterator[str]:
@@ -44,6 +42,8 @@ class _Writer:
         version = ruling.version
         if ruling.grade is None:
             yield self.say("explain_undetermined", missing=self.join(map(self.label, ruling.missing)))
+        elif ruling.grade == 0:
+            yield self.say("explain_no_grade")
         else:
             yield self.say("explain_grade", grade=self.grade(ruling.grade))
         yield self.say(
@@ -79,7 +79,7 @@ class _Writer:
                 yield from self.lacking(part)
         elif clause.lacking:
             short, unit = clause.lacking, clause.unit
-            amount = hours_text(short) if unit == "minutes" else self.amount(short, unit)
+            amount = hours_text(short, self.language) if unit == "minutes" else self.amount(short, unit)
             yield "  " + self.say("explain_lacking", amount=amount, fact=self.label(clause.values[0][0]))
         else:
             yield "  " + self.say("explain_lacking_condition", text=clause.text)
@@ -106,7 +106,7 @@ class _Writer:
 
     def amount(self, number: int, unit: str) -> str:
         if unit == "minutes":
-            return self.say("explain_minutes", minutes=number, hours=hours_text(number))
+            return self.say("explain_minutes", minutes=number, hours=hours_text(number, self.language))
         return self.say(f"explain_{unit}", number=number) if unit in ("days", "times") else str(number)
 
     def join(self, items: Iterator[str] | map[str]) -> str:

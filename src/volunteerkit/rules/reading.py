@@ -16,10 +16,12 @@ from volunteerkit.rules.expression import Expression, Fact, FactType, RuleFuncti
 from volunteerkit.rules.facts import FACTS, LADDER_FACTS, PERSON_FACTS, RECORD_FACTS
 from volunteerkit.rules.parsing import parse
 from volunteerkit.rules.rulebook import Coefficient, Rulebook, Step, Version
+from volunteerkit.units import plain_text
 
 __all__ = ["read_rulebook"]
 
 PERCENT_MAX: Final = 1000
+AWARD_MAX: Final = 1000
 
 _TOP: Final = {"id": str, "decides": str, "version": list, "title": dict}
 _VERSION: Final = {"effective_from": dt.date, "citation": str}
@@ -96,6 +98,12 @@ class _Reader:
     def rulebook(self, data: Any) -> Rulebook | None:
         top = self.table(data, _TOP, "$", ("id", "decides", "version"))
         read = self.credit if top.get("decides") == "credit" else self.ladder
+        for name in ("id", "decides"):  # both are stored and looked up: no hidden characters
+            if name in top:
+                try:
+                    plain_text(name, top[name])
+                except InvalidValue as error:
+                    self.problems.append((f"$.{name}", error))
         versions = [read(each, f"$.version[{i}]") for i, each in enumerate(top.get("version", []))]
         last: dt.date | None = None
         for i, version in enumerate(versions):
@@ -145,7 +153,7 @@ class _Reader:
     def step(self, data: Any, path: str, scope: Mapping[str, Fact]) -> Step | None:
         got = self.table(data, _STEP, path, ("award", "when"))
         when = self.rule(got, "when", path, "bool", scope)
-        if got.get("award", 1) < 1:
+        if not 1 <= got.get("award", 1) <= AWARD_MAX:
             self.problem(f"{path}.award", "rulebook_award", value=got["award"])
         names = self.texts(got.get("name", {}), f"{path}.name")
         return Step(got["award"], when, names) if when is not None and "award" in got else None

@@ -13,9 +13,10 @@ from volunteerkit.errors import SchemaMismatch, StorageUnavailable
 from volunteerkit.events import Event
 from volunteerkit.ledger import GENESIS
 from volunteerkit.store.engine import place_of
+from volunteerkit.store.posting import driver
 from volunteerkit.store.schema import SCHEMA_VERSION, delivery, event, head, meta, metadata
 
-__all__ = ["check_schema", "get_meta", "migrate", "note_delivery", "note_failure", "set_meta", "undelivered"]
+__all__ = ["check_schema", "get_meta", "migrate", "note_delivery", "set_meta", "undelivered"]
 
 
 def __dir__() -> list[str]:
@@ -98,19 +99,17 @@ def undelivered(connection: sa.Connection, plugin: str, limit: int) -> list[Even
     return [event_of(row) for row in rows]
 
 
-def note_delivery(connection: sa.Connection, plugin: str, seq: int) -> None:
-    """Note that ``plugin`` has dealt with the event ``seq`` and all before it."""
-    changed = connection.execute(
-        sa.update(delivery).where(delivery.c.plugin == plugin).values(event_seq=seq, failures=0)
-    )
-    if not changed.rowcount:
-        connection.execute(sa.insert(delivery).values(plugin=plugin, event_seq=seq, failures=0))
+_NOTE = (
+    "INSERT INTO vk_delivery (plugin, event_seq, failures) VALUES (?, ?, ?) ON CONFLICT (plugin) DO UPDATE SET "
+    "failures = CASE WHEN excluded.event_seq > vk_delivery.event_seq THEN 0 ELSE vk_delivery.failures END "
+    "+ excluded.failures, event_seq = CASE WHEN excluded.event_seq > vk_delivery.event_seq "
+    "THEN excluded.event_seq ELSE vk_delivery.event_seq END"
+)
 
 
-def note_failure(connection: sa.Connection, plugin: str) -> None:
-    """Count a failed delivery; the event will be offered again."""
-    changed = connection.execute(
-        sa.update(delivery).where(delivery.c.plugin == plugin).values(failures=delivery.c.failures + 1)
-    )
-    if not changed.rowcount:
-        connection.execute(sa.insert(delivery).values(plugin=plugin, event_seq=0, failures=1))
+def note_delivery(connection: sa.Connection, plugin: str, seq: int, failed: bool) -> None:
+    """Note that ``plugin`` has dealt with the event ``seq`` and all before it, and whether the next failed.
+
+    Two deliveries at once may hand out an event twice; what was noted never goes back.
+    """
+    driver(connection)(_NOTE, (plugin, seq, int(failed)))

@@ -64,11 +64,12 @@ class Desk:
     cipher: Cipher | None = None
     workflows: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
     calendar: Calendar = attrs.field(factory=Calendar, repr=False)
+    today: dt.date = attrs.field(init=False, repr=False)
+    """The day that ``now`` is in the city's zone."""
     _looked_up: dict[str, Any] = attrs.field(factory=dict, init=False, repr=False, eq=False)
 
-    @property
-    def today(self) -> dt.date:
-        """The day that ``now`` is in the city's zone."""
+    @today.default
+    def _today(self) -> dt.date:
         return self.now.astimezone(self.zone).date()
 
     @property

@@ -78,9 +78,16 @@ def _set_up_sqlite(engine: sa.Engine, synchronous: str, busy_seconds: int) -> No
         ):
             connection.execute(f"PRAGMA {pragma}")
 
+    place = place_of(engine.url)
+
     def begin(connection: sa.Connection) -> None:
+        raw: Any = connection.connection.dbapi_connection
         read = connection.get_execution_options().get(_READ, False)
-        connection.exec_driver_sql("BEGIN" if read else "BEGIN IMMEDIATE")
+        # On the driver itself: every posting begins here, and Core would take as long as the whole verb.
+        try:
+            raw.execute("BEGIN" if read else "BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            raise _from_sqlite(error, place) from None
 
     sa.event.listen(engine, "connect", connect)
     sa.event.listen(engine, "begin", begin)
@@ -165,20 +172,30 @@ def _from_postgresql(error: BaseException, place: str) -> VolunteerkitError:
         return StorageUnavailable("storage_locked", place=place)
     if not state and "password" in str(error):
         return StorageUnavailable("storage_password", place=place)
+    kinds = {each.__name__ for each in type(error).__mro__}
+    if not state and not kinds & {"OperationalError", "InterfaceError"}:  # refused before it was sent
+        return StorageError(kind=type(error).__name__)
     if not state or state.startswith(("08", "3D", "57P")):
         return StorageUnavailable(place=place)
     return StorageError(kind=f"{type(error).__name__} {state}")
 
 
 def self_check(connection: sa.Connection) -> None:
-    """Raise IntegrityProblem if this connection would break a promise; cheap, done once per engine."""
+    """Raise IntegrityProblem if this open transaction would break a promise; cheap, done for every desk."""
     if connection.dialect.name == "sqlite":
         if sqlite3.sqlite_version_info < (3, 37):
             raise IntegrityProblem(what=f"SQLite {sqlite3.sqlite_version} < 3.37")
         raw: Any = connection.connection.dbapi_connection
         if raw.isolation_level is not None:
             raise IntegrityProblem(what="driver transaction control is on; use volunteerkit.create_engine")
-        if not connection.exec_driver_sql("PRAGMA foreign_keys").scalar():
+        if not raw.in_transaction:
+            raise IntegrityProblem(what="no transaction is begun; use volunteerkit.create_engine")
+        if not raw.execute("PRAGMA foreign_keys").fetchone()[0]:
             raise IntegrityProblem(what="PRAGMA foreign_keys is off; use volunteerkit.create_engine")
     elif connection.dialect.name != "postgresql":
         raise IntegrityProblem(what=f"database {connection.dialect.name} is not supported")
+    elif connection.dialect.driver != "psycopg":
+        what = f"driver {connection.dialect.driver} is not supported; use postgresql+psycopg://"
+        raise IntegrityProblem(what=what)
+    elif connection.connection.dbapi_connection.autocommit:  # type: ignore[union-attr]
+        raise IntegrityProblem(what="isolation level AUTOCOMMIT would keep half a command")

@@ -19,6 +19,7 @@ from volunteerkit.errors import IdempotencyConflict, IntegrityProblem
 from volunteerkit.events import EVENT_TYPES
 from volunteerkit.ledger import chained
 from volunteerkit.store.desk import Desk, microseconds
+from volunteerkit.units import plain_text
 
 __all__ = [
     "TRANSFER_INSERT",
@@ -30,8 +31,10 @@ __all__ = [
     "note",
     "replayed",
     "request_hash",
+    "run_many",
     "take_numbers",
     "write_event",
+    "write_many",
     "write_transfers",
 ]
 
@@ -39,14 +42,19 @@ Execute = Callable[[str, Sequence[Any]], Any]
 """Runs one statement with ``?`` marks on the driver and returns its cursor."""
 
 _TAKE = (
-    "UPDATE vk_head SET record_id = record_id + ?, transfer_seq = transfer_seq + ?, event_seq = event_seq + 1 "
+    "UPDATE vk_head SET record_id = record_id + ?, transfer_seq = transfer_seq + ?, event_seq = event_seq + ? "
     "WHERE id = 1 RETURNING record_id, transfer_seq, transfer_hash, event_seq, event_hash"
 )
 _FINISH = "UPDATE vk_head SET transfer_hash = ?, event_hash = ? WHERE id = 1"
+_SET = (
+    "UPDATE vk_head SET record_id = ?, transfer_seq = ?, transfer_hash = ?, event_seq = ?, event_hash = ? "
+    "WHERE id = 1"
+)
 _EVENT = (
     "INSERT INTO vk_event (seq, type, recorded_at, actor_id, subject, key, request_hash, payload, "
     "transfer_seq, transfer_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode
 _REPLAY = "SELECT request_hash, payload FROM vk_event WHERE type = ? AND key = ?"
 TRANSFER_INSERT = (
     "INSERT INTO vk_transfer (seq, record_id, debit_id, credit_id, minutes, code, refers_to, effective_on, "
@@ -95,6 +103,16 @@ def insert_rows(
             write(row)
 
 
+def run_many(connection: sa.Connection, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Run one statement with ``?`` marks for every row, inside the open transaction."""
+    raw: Any = connection.connection.dbapi_connection
+    if connection.dialect.name == "sqlite":
+        raw.executemany(statement, rows)
+    elif rows:
+        with raw.cursor() as cursor:
+            cursor.executemany(_percent(statement), rows)
+
+
 @attrs.frozen
 class Numbers:
     """What a writer may use: the last of its record ids and transfer seqs, its event seq, hashes before."""
@@ -106,9 +124,9 @@ class Numbers:
     event_hash: bytes
 
 
-def take_numbers(execute: Execute, records: int = 0, transfers: int = 0) -> Numbers:
-    """Number ``records`` records, ``transfers`` transfers and one event, and hold the head until the end."""
-    row = execute(_TAKE, (records, transfers)).fetchone()
+def take_numbers(execute: Execute, records: int = 0, transfers: int = 0, events: int = 1) -> Numbers:
+    """Number as many records, transfers and events, and hold the head until the transaction ends."""
+    row = execute(_TAKE, (records, transfers, events)).fetchone()
     if row is None:
         raise IntegrityProblem(what="vk_head is empty")
     return Numbers(*row)
@@ -122,10 +140,12 @@ def request_hash(*fields: object) -> bytes:
 def replayed(execute: Execute, type: str, key: str | None, request: bytes) -> dict[str, Any] | None:
     """Return the answer given before under ``key``, None if there is none.
 
-    Raises IdempotencyConflict when the key was used with another payload. Keys never expire.
+    Raises IdempotencyConflict when the key was used with another payload, InvalidValue for a key that is
+    not a text of 1 to 200 printable characters. Keys never expire.
     """
     if key is None:
         return None
+    plain_text("key", key)
     row = execute(_REPLAY, (type, key)).fetchone()
     if row is None:
         return None
@@ -135,31 +155,33 @@ def replayed(execute: Execute, type: str, key: str | None, request: bytes) -> di
     return answer
 
 
-def write_transfers(execute: Execute, desk: Desk, numbers: Numbers, rows: Sequence[tuple[Any, ...]]) -> bytes:
+def write_transfers(
+    execute: Execute,
+    desk: Desk,
+    numbers: Numbers,
+    rows: Sequence[tuple[Any, ...]],
+    fixed: Sequence[Any] = (),
+) -> bytes:
     """Write transfers and return the last one's hash.
 
     A row is (record id, debit id, credit id, minutes, code, refers to, effective on, reason); there must
-    be as many as were taken with `take_numbers`.
+    be as many as were taken with `take_numbers`. ``fixed`` is what never changes of a new record; its
+    transfer's hash covers it too.
     """
     last, seq, at = numbers.transfer_hash, numbers.transfer_seq - len(rows), microseconds(desk.now)
-    for record_id, debit, credit, minutes, code, refers_to, effective_on, reason in rows:
+    for row in rows:
         seq += 1
-        fields = (
-            seq,
-            record_id,
-            debit,
-            credit,
-            minutes,
-            code,
-            refers_to,
-            effective_on,
-            at,
-            desk.actor.id,
-            reason,
-        )
-        last = chained(last, *fields)
-        execute(TRANSFER_INSERT, (*fields, last))
+        written = _transfer(desk.actor.id, at, seq, last, row, fixed)
+        execute(TRANSFER_INSERT, written)
+        last = written[-1]
     return last
+
+
+def _transfer(
+    actor: str, at: int, seq: int, before: bytes, row: tuple[Any, ...], fixed: Sequence[Any] = ()
+) -> tuple[Any, ...]:
+    fields = (seq, *row[:7], at, actor, row[7])
+    return (*fields, chained(before, *fields, *fixed))
 
 
 def write_event(
@@ -174,16 +196,45 @@ def write_event(
     request: bytes | None = None,
 ) -> None:
     """Write the command's one event and set the head; the last step of every writing command."""
+    what = (type, subject, payload, key, request)
+    at, seq = microseconds(desk.now), numbers.event_seq
+    row = _event(desk.actor.id, at, seq, numbers.event_hash, what, numbers.transfer_seq, transfer_hash)
+    execute(_EVENT, row)
+    execute(_FINISH, (transfer_hash, row[-1]))
+
+
+def _event(
+    actor: str, at: int, seq: int, before: bytes, what: Sequence[Any], transfer_seq: int, transfer_hash: bytes
+) -> tuple[Any, ...]:
+    type, subject, payload, key, request = what
     if type not in EVENT_TYPES:
         raise IntegrityProblem(what=f"event type {type} is not registered")
-    text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-    fields = (
-        numbers.event_seq, type, microseconds(desk.now), desk.actor.id, subject, key,
-        request, text, numbers.transfer_seq, transfer_hash,
-    )  # fmt: skip
-    last = event_hash(numbers.event_hash, fields)
-    execute(_EVENT, (*fields, last))
-    execute(_FINISH, (transfer_hash, last))
+    fields = (seq, type, at, actor, subject, key, request, _json(payload), transfer_seq, transfer_hash)
+    return (*fields, event_hash(before, fields))
+
+
+def write_many(desk: Desk, held: Numbers, transfers: Sequence[tuple[Any, ...]], events: Sequence[tuple[Any, ...]],
+               records: Sequence[Sequence[Any]]) -> None:  # fmt: skip
+    """Write many transfers, each with its event, under the head as it was ``held``, and set the head once.
+
+    ``held`` is what `take_numbers` gave for nothing at all; every transfer is a new record's. A transfer is
+    as in `write_transfers` with what is fixed of its record, an event (type, subject, payload, key, request hash). The rows are those that as
+    many single commands would have written.
+    """
+    actor, at, last, before = desk.actor.id, microseconds(desk.now), held.transfer_hash, held.event_hash
+    rows, told = [], []
+    for done, (row, what, fixed) in enumerate(zip(transfers, events, records, strict=True), 1):
+        seq = held.transfer_seq + done
+        rows.append(_transfer(actor, at, seq, last, row, fixed))
+        last = rows[-1][-1]
+        told.append(_event(actor, at, held.event_seq + done, before, what, seq, last))
+        before = told[-1][-1]
+    run_many(desk.connection, TRANSFER_INSERT, rows)
+    run_many(desk.connection, _EVENT, told)
+    count = len(rows)
+    driver(desk.connection)(
+        _SET, (held.record_id + count, held.transfer_seq + count, last, held.event_seq + count, before)
+    )
 
 
 def note(desk: Desk, type: str, subject: str, payload: dict[str, Any]) -> None:
@@ -195,6 +246,6 @@ def note(desk: Desk, type: str, subject: str, payload: dict[str, Any]) -> None:
 
 def event_hash(before: bytes, fields: Sequence[Any]) -> bytes:
     """Return an event's hash over all its columns but the hash itself, in the order of the table."""
-    return chained(
-        before, *(bytes(field).hex() if isinstance(field, bytes | memoryview) else field for field in fields)
-    )
+    *first, request, payload, transfer_seq, transfer_hash = fields
+    asked = None if request is None else bytes(request).hex()
+    return chained(before, *first, asked, payload, transfer_seq, bytes(transfer_hash).hex())

@@ -7,10 +7,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from volunteerkit.errors import Finding, InvalidValue, NotFound, Refused
+from volunteerkit.errors import Finding, NotFound, Refused
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.posting import driver, take_numbers, write_event
 from volunteerkit.store.schema import account
+from volunteerkit.units import plain_text
 
 __all__ = ["checked_text", "id_of", "register_row"]
 
@@ -21,15 +22,12 @@ def __dir__() -> list[str]:
 
 def checked_text(name: str, value: str, most: int = 200) -> str:
     """Return a text of 1 to ``most`` printable characters without spaces around it; raises InvalidValue."""
-    text = value.strip() if isinstance(value, str) else ""
-    if not text or len(text) > most or any(ord(letter) < 32 or ord(letter) == 127 for letter in text):
-        # the value itself may be a person's name, so only its length is told
-        raise InvalidValue(name=name, value=f"({len(text)})", allowed=f"1 … {most} printable characters")
-    return text
+    return plain_text(name, value.strip() if type(value) is str else value, most)
 
 
 def id_of(desk: Desk, table: sa.Table, kind: str, number: str) -> int:
-    """Return the id behind a number; raises NotFound."""
+    """Return the id behind a number; raises NotFound, and InvalidValue for what is no number."""
+    plain_text(kind, number)
     found: int | None = desk.connection.execute(
         sa.select(table.c.id).where(table.c.number == number)
     ).scalar()

@@ -120,11 +120,14 @@ class KeyCipher:
         """Read the master key from a file of one line of 64 hexadecimal digits and mode 600.
 
         With ``create`` a missing file is made with a new random key. Raises KeyProblem when the file is
-        missing, unreadable, not a key, or readable by other users.
+        missing, cannot be made, is unreadable, not a key, or readable by other users.
         """
         place = Path(path)
-        if create and not place.exists():
-            _write_key(place)
+        try:
+            if create and not place.exists():
+                _write_key(place)
+        except OSError:
+            raise KeyProblem("key_not_written", place=str(place)) from None
         try:
             mode = stat.S_IMODE(place.stat().st_mode)
             text = place.read_text("ascii").strip()

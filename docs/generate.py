@@ -1,0 +1,171 @@
+"""Write the generated pages of the reference: ``.venv/bin/python docs/generate.py``. A test holds them fresh."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.resources import files
+from pathlib import Path
+
+from volunteerkit import Kit, errors, hooks
+from volunteerkit.messages import LANGUAGES
+
+DOCS = Path(__file__).parent
+WORDS = tomllib.loads(DOCS.joinpath("generate.toml").read_text("utf-8"))
+TREES = {"zh-CN": "zh", "en": "en"}
+CREDITED = {
+    "not_selected",
+    "minutes_counted_before",
+    "clock_shorter",
+    "coefficient",
+    "day_limit",
+    "day_percent",
+}
+NOT_ERRORS = re.compile(r"explain_|kind_|length")
+HELP = """
+import io, json
+from rich.console import Console
+from volunteerkit.cli.app import app
+
+def text(*words):
+    console = Console(file=io.StringIO(), width=100)
+    app.help_print(words, console=console)
+    return "\\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
+
+print(json.dumps([text(), *(text(name) for name in app if not name.startswith("-"))]))
+"""
+
+
+def catalogue(area: str) -> Mapping[str, Mapping[str, str]]:
+    """Return the texts of one area: code -> language -> text."""
+    return tomllib.loads(files("volunteerkit.messages").joinpath(f"{area}.toml").read_text("utf-8"))
+
+
+def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Return a table; placeholders stand as {name}, whatever their conversion."""
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(list(heads))]
+    for row in rows:
+        cells = (re.sub(r"!r}", "}", cell).replace("|", "\\|").replace("<", "&lt;") for cell in row)
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def codes(texts: Mapping[str, Mapping[str, str]]) -> str:
+    """Return a table of codes with their text in both languages."""
+    rows = ((f"`{code}`", *(each[name] for name in LANGUAGES)) for code, each in texts.items())
+    return table(("code", "中文", "English"), rows)
+
+
+def commands(language: str) -> Iterator[str]:
+    """Yield every command's own help, as a block that the tests run."""
+    env = os.environ | {"VOLUNTEERKIT_LANG": language, "PYTHONUTF8": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", HELP], env=env, check=True, capture_output=True, encoding="utf-8"
+    )
+    for text in json.loads(done.stdout):
+        name = text.split()[2] if text.split()[1] == "volunteerkit" else ""
+        asked = f"volunteerkit {name} --help".replace("COMMAND ", "")
+        yield f"## {name}" if name != "COMMAND" else ""
+        yield f"```console\n$ {asked}\n{text}\n```"
+
+
+def hook_pages(language: str) -> Iterator[str]:
+    """Yield every hook with its signature, kind and meaning."""
+    for name, kind in hooks.KINDS.items():
+        function = getattr(hooks, name)
+        signature = str(inspect.signature(function)).replace("'", "")
+        said = (inspect.getdoc(function) or "").replace("``", "`")
+        yield f"## {name}"
+        yield f"```text\n{name}{signature}\n```"
+        yield f"{WORDS['kind'][language]}**{kind}**"
+        yield (
+            said
+            if language == "en"
+            else f"{WORDS['hook'][name]}\n\n{said[said.index('Example:') :].replace('Example: ', '例：')}"
+        )
+
+
+def error_pages(language: str) -> Iterator[str]:
+    """Yield the tree of errors, then every code by area."""
+    core = {code: each for code, each in catalogue("core").items() if not NOT_ERRORS.match(code)}
+    plugins, rules = catalogue("plugins"), catalogue("rules")
+    found = {name: getattr(errors, name) for name in errors.__all__}
+    yield table(WORDS["class"][language], (
+        (f"`{name}`", f"`{each.default_code}`", ", ".join(f"`{base.__name__}`" for base in each.__bases__))
+        for name, each in found.items() if isinstance(each, type) and issubclass(each, errors.VolunteerkitError)
+    ))  # fmt: skip
+    areas = {
+        "core": core,
+        "exchange": catalogue("exchange"),
+        "plugins": {code: each for code, each in plugins.items() if code.startswith("plugin_")},
+        "findings": {code: each for code, each in plugins.items() if not code.startswith("plugin_")},
+        "rules": {
+            code: each for code, each in rules.items() if code not in CREDITED and not NOT_ERRORS.match(code)
+        },
+    }
+    for area, texts in areas.items():
+        yield f"## {WORDS['area'][area][language]}"
+        yield codes(texts)
+
+
+def reason_pages(language: str) -> Iterator[str]:
+    """Yield what an import refuses, leaves out and flags, and why credited minutes differ."""
+    reasons = catalogue("reasons")
+    areas = {
+        "reasons": {code: each for code, each in reasons.items() if not code.startswith("skipped_")},
+        "skipped": {code: each for code, each in reasons.items() if code.startswith("skipped_")},
+        "flags": catalogue("flags"),
+        "credited": {code: each for code, each in catalogue("rules").items() if code in CREDITED},
+    }
+    for area, texts in areas.items():
+        yield f"## {WORDS['area'][area][language]}"
+        yield WORDS["about"][area][language]
+        yield codes(texts)
+
+
+def rulebook_pages(language: str) -> Iterator[str]:
+    """Yield the rulebooks that ship, with their versions and their files."""
+    kit = Kit.load("xinyu")
+    sources = {
+        "plain": files("volunteerkit.rules").joinpath("plain.toml"),
+        "union": files("volunteerkit.rules").joinpath("union.toml"),
+        "xinyu.star": files("volunteerkit_xinyu").joinpath("star.toml"),
+    }
+    for name, source in sources.items():
+        book = kit.rulebooks[name]
+        yield f"## {name}"
+        yield WORDS["rulebook"][name][language]
+        yield table(WORDS["version"][language], (
+            (str(version.effective_from), f"`{version.digest}`", version.citation) for version in book.versions
+        ))  # fmt: skip
+        yield f"```toml\n{source.read_text('utf-8').strip()}\n```"
+
+
+PAGES = {
+    "commands": commands, "hooks": hook_pages, "errors": error_pages, "reasons": reason_pages,
+    "rulebooks": rulebook_pages,
+}  # fmt: skip
+
+
+def pages() -> dict[Path, str]:
+    """Return every generated page: path -> text."""
+    made = {}
+    for name, parts in PAGES.items():
+        for language, tree in TREES.items():
+            text = "\n\n".join(
+                part for part in (WORDS["top"][name][language].strip(), *parts(language)) if part
+            )
+            made[DOCS / tree / "reference" / f"{name}.md"] = text + "\n"
+    return made
+
+
+if __name__ == "__main__":
+    for path, text in pages().items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, "utf-8", newline="\n")

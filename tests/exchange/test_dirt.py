@@ -1,0 +1,292 @@
+"""Files as clerks really have them: what must be read, what must be refused, and that nothing is lost between."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+import volunteerkit
+from volunteerkit import Actor, KeyCipher, Kit
+from volunteerkit.errors import ImportRefused
+from volunteerkit.exchange.tables import batch, quarantine
+from volunteerkit.hours import verify_store
+from volunteerkit.hours.tables import service_record
+from volunteerkit.organizations.tables import organization
+
+CLERK = Actor.of("clerk-7", "centre")
+HEADER = "record_id,volunteer_id,project_id,team_id,service_date,start_time,end_time,hours,status,source,recorded_at"
+ONE = "R1,V0000001,P0001,,2020-09-13,15:00,17:30,2.5,confirmed,checkin,2020-09-13 17:34"
+TWO = "R2,V0000002,P0001,,2020-09-14,15:00,17:30,2.5,confirmed,checkin,2020-09-14 17:34"
+CITY = {
+    "organizations": "org_id,org_name,parent_org_id\nO0001,甲社区,\n",
+    "projects": "project_id,project_name,org_id\nP0001,献血,O0001\n",
+    "volunteers": (
+        "volunteer_id,name,resident_id,phone,district,org_id,registered_at\n"
+        "V0000001,欧阳雪,,12900000001,高新区,O0001,2017-08-17 13:59\n"
+        "V0000002,叶怡,,12900000002,渝水区,O0001,2019/1/4 17:27\n"
+    ),
+    "service_records": f"{HEADER}\n{ONE}\n{TWO}\n",
+}
+
+Load = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def kit() -> Kit:
+    return Kit.load("xinyu", cipher=KeyCipher(bytes(32)))
+
+
+@pytest.fixture
+def engine(database_url: str, kit: Kit) -> Iterator[sa.Engine]:
+    engine = volunteerkit.create_engine(database_url)
+    kit.migrate(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def load(kit: Kit, engine: sa.Engine, tmp_path: Path) -> Load:
+    """Import the city with some of its files replaced, and check that every row is accounted for."""
+
+    def loaded(**files: str | bytes | None) -> dict[str, Any]:
+        for name, content in (CITY | files).items():
+            if content is None:
+                continue
+            data = content if isinstance(content, bytes) else content.encode()
+            (tmp_path / f"{name}.csv").write_bytes(data)
+        counts = kit.import_directory(engine, CLERK, tmp_path, as_of=dt.date(2026, 11, 23)).as_dict()
+        parts: Any = counts
+        told = sum(parts["refused"].values()) + sum(parts["skipped"].values())
+        assert parts["read"] == parts["credited"] + parts["not_credited"] + told
+        with engine.connect() as connection:
+            assert verify_store(connection).holds
+        return counts
+
+    return loaded
+
+
+def refused(engine: sa.Engine) -> list[tuple[int, str, str]]:
+    """Row, value and reason of what the last batch refused."""
+    last = sa.select(sa.func.max(batch.c.id)).scalar_subquery()
+    query = sa.select(quarantine.c.row, quarantine.c.value, quarantine.c.reason).where(
+        quarantine.c.batch_id == last
+    )
+    with engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(query.order_by(quarantine.c.row))]
+
+
+def records(*lines: str) -> str:
+    return "\n".join((HEADER, *lines)) + "\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"sep=,\r\n{HEADER}\r\n{ONE}\r\n{TWO}\r\n",
+        "\ufeff" + f"sep=;\n{HEADER}\n{ONE}\n{TWO}\n".replace(",", ";"),
+        f"{HEADER}\n{ONE}\n{TWO}\n".replace(",", "|"),
+        "\n" + f"{HEADER}\n{ONE}\n{TWO}\n".replace(",", "\t"),
+        f"{HEADER}\n{ONE}\n\n,,,,,,,,,,\n{TWO}\n,,,,,,,,,,\n",
+        f"{HEADER},,\n{ONE},,\n{TWO}\n",
+        f"{HEADER}\n{ONE},,\n{TWO},\n",
+        f"{HEADER}\r{ONE}\r{TWO}",
+        f"{HEADER.upper().replace(',', ' , ')}\n{ONE}\n{TWO}",
+        records(ONE, TWO).replace("hours", "服务时长（分钟）").replace(",2.5,", ",150,"),
+        records(ONE, TWO).replace("2020-09-13,", "2020/9/13 0:00,").replace(",R2,", ',"=""R2""",'),
+        records(ONE, TWO).replace("2020-09-13 17:34", "2020/9/13 17:34:05").replace("2020-09-14,", "44088.5,"),
+        records(ONE, TWO).replace("V0000001", '"=""V0000001"""').replace("2020-09-14,", "2020年9月14号,"),
+    ],
+)  # fmt: skip
+def test_files_that_are_certain_are_read(load: Load, engine: sa.Engine, content: str) -> None:
+    counts = load(service_records=content)
+    assert (counts["read"], counts["credited"], counts["refused"]) == (2, 2, {})
+    with engine.connect() as connection:
+        query = sa.select(service_record.c.served_on, service_record.c.claimed_minutes)
+        assert sorted(tuple(row) for row in connection.execute(query)) == [(18518, 150), (18519, 150)]
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        ("", "file_empty"), ("\ufeff\n\n", "file_empty"), ("\0\0", "file_empty"),
+        (f"{HEADER},hours\n{ONE},9\n", "column_twice"),
+        (f'{HEADER}\n{ONE}\n"R2,V0000001\n', "csv_broken"),
+        (f"{HEADER}\n{ONE}\n".encode() + b"\xff\xff", "encoding_unknown"),
+    ],
+)  # fmt: skip
+def test_files_that_are_not_are_refused_as_a_whole(load: Load, content: str | bytes, code: str) -> None:
+    with pytest.raises(ImportRefused) as told:
+        load(service_records=content)
+    assert told.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "value", "reason"),
+    [
+        ("15:00", "24:00", "24:00", "start_at_24"),
+        ("R2", "R\x002", "R␀2", "id_malformed"),
+        ("R2", "R" * 101, "R" * 100, "id_malformed"),
+        ("2020-09-14,", "2020-09-14\x00,", "2020-09-14␀", "date_unreadable"),
+        ("V0000002", "360599199003150015", "****************15", "id_malformed"),
+        ("V0000002", "１２９00000002", "*********02", "id_malformed"),
+        ("V0000002", "ye@example.org", "************rg", "id_is_personal"),
+        ("2020-09-14 17:34", "2020-02-30 17:34", "2020-02-30 17:34", "date_impossible"),
+        (",2.5", ",2.5,2", "12 ≠ 11", "columns_mismatch"),
+    ],
+)
+def test_one_bad_cell_refuses_its_row_and_no_other(
+    load: Load, engine: sa.Engine, old: str, new: str, value: str, reason: str
+) -> None:
+    counts = load(service_records=records(ONE, TWO.replace(old, new, 1)))
+    assert (counts["read"], counts["credited"]) == (2, 1)
+    assert refused(engine) == [(3, value, reason)]
+
+
+def test_a_repeat_that_comes_first_next_time_costs_nobody_a_record(load: Load, engine: sa.Engine) -> None:
+    repeat = ONE.replace("R1", "R3")
+    load(service_records=records(ONE, TWO, repeat))
+    counts = load(service_records=records(repeat, TWO, ONE))
+    assert (counts["new"], counts["unchanged"], counts["refused"]) == (0, 2, {"exact_duplicate": 1})
+    assert refused(engine) == [(2, "R3", "exact_duplicate")]
+    again = load(service_records=records(ONE, ONE, TWO, TWO.replace("confirmed", "cancelled")))
+    assert again["refused"] == {"exact_duplicate": 1, "record_id_repeated": 1}
+
+
+def test_the_quarantine_is_that_of_the_last_run(load: Load, engine: sa.Engine) -> None:
+    wrong = ONE.replace("2.5", "25")
+    load(service_records=records(wrong, TWO))
+    load(service_records=records(TWO))
+    assert refused(engine) == []
+    load(service_records=records(wrong, TWO))
+    assert refused(engine) == [(2, "25", "hours_over_24")]
+
+
+def test_a_line_break_in_a_cell_is_a_space(load: Load) -> None:
+    counts = load(volunteers=CITY["volunteers"].replace("高新区", '"高新区\n城东"'))
+    assert (counts["credited"], counts["refused"]) == (2, {})
+
+
+@pytest.mark.parametrize(
+    "row", ["12900000003,丙,,129-0000-0003,", "360599199003150015,丙,,,", "360599199003150015,丙,360599199003150015,,"]
+)  # fmt: skip
+def test_no_identity_number_or_phone_becomes_a_public_number(load: Load, engine: sa.Engine, row: str) -> None:
+    counts: Any = load(volunteers=f"{CITY['volunteers']}{row},O0001,2020-01-01\n")
+    volunteers = next(file for file in counts["files"] if file["entity"] == "volunteers")
+    assert volunteers["refused"] == {"id_is_personal": 1}
+    with engine.connect() as connection:
+        assert "*" in connection.execute(sa.select(quarantine.c.value)).scalar_one()
+
+
+FOREIGN = """Volunteer\tE-mail\tEvent\tDate\tClock In\tClock Out\tMinutes\tIn\tOut
+ANN\tann@example.org\tE1\t03/05/2020\t03/05/2020 9:00 AM\t03/05/2020 11:30 AM\t150\t1583416800\t1583425800000
+BOB\tbob@example.org\tE1\t03/06/2020\t03/06/2020 11:00 PM\t03/07/2020 1:30 AM\t150.0\t1583553600\t1583562600
+"""
+MAPPING = """source = "us"
+zone = "America/New_York"
+[[file]]
+name = "s.csv"
+entity = "organizations"
+distinct = true
+[file.columns]
+org_id = { constant = "O1" }
+org_name = { constant = "Org" }
+[[file]]
+name = "s.csv"
+entity = "projects"
+distinct = true
+[file.columns]
+project_id = "Event"
+project_name = "Event"
+org_id = { constant = "O1" }
+[[file]]
+name = "s.csv"
+entity = "volunteers"
+distinct = true
+[file.columns]
+volunteer_id = "WHO"
+name = "Volunteer"
+org_id = { constant = "O1" }
+registered_at = { constant = "2019-01-01" }
+[[file]]
+name = "s.csv"
+entity = "service_records"
+[file.columns]
+volunteer_id = "WHO"
+project_id = "Event"
+status = { constant = "confirmed" }
+"""
+TIMES = {
+    "minutes": 'service_date = { column = "Date", formats = ["%m/%d/%Y"] }\nhours = "Minutes"',
+    "clock": """checked_in_at = { column = "Clock In", formats = ["%m/%d/%Y %I:%M %p"] }
+        checked_out_at = { column = "Clock Out", formats = ["%m/%d/%Y %I:%M %p"] }""",
+    "epoch": """checked_in_at = { column = "In", formats = ["epoch"] }
+        checked_out_at = { column = "Out", formats = ["epoch"] }""",
+}
+
+
+@pytest.mark.parametrize(("who", "times"), [("Volunteer", way) for way in TIMES] + [("E-mail", "epoch")])
+def test_a_foreign_table_comes_in_by_any_of_its_columns(
+    kit: Kit, engine: sa.Engine, tmp_path: Path, who: str, times: str
+) -> None:
+    (tmp_path / "s.csv").write_text(FOREIGN, "utf-8")
+    mapping = tmp_path / "m.toml"
+    mapping.write_text(MAPPING.replace("WHO", who) + TIMES[times], "utf-8")
+    for new in (2, 0):
+        report = kit.import_directory(engine, CLERK, tmp_path, mapping=mapping, as_of=dt.date(2026, 11, 23))
+        if who == "E-mail":
+            assert report.files[-1].refused == report.files[-2].refused == {"id_is_personal": 2}
+            continue
+        assert (report.files[-1].new, report.files[-1].credited) == (new, 2)
+        query = sa.select(service_record.c.served_on, service_record.c.claimed_minutes)
+        with engine.connect() as connection:
+            found = sorted(tuple(row) for row in connection.execute(query))
+        assert found == [(18326, 150), (18327, 150)]
+    with engine.connect() as connection:
+        batches = connection.execute(sa.select(sa.func.count()).select_from(batch)).scalar_one()
+    assert batches == 4
+
+
+def test_a_corrected_parent_is_found_by_its_children(load: Load, engine: sa.Engine) -> None:
+    head = "org_id,org_name,parent_org_id\nO0001,甲社区,O0002\n"
+    load(organizations=f"{head}O0002,,\n")
+    load(organizations=f"{head}O0002,乙街道,\n")
+    with engine.connect() as connection:
+        query = sa.select(organization.c.parent_id).where(organization.c.number == "O0001")
+        assert connection.execute(query).scalar_one() is not None
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file names are bytes only there")
+def test_a_file_name_in_gbk_is_read(load: Load, tmp_path: Path) -> None:
+    name = os.fsencode(tmp_path) + b"/\xbc\xc7\xc2\xbc.csv"
+    try:
+        Path(os.fsdecode(name)).write_text(records(ONE, TWO), "utf-8")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    counts: Any = load(service_records=None)
+    assert counts["files"][-1]["file"] == "记录.csv"
+
+
+def test_a_record_that_was_pending_and_comes_decided_is_decided(load: Load, engine: sa.Engine) -> None:
+    """A system exports a record twice: while it waits, and when somebody has confirmed or rejected it."""
+    wait = [row.replace("confirmed", "pending") for row in (ONE, TWO)]
+    first = load(service_records="\n".join([HEADER, *wait]) + "\n")
+    assert (first["credited"], first["not_credited"]) == (0, 2)
+    decided = "\n".join([HEADER, ONE, TWO.replace("confirmed", "rejected")]) + "\n"
+    second = load(service_records=decided)
+    assert (second["credited"], second["not_credited"], second["updated"], second["new"]) == (1, 1, 2, 0)
+    assert second["refused"] == {}
+    for again in (decided, "\n".join([HEADER, *wait]) + "\n"):  # also the older file once more
+        third = load(service_records=again)
+        assert (third["credited"], third["updated"], third["refused"]) == (1, 0, {})
+    turned = load(service_records="\n".join([HEADER, ONE.replace("confirmed", "rejected"), TWO]) + "\n")
+    assert turned["refused"] == {"record_id_conflict": 2}
+    with engine.connect() as connection:
+        columns = (service_record.c.state, service_record.c.confirmed_minutes)
+        rows = connection.execute(sa.select(*columns).order_by(service_record.c.id)).all()
+    assert [tuple(row) for row in rows] == [("confirmed", 150), ("rejected", 0)]
