@@ -24,7 +24,7 @@ from volunteerkit.access import (
 )
 from volunteerkit.clock import Calendar
 from volunteerkit.errors import Finding, KeyProblem, NotFound, NotPermitted, Refused
-from volunteerkit.store.grants import resolved_number, stored_grants
+from volunteerkit.store.grants import lenders_numbers, resolved_number, stored_grants
 from volunteerkit.store.vault import Cipher
 
 __all__ = ["Desk", "microseconds"]
@@ -79,6 +79,10 @@ class Desk:
         found: tuple[Grant, ...] = self._looked_up["grants"]
         return found
 
+    def look_again(self) -> None:
+        """Forget what was looked up about the actor: another transaction may have changed it."""
+        self._looked_up.clear()
+
     @property
     def acting(self) -> Actor:
         """The actor, as the volunteer that a merged number stands for today."""
@@ -112,6 +116,14 @@ class Desk:
         self._veto(action, place)
         return cell
 
+    def may(self, action: str, place: Place) -> bool:
+        """Tell whether `permit` would let the actor do ``action`` at ``place``, for the rows of a list."""
+        try:
+            self.permit(action, place)
+        except NotPermitted:
+            return False
+        return True
+
     def permit_on(self, action: str, kind: str, id: object, place: Place | None) -> Cell:
         """Permit ``action`` on the object with that ``id``, which is at ``place``, None for an unknown id.
 
@@ -131,7 +143,10 @@ class Desk:
     def is_one_of(self, *others: Person, lender: str | None = None) -> bool:
         """Tell whether the actor, or whom they act for, is one of ``others``, followed through merges."""
         selves = [self.actor.person, self.acting.person]
-        selves += [Person(actor_id) for actor_id in (self.actor.on_behalf_of, lender) if actor_id]
+        for actor_id in (self.actor.on_behalf_of, lender):
+            if actor_id:
+                numbers = lenders_numbers(self.connection, actor_id)
+                selves += [Person(actor_id), *(Person(actor_id, each) for each in numbers)]
         followed = [
             attrs.evolve(other, volunteer=resolved_number(self.connection, other.volunteer))
             if other.volunteer
@@ -152,9 +167,10 @@ class Desk:
         """Ask the plugins; one finding that blocks refuses, and so does a plugin that fails."""
         for plugin, veto in self.hooks.get("vk_review_access", ()):
             try:
-                found = tuple(veto(actor=self.actor, action=action, place=place) or ())
-                blocked = any(each.severity == "block" for each in found)
-            except Exception:  # whatever a plugin raises, the answer is no
+                said = veto(actor=self.actor, action=action, place=place)
+                found = () if said is None else tuple(said)
+                blocked = not all(isinstance(each, Finding) and each.severity == "warn" for each in found)
+            except Exception:  # whatever a plugin raises or returns, the answer is no
                 blocked = True
             if blocked:
                 raise NotPermitted("vetoed", actor=self.actor.id, action=action, plugin=plugin)
