@@ -11,6 +11,7 @@ import datetime as dt
 from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Final
 
 import attrs
@@ -29,6 +30,7 @@ __all__ = [
     "covering",
     "holding",
     "matrix",
+    "opaque_id",
     "reach",
     "same_person",
 ]
@@ -66,7 +68,7 @@ class Cell:
         >>> Cell.parse("organization masked").masked
         True
         """
-        relation, *bindings = text.split()
+        relation, *bindings = text.split() or [""]
         wrong = [word for word in bindings if word not in _BINDINGS]
         if relation not in _RELATIONS or wrong:
             raise InvalidValue(name="cell", value=text, allowed=", ".join((*_RELATIONS, *_BINDINGS)))
@@ -86,10 +88,34 @@ def matrix() -> Mapping[str, Mapping[str, Cell]]:
     unknown = {role for row in data["actions"].values() for role in row} - set(ROLES)
     if unknown:
         raise InvalidValue(name="role", value=", ".join(sorted(unknown)), allowed=", ".join(ROLES))
-    return {
-        action: {role: Cell.parse(text) for role, text in row.items()}
-        for action, row in data["actions"].items()
-    }
+    # nobody who holds it can change what others may do
+    return MappingProxyType(
+        {
+            action: MappingProxyType({role: Cell.parse(text) for role, text in row.items()})
+            for action, row in data["actions"].items()
+        }
+    )
+
+
+def opaque_id(name: str, value: object) -> None:
+    """Raise InvalidValue unless ``value`` is a text of 1 to 100 characters, none a control or half a one."""
+    if (
+        not isinstance(value, str)
+        or not 1 <= len(value) <= 100
+        or any(letter in _CONTROL or "\ud800" <= letter <= "\udfff" for letter in value)
+    ):
+        raise InvalidValue(
+            name=name, value=f"({type(value).__name__})", allowed="1 … 100 printable characters"
+        )
+
+
+def _opaque(_: object, attribute: attrs.Attribute[str], value: object) -> None:
+    opaque_id(attribute.name, value)
+
+
+def _day(_: object, attribute: attrs.Attribute[dt.date], value: object) -> None:
+    if value is not None and type(value) is not dt.date:  # a date-time compares with no date
+        raise InvalidValue(name=attribute.name, value=type(value).__name__, allowed="datetime.date")
 
 
 @attrs.frozen
@@ -105,11 +131,11 @@ class Grant:
     True
     """
 
-    role: str
-    scope: str | None = None
-    since: dt.date | None = None
-    until: dt.date | None = None
-    delegated_by: str | None = None
+    role: str = attrs.field(validator=_opaque)
+    scope: str | None = attrs.field(default=None, validator=attrs.validators.optional(_opaque))
+    since: dt.date | None = attrs.field(default=None, validator=_day)
+    until: dt.date | None = attrs.field(default=None, validator=_day)
+    delegated_by: str | None = attrs.field(default=None, validator=attrs.validators.optional(_opaque))
 
     def __attrs_post_init__(self) -> None:
         if (self.scope is None) == (self.role in _SCOPES):
@@ -121,9 +147,14 @@ class Grant:
         return (self.since is None or self.since <= day) and (self.until is None or day <= self.until)
 
 
-def _opaque(_: object, attribute: attrs.Attribute[str], value: object) -> None:
-    if not isinstance(value, str) or not value or len(value) > 100 or _CONTROL & set(value):
-        raise InvalidValue(name=attribute.name, value=str(value)[:20], allowed="1 … 100 printable characters")
+def _tuple(given: Iterable[Grant]) -> tuple[Grant, ...]:
+    return tuple(given)
+
+
+def _grants(_: object, attribute: attrs.Attribute[tuple[Grant, ...]], value: tuple[object, ...]) -> None:
+    wrong = next((type(each).__name__ for each in value if not isinstance(each, Grant)), None)
+    if wrong is not None:
+        raise InvalidValue(name=attribute.name, value=wrong, allowed="Grant")
 
 
 @attrs.frozen
@@ -138,9 +169,9 @@ class Actor:
     """
 
     id: str = attrs.field(validator=_opaque)
-    grants: tuple[Grant, ...] = ()
-    volunteer: str | None = None
-    on_behalf_of: str | None = None
+    grants: tuple[Grant, ...] = attrs.field(default=(), converter=_tuple, validator=_grants)
+    volunteer: str | None = attrs.field(default=None, validator=attrs.validators.optional(_opaque))
+    on_behalf_of: str | None = attrs.field(default=None, validator=attrs.validators.optional(_opaque))
 
     @classmethod
     def of(cls, id: str, *roles: str) -> Actor:

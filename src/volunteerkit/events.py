@@ -26,6 +26,9 @@ EVENT_TYPES: Final = {
     "case.moved": "an approval went on to another step, office or notice",
     "case.closed": "an approval was granted, refused or withdrawn",
     "case.recused": "somebody stays out of an approval",
+    "grant.given": "somebody was given one of the city's roles",
+    "grant.revoked": "a stored grant was ended",
+    "grant.delegated": "somebody lent a grant of their own",
     "rating.decided": "grades were decided for volunteers",
     "unit.run": "a portal's unit of work was done once under its key",
 }

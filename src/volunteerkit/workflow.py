@@ -8,7 +8,7 @@ the route and the calendar: whether anybody has swept up expired terms changes n
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 import attrs
@@ -100,6 +100,10 @@ class Step:
         return count(since, self.days)
 
 
+def _tuple(given: Iterable[Step]) -> tuple[Step, ...]:
+    return tuple(given)
+
+
 @attrs.frozen
 class Route:
     """The steps of one kind of case, then ``notice_days`` working days of public notice if any.
@@ -111,7 +115,7 @@ class Route:
     """
 
     kind: str
-    steps: tuple[Step, ...] = attrs.field(default=(), converter=tuple)
+    steps: tuple[Step, ...] = attrs.field(default=(), converter=_tuple)
     notice_days: int = 0
 
     def __attrs_post_init__(self) -> None:

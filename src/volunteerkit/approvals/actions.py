@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 import sqlalchemy as sa
 
-from volunteerkit.access import Person, covering, holding
+from volunteerkit.access import Person, holding
 from volunteerkit.approvals.cases import (
     already_decided,
     close_expired,
@@ -128,23 +128,18 @@ def _authority(desk: Desk, found: Case) -> str | None:
 
 def _lender(desk: Desk, workflow: Workflow, found: Case) -> str | None:
     """Return who lent the grant by which the actor decides, None for their own; raises NotPermitted."""
-    at, actor, stored = found.standing.position, desk.acting, desk.stored_grants
+    at = found.standing.position
     step = workflow.route.step(at.step)
     if step is None:  # no step has an office: whoever may do the action
-        every = (*actor.grants, *stored)
-        grants = [
-            each for each in every
-            if covering(attrs.evolve(actor, grants=(each,)), workflow.action, desk.today, found.place)
-        ]  # fmt: skip
-    else:
-        # The notice follows a decision of either office.
-        escalated = {at.escalated} if at.state == "review" else {False, True}
-        offices = {step.office_for(found.facts, each) for each in escalated}
-        grants = [
-            each for office in offices
-            for each in holding(actor, office.role, desk.today, found.place, stored)
-            if office.scope is None or each.scope == office.scope
-        ]  # fmt: skip
+        return desk.lender(workflow.action, found.place)
+    # The notice follows a decision of either office.
+    escalated = {at.escalated} if at.state == "review" else {False, True}
+    offices = {step.office_for(found.facts, each) for each in escalated}
+    grants = [
+        each for office in offices
+        for each in holding(desk.acting, office.role, desk.today, found.place, desk.stored_grants)
+        if office.scope is None or each.scope == office.scope
+    ]  # fmt: skip
     if not grants:
         raise NotPermitted(actor=desk.actor.id, action=workflow.action)
     return min(each.delegated_by or "" for each in grants) or None

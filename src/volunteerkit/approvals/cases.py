@@ -116,10 +116,12 @@ def open_case(
     beneficiary: str | None = None,
     findings: tuple[Finding, ...] = (),
     previous_id: int | None = None,
+    lender: str | None = None,
 ) -> Case:
     """Open a case about ``subject`` and return it; a route without steps grants it at once.
 
-    ``place`` has at most two organizations, one team and one area. ``facts`` and the findings' values are
+    ``lender`` is who lent the grant by which the actor opens it (``desk.lender``): they decide it as little
+    as the actor. ``place`` has at most two organizations, one team and one area. ``facts`` and the findings' values are
     ids, codes and whole numbers: never a personal datum. Raises InvalidValue, and Refused when a finding
     blocks or a case of this kind about the same thing is waiting; one whose term ran out is settled first.
     """
@@ -133,12 +135,13 @@ def open_case(
             raise Refused(Finding("case_waiting", {"case": before.id}))
         if before is not None:
             close_expired(desk, before)
-        return _opened(desk, kind, subject, place, facts or {}, beneficiary, findings, previous_id)
+        return _opened(desk, kind, subject, place, facts or {}, beneficiary, findings, previous_id,
+                       lender or desk.actor.on_behalf_of)  # fmt: skip
 
 
 def _opened(
     desk: Desk, kind: str, subject: str, place: Place, facts: Mapping[str, Any], beneficiary: str | None,
-    findings: tuple[Finding, ...], previous_id: int | None,
+    findings: tuple[Finding, ...], previous_id: int | None, opened_for: str | None,
 ) -> Case:  # fmt: skip
     route = workflow_of(desk, kind).route
     at = Position("review", 0, False, desk.today) if route.steps else after_approval(route, -1, desk.today)
@@ -154,7 +157,7 @@ def _opened(
             organization=organizations[0], second_organization=organizations[1],
             area=next(iter(place.areas), None), facts=json.dumps(dict(facts), ensure_ascii=False, sort_keys=True),
             beneficiary=beneficiary, opened_by=desk.actor.id, opened_volunteer=desk.acting.volunteer,
-            opened_for=desk.actor.on_behalf_of, opened_on=day_number(desk.today), previous_id=previous_id,
+            opened_for=opened_for, opened_on=day_number(desk.today), previous_id=previous_id,
             findings=json.dumps(shown, ensure_ascii=False, default=str), version=1,
             **_columns(desk, kind, at), **(_closing(desk, _ROUTE) if at.state in CLOSED else {}),
         )

@@ -15,7 +15,7 @@ from volunteerkit.workflow import Position, Route, Standing
 if TYPE_CHECKING:
     from volunteerkit.store.desk import Desk
 
-__all__ = ["Case", "Decision", "Objection", "Workflow"]
+__all__ = ["Case", "Decision", "Objection", "StoredGrant", "Workflow"]
 
 
 def __dir__() -> list[str]:
@@ -44,6 +44,23 @@ class Objection:
     reason: str
     on: dt.date
     answer: str
+
+
+@attrs.frozen
+class StoredGrant:
+    """A grant kept in the database; days are inclusive, ``until`` None for an open end.
+
+    A ``delegated`` one is lent by ``granted_by`` and worth nothing when the lender's own has ended.
+    """
+
+    number: int
+    actor_id: str
+    role: str
+    scope: str | None
+    since: dt.date
+    until: dt.date | None
+    granted_by: str
+    delegated: bool
 
 
 @attrs.frozen

@@ -140,6 +140,15 @@ class Desk:
         """Return all that ``action`` reaches for the actor today, for filtering a list."""
         return reach(self.acting, action, self.today, self.stored_grants)
 
+    def lender(self, action: str, place: Place) -> str | None:
+        """Return who lent the grant by which the actor may do ``action`` at ``place``; None for their own."""
+        by = [
+            each.delegated_by or ""
+            for each in (*self.acting.grants, *self.stored_grants)
+            if covering(attrs.evolve(self.acting, grants=(each,)), action, self.today, place)
+        ]
+        return min(by, default="") or None
+
     def is_one_of(self, *others: Person, lender: str | None = None) -> bool:
         """Tell whether the actor, or whom they act for, is one of ``others``, followed through merges."""
         selves = [self.actor.person, self.acting.person]
