@@ -23,6 +23,7 @@ from volunteerkit.errors import (
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.grants import alias
 from volunteerkit.store.posting import note, writing
+from volunteerkit.store.registering import possible_id
 from volunteerkit.units import day_number, day_of, instant_of
 from volunteerkit.workflow import CLOSED, OPEN, Position, after_approval, forecast, stands
 
@@ -90,7 +91,7 @@ def read_case(desk: Desk, row: Any) -> Case:
 
 def find_case(desk: Desk, case_id: int) -> Case | None:
     """Return a case by its id, None for an unknown one; nobody's right to see it is checked here."""
-    if type(case_id) is not int or not 0 < case_id < 2**63:  # no driver would take it
+    if not possible_id(case_id):
         return None
     row = desk.connection.execute(selected.where(case.c.id == case_id)).first()
     return None if row is None else read_case(desk, row)

@@ -14,6 +14,7 @@ from volunteerkit.errors import Finding, InvalidValue, Refused
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.grants import grant
 from volunteerkit.store.posting import note, writing
+from volunteerkit.store.registering import possible_id
 from volunteerkit.units import day_number, day_of
 from volunteerkit.workflow import Office, Route, Step
 
@@ -178,7 +179,7 @@ def _checked(
 
 
 def _row(desk: Desk, grant_id: int) -> Any:
-    if type(grant_id) is not int or not 0 < grant_id < 2**63:  # no driver would take it
+    if not possible_id(grant_id):
         return None
     return desk.connection.execute(sa.select(grant).where(grant.c.id == grant_id)).first()
 

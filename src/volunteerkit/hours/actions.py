@@ -26,13 +26,15 @@ from volunteerkit.store.posting import (
     write_event,
     write_transfers,
 )
+from volunteerkit.store.registering import possible_id
 from volunteerkit.units import day_number, day_of
 
 __all__ = ["confirm", "record", "record_many", "reject", "reverse"]
 
 _PARTIES = (
-    "SELECT v.id, v.status, p.id, p.organization_id, o.number, v.team_id "
-    "FROM vk_volunteer v, vk_project p JOIN vk_organization o ON o.id = p.organization_id "
+    "SELECT v.id, v.status, p.id, p.organization_id, o.number, v.team_id, t.number "
+    "FROM vk_volunteer v LEFT JOIN vk_team t ON t.id = v.team_id, "
+    "vk_project p JOIN vk_organization o ON o.id = p.organization_id "
     "WHERE v.number = ? AND p.number = ?"
 )
 _NEIGHBOURS = (
@@ -102,10 +104,11 @@ def _record(desk: Desk, execute: Execute, claim: Claim, key: str | None) -> Reco
         claim.method,
     )
     row = execute(_PARTIES, (claim.volunteer, claim.project)).fetchone()
-    if row is None:
-        raise NotFound(kind="volunteer / project", id=f"{claim.volunteer} / {claim.project}")
-    volunteer_id, status, project_id, organization_id, organization, team_id = row
-    desk.permit("hours.record", organization=organization, volunteer=claim.volunteer)
+    place = None if row is None else Place(claim.volunteer, _teams(row[6]), (row[4],))
+    about = f"{claim.volunteer} / {claim.project}"
+    desk.permit_on("hours.record", "volunteer / project", about, place)
+    assert row is not None
+    volunteer_id, status, project_id, organization_id, _, team_id, _ = row
     if before := replayed(execute, "hours.recorded", key, request):
         return Recorded(before["record"], "pending", before["minutes"], replayed=True)
     overlapping = _overlapping(execute, volunteer_id, claim)
@@ -157,7 +160,9 @@ def _findings(desk: Desk, claim: Claim, status: str, overlapping: tuple[Overlap,
 
 
 def _of_record(desk: Desk, execute: Execute, record_id: int, action: str) -> tuple[Any, ...]:
-    row: tuple[Any, ...] | None = execute(_RECORD, (record_id,)).fetchone()
+    row: tuple[Any, ...] | None = (
+        execute(_RECORD, (record_id,)).fetchone() if possible_id(record_id) else None
+    )
     desk.permit_on(action, "record", record_id, Place(row[9], _teams(row[10]), (row[8],)) if row else None)
     assert row is not None
     return row

@@ -7,7 +7,8 @@ from typing import Any
 
 import attrs
 
-from volunteerkit.errors import InvalidValue, NotFound
+from volunteerkit.access import Place
+from volunteerkit.errors import InvalidValue
 from volunteerkit.hours.crediting import credited_of, rule_records
 from volunteerkit.ledger import CONFIRM, IMPORT, REVERSE, honour_account
 from volunteerkit.rules import CreditLine
@@ -18,8 +19,9 @@ from volunteerkit.units import day_number, day_of
 __all__ = ["Statement", "StatementLine", "statement"]
 
 _PERSON = (
-    "SELECT v.id, o.number, v.registered_on, v.adult_on FROM vk_volunteer v "
-    "JOIN vk_organization o ON o.id = v.organization_id WHERE v.number = ?"
+    "SELECT v.id, o.number, v.registered_on, v.adult_on, t.number FROM vk_volunteer v "
+    "JOIN vk_organization o ON o.id = v.organization_id LEFT JOIN vk_team t ON t.id = v.team_id "
+    "WHERE v.number = ?"
 )
 # A record's last posting transfer, as known at a seq and effective by a day, says what it stands at.
 _POSTED = (
@@ -84,9 +86,9 @@ def statement(
     """
     execute = driver(desk.connection)
     person = execute(_PERSON, (volunteer,)).fetchone()
-    if person is None:
-        raise NotFound(kind="volunteer", id=volunteer)
-    desk.permit("hours.statement", organization=person[1], volunteer=volunteer)
+    place = None if person is None else Place(volunteer, [person[4]] if person[4] else (), (person[1],))
+    desk.permit_on("hours.statement", "volunteer", volunteer, place)
+    assert person is not None
     latest = execute("SELECT transfer_seq FROM vk_head", ()).fetchone()[0]
     if known_at is not None and not 0 <= known_at <= latest:
         raise InvalidValue(name="known_at", value=known_at, allowed=f"0 … {latest}")

@@ -11,10 +11,11 @@ from typing import Any
 import attrs
 import sqlalchemy as sa
 
-from volunteerkit.errors import InvalidValue, NotFound
+from volunteerkit.access import Place
+from volunteerkit.errors import InvalidValue
 from volunteerkit.hours.crediting import credit_rulebook, credited_of, person_facts, rule_records
 from volunteerkit.hours.reading import cluster_rows, packed_columns
-from volunteerkit.organizations.tables import organization
+from volunteerkit.organizations.tables import organization, team
 from volunteerkit.projects.tables import project
 from volunteerkit.rating.tables import decision
 from volunteerkit.rules import Assessment, Credited, Rulebook, assess, credit
@@ -77,13 +78,20 @@ def rate_volunteer(
     Raises NotFound, NotPermitted, and InvalidValue when there is no ladder or no version in force.
     """
     row = desk.connection.execute(
-        sa.select(volunteer.c.id, volunteer.c.registered_on, volunteer.c.adult_on, organization.c.number)
+        sa.select(
+            volunteer.c.id,
+            volunteer.c.registered_on,
+            volunteer.c.adult_on,
+            organization.c.number,
+            team.c.number,
+        )
+        .outerjoin(team, team.c.id == volunteer.c.team_id)
         .join(organization, organization.c.id == volunteer.c.organization_id)
         .where(volunteer.c.number == number)
     ).first()
-    if row is None:
-        raise NotFound(kind="volunteer", id=number)
-    desk.permit("rating.assess", organization=row[3], volunteer=number)
+    place = None if row is None else Place(number, [row[4]] if row[4] else (), (row[3],))
+    desk.permit_on("rating.assess", "volunteer", number, place)
+    assert row is not None
     ladder, day = ladder_for(desk), as_of or desk.today
     if ladder is None:
         raise InvalidValue("ladder_missing")

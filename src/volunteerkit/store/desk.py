@@ -130,10 +130,12 @@ class Desk:
         A foreign id behaves as an unknown one: both raise NotFound. Who may never do ``action`` gets
         NotPermitted before anything is looked up.
         """
-        if self.reach(action).nothing:
-            raise NotPermitted(actor=self.actor.id, action=action)
-        if place is None or not self.reach(action).covers(place):
-            raise NotFound(kind=kind, id=id)
+        if place is None or covering(self.actor, action, self.today, place) is None:
+            reached = self.reach(action)
+            if reached.nothing:
+                raise NotPermitted(actor=self.actor.id, action=action)
+            if place is None or not reached.covers(place):
+                raise NotFound(kind=kind, id=id)
         return self.permit(action, place)
 
     def reach(self, action: str) -> Reach:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 import sqlalchemy as sa
 
@@ -12,7 +12,7 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.store.posting import driver, take_numbers, write_event
 from volunteerkit.store.schema import account
 
-__all__ = ["checked_text", "id_of", "register_row"]
+__all__ = ["checked_text", "id_of", "possible_id", "register_row"]
 
 
 def __dir__() -> list[str]:
@@ -22,10 +22,22 @@ def __dir__() -> list[str]:
 def checked_text(name: str, value: str, most: int = 200) -> str:
     """Return a text of 1 to ``most`` printable characters without spaces around it; raises InvalidValue."""
     text = value.strip() if isinstance(value, str) else ""
-    if not text or len(text) > most or any(ord(letter) < 32 or ord(letter) == 127 for letter in text):
+    control = any(
+        ord(letter) < 32 or ord(letter) == 127 or 0xD800 <= ord(letter) <= 0xDFFF for letter in text
+    )
+    if not text or len(text) > most or control:
         # the value itself may be a person's name, so only its length is told
         raise InvalidValue(name=name, value=f"({len(text)})", allowed=f"1 … {most} printable characters")
     return text
+
+
+def possible_id(value: object) -> TypeGuard[int]:
+    """Tell whether ``value`` can be a row's id at all; no driver would take another one.
+
+    >>> [possible_id(value) for value in (1, 0, 2**63, True, "1")]
+    [True, False, False, False, False]
+    """
+    return type(value) is int and 0 < value < 2**63
 
 
 def id_of(desk: Desk, table: sa.Table, kind: str, number: str) -> int:
