@@ -278,7 +278,7 @@ def new_subject(desk: Desk) -> str:
     return f"team:{count + 1}"
 
 
-@pytest.mark.parametrize(("kind", "examples"), [("sqlite", 400), ("postgresql", 40)])
+@pytest.mark.parametrize(("kind", "examples"), [("sqlite", 100), ("postgresql", 10)])
 def test_cases_do_what_a_plain_model_does(kind: str, examples: int, request: pytest.FixtureRequest) -> None:
     url = "sqlite://" if kind == "sqlite" else request.getfixturevalue("postgresql_url")
     engine = volunteerkit.create_engine(url)
