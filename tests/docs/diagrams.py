@@ -52,10 +52,15 @@ class Trial:
         with attrs.evolve(self.kit, clock=clock).open(self.engine, actor) as desk:
             return work(desk)
 
-    def stands(self) -> tuple[str, int, bool]:
-        """Return its state, step, and whether that was escalated."""
+    def stands(self) -> tuple[str, int, bool, int]:
+        """Return its state, step, whether that was escalated, and how many have decided."""
         at = self.at(OPENER, lambda desk: approvals.view(desk, self.id)).standing.position
-        return at.state, at.step, at.escalated
+        return (
+            at.state,
+            at.step,
+            at.escalated,
+            len(self.at(OPENER, lambda desk: approvals.decisions(desk, self.id))),
+        )
 
     def give(self, command: str) -> bool:
         """Give a command; tell whether it was taken."""
@@ -94,7 +99,7 @@ def moves() -> set[tuple[str, str, str]]:
     for route in TRIED:
         first = Trial(route).stands()
         found.add(("[*]", "open", first[0]))
-        paths: dict[tuple[str, int, bool], tuple[str, ...]] = {first: ()}
+        paths: dict[tuple[str, int, bool, int], tuple[str, ...]] = {first: ()}
         for at in (waiting := [first]):
             for command in COMMANDS:
                 trial = replayed(route, paths[at])

@@ -23,4 +23,9 @@ def test_the_pages_show_the_states_and_routes_of_today() -> None:
 def test_nothing_leaves_a_closed_state() -> None:
     moves = diagrams["moves"]()
     assert {before for before, _, _ in moves} & set(CLOSED) == set()
+    assert moves >= {
+        ("review", "approve", "notice"),
+        ("review", "wait", "refused"),
+        ("review", "wait", "review"),
+    }
     assert {after for _, _, after in moves} == {*OPEN, *CLOSED}
