@@ -11,7 +11,8 @@ import datetime as dt
 from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
 import attrs
 
@@ -66,7 +67,7 @@ class Cell:
         >>> Cell.parse("organization masked").masked
         True
         """
-        relation, *bindings = text.split()
+        relation, *bindings = text.split() or [""]
         wrong = [word for word in bindings if word not in _BINDINGS]
         if relation not in _RELATIONS or wrong:
             raise InvalidValue(name="cell", value=text, allowed=", ".join((*_RELATIONS, *_BINDINGS)))
@@ -86,10 +87,17 @@ def matrix() -> Mapping[str, Mapping[str, Cell]]:
     unknown = {role for row in data["actions"].values() for role in row} - set(ROLES)
     if unknown:
         raise InvalidValue(name="role", value=", ".join(sorted(unknown)), allowed=", ".join(ROLES))
-    return {
-        action: {role: Cell.parse(text) for role, text in row.items()}
-        for action, row in data["actions"].items()
-    }
+    # nobody who holds it can change what others may do
+    return MappingProxyType(
+        {
+            action: MappingProxyType({role: Cell.parse(text) for role, text in row.items()})
+            for action, row in data["actions"].items()
+        }
+    )
+
+
+def _opaque(_: object, attribute: attrs.Attribute[Any], value: str) -> None:
+    plain_text(attribute.name, value, 100)
 
 
 def _open_day(_: object, attribute: attrs.Attribute[dt.date | None], value: dt.date | None) -> None:
@@ -110,11 +118,11 @@ class Grant:
     True
     """
 
-    role: str
-    scope: str | None = None
+    role: str = attrs.field(validator=_opaque)
+    scope: str | None = attrs.field(default=None, validator=attrs.validators.optional(_opaque))
     since: dt.date | None = attrs.field(default=None, validator=_open_day)
     until: dt.date | None = attrs.field(default=None, validator=_open_day)
-    delegated_by: str | None = None
+    delegated_by: str | None = attrs.field(default=None, validator=attrs.validators.optional(_opaque))
 
     def __attrs_post_init__(self) -> None:
         if (self.scope is None) == (self.role in _SCOPES):
@@ -124,10 +132,6 @@ class Grant:
     def holds_on(self, day: dt.date) -> bool:
         """Tell whether the grant is in force on ``day``."""
         return (self.since is None or self.since <= day) and (self.until is None or day <= self.until)
-
-
-def _opaque(_: object, attribute: attrs.Attribute[str], value: str) -> None:
-    plain_text(attribute.name, value, 100)
 
 
 def _all_grants(_: object, attribute: attrs.Attribute[tuple[Grant, ...]], value: tuple[Grant, ...]) -> None:
@@ -148,8 +152,8 @@ class Actor:
 
     id: str = attrs.field(validator=_opaque)
     grants: tuple[Grant, ...] = attrs.field(default=(), validator=_all_grants)
-    volunteer: str | None = None
-    on_behalf_of: str | None = None
+    volunteer: str | None = attrs.field(default=None, validator=attrs.validators.optional(_opaque))
+    on_behalf_of: str | None = attrs.field(default=None, validator=attrs.validators.optional(_opaque))
 
     @classmethod
     def of(cls, id: str, *roles: str) -> Actor:

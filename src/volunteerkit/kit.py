@@ -19,8 +19,8 @@ import sqlalchemy as sa
 
 from volunteerkit import exchange, store
 from volunteerkit import plugins as loading
-from volunteerkit.access import Actor
-from volunteerkit.approvals import Workflow
+from volunteerkit.access import Actor, matrix
+from volunteerkit.approvals import Workflow, grants
 from volunteerkit.approvals.actions import DEADLINE, expired, settle_expired
 from volunteerkit.clock import Calendar, Clock, aware, system_clock, zone_named
 from volunteerkit.errors import (
@@ -40,13 +40,19 @@ from volunteerkit.store.engine import place_of, reading, self_check, storage_err
 from volunteerkit.store.posting import driver, replayed, request_hash, take_numbers, write_event
 from volunteerkit.store.vault import Cipher
 from volunteerkit.volunteers import belonging, registering, status, transfers
-from volunteerkit.workflow import Route
+from volunteerkit.workflow import Office, Route
 
 __all__ = ["Kit"]
 
 T = TypeVar("T")
 _TABLES = (_decision,)  # imported so that they belong to the schema before it is created
-_WORKFLOWS = (*registering.WORKFLOWS, *status.WORKFLOWS, *transfers.WORKFLOWS, *belonging.WORKFLOWS)
+_WORKFLOWS = (
+    grants.WORKFLOW,
+    *registering.WORKFLOWS,
+    *status.WORKFLOWS,
+    *transfers.WORKFLOWS,
+    *belonging.WORKFLOWS,
+)
 # The day up to which an engine's expired approvals were settled: a case never ends on the day it is opened.
 _settled: WeakKeyDictionary[sa.Engine, dt.date] = WeakKeyDictionary()
 _TRIES = 10
@@ -296,8 +302,22 @@ def _workflows(given: list[tuple[str, Any]]) -> dict[str, Workflow]:
         if route.kind in owners:
             raise PluginConflict(what=f"route {route.kind}", first=owners[route.kind], second=plugin)
         owners[route.kind] = plugin
+        _check_offices(plugin, route, found[route.kind].action)
         found[route.kind] = attrs.evolve(found[route.kind], route=route)
     return found
+
+
+def _check_offices(plugin: str, route: Route, action: str) -> None:
+    """Refuse a route whose office may not do the action, or that spares a second person where one is needed."""
+    cells = matrix().get(action, {})
+    for step in route.steps:
+        for office in (step.office, step.escalate_to):
+            if isinstance(office, Office) and office.role not in cells:
+                raise PluginError("plugin_route_office", plugin=plugin, kind=route.kind, step=step.name,
+                                  role=office.role, action=action, known=", ".join(cells))  # fmt: skip
+    automatic = not route.steps or any(step.at_deadline == "grant" for step in route.steps)
+    if automatic and any(cell.second for cell in cells.values()):
+        raise PluginError("plugin_route_second", plugin=plugin, kind=route.kind)
 
 
 def _calendar(bound: Bound) -> Calendar:

@@ -8,7 +8,7 @@ the route and the calendar: whether anybody has swept up expired terms changes n
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 import attrs
@@ -46,8 +46,8 @@ def __dir__() -> list[str]:
 class Office:
     """Who decides a step: holders of ``role`` for the case's organization, team, area, or the whole city.
 
-    ``scope`` is the number or area that the grant must have; None takes the case's own. Holders of the roles
-    in ``also`` may decide in their place.
+    ``scope`` tells which of several organizations, teams or areas of the case; None takes any of its own. Holders of
+    the roles in ``also`` may decide in their place.
 
     >>> Office("organization_admin", also=("centre",)).roles
     ('organization_admin', 'centre')
@@ -69,8 +69,8 @@ class Step:
 
     ``quorum`` approvals of different persons are needed; one refusal refuses. ``days`` is the term, in
     working days or (``calendar_days``) calendar days; at its end ``at_deadline`` happens by itself:
-    ``grant``, ``refuse``, or ``escalate`` to the office ``escalate_to`` for another term. Without
-    ``at_deadline`` the case is merely overdue.
+    ``grant``, ``refuse``, or ``escalate`` to the office ``escalate_to`` for another term, once; approvals
+    given before count on. Without ``at_deadline`` the case is merely overdue.
     """
 
     name: str
@@ -86,6 +86,8 @@ class Step:
             raise InvalidValue(name="quorum", value=self.quorum, allowed="1, 2, …")
         if self.days is not None and (type(self.days) is not int or self.days < 1):
             raise InvalidValue(name="days", value=self.days, allowed="1, 2, …")
+        if self.at_deadline not in (None, "grant", "refuse", "escalate"):
+            raise InvalidValue(name="at_deadline", value=self.at_deadline, allowed="grant, refuse, escalate")
         if (self.at_deadline is not None and self.days is None) or (
             (self.at_deadline == "escalate") != (self.escalate_to is not None)
         ):
@@ -105,6 +107,10 @@ class Step:
         return count(since, self.days)
 
 
+def _tuple(given: Iterable[Step]) -> tuple[Step, ...]:
+    return tuple(given)
+
+
 @attrs.frozen
 class Route:
     """The steps of one kind of case, then ``notice_days`` working days of public notice if any.
@@ -116,13 +122,22 @@ class Route:
     """
 
     kind: str
-    steps: tuple[Step, ...] = ()
+    steps: tuple[Step, ...] = attrs.field(default=(), converter=_tuple)
     notice_days: int = 0
 
     def __attrs_post_init__(self) -> None:
         names = [step.name for step in self.steps]
         if len(set(names)) != len(names):
             raise InvalidValue(name="steps", value=", ".join(names), allowed="every name once")
+        if type(self.notice_days) is not int or self.notice_days < 0:
+            raise InvalidValue(name="notice_days", value=self.notice_days, allowed="0, 1, 2, …")
+
+    def step(self, number: int) -> Step | None:
+        """Return the step with that number, counted from 0; None on a route without steps.
+
+        A case that waits at a step which its route has lost meanwhile stands at the last one.
+        """
+        return self.steps[min(number, len(self.steps) - 1)] if self.steps else None
 
 
 @attrs.frozen
@@ -137,7 +152,7 @@ class Position:
 
 @attrs.frozen
 class Standing:
-    """Where a case stands on a day: the position, its term's last day, and whether nobody put it there.
+    """Where a case stands on a day: the position, its term's last day, and whether it came there by itself.
 
     ``due_on`` is None without a term, or when the calendar does not know that far. ``automatic`` tells that
     a term or a notice ran out rather than somebody deciding.
@@ -173,7 +188,8 @@ def _term(route: Route, at: Position, calendar: Calendar) -> dt.date | None:
     if at.state == "notice":
         return calendar.working_days_after(at.since, route.notice_days)
     if at.state == "review":
-        return route.steps[at.step].due_on(at.since, calendar)
+        step = route.step(at.step)
+        return step.due_on(at.since, calendar) if step else None
     return None
 
 
@@ -183,7 +199,8 @@ def _after_term(route: Route, at: Position, due: dt.date) -> Position | None:
     following = due + dt.timedelta(1)
     if at.state == "notice":
         return Position("granted", at.step, False, following)
-    step = route.steps[at.step]
+    step = route.step(at.step)
+    assert step is not None  # a term that ended was a step's
     if step.at_deadline == "grant":
         return after_approval(route, at.step, following)
     if step.at_deadline == "refuse":

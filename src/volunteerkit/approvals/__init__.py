@@ -1,5 +1,6 @@
 """Approvals: cases on their way through the offices, decided once, with reasons."""
 
+from volunteerkit.approvals import grants
 from volunteerkit.approvals.actions import (
     answer_objection,
     decide,
@@ -12,16 +13,18 @@ from volunteerkit.approvals.actions import (
     view,
     withdraw,
 )
-from volunteerkit.approvals.model import Case, Decision, Objection, Workflow
+from volunteerkit.approvals.model import Case, Decision, Objection, StoredGrant, Workflow
 
 __all__ = [
     "Case",
     "Decision",
     "Objection",
+    "StoredGrant",
     "Workflow",
     "answer_objection",
     "decide",
     "decisions",
+    "grants",
     "object_to",
     "objections",
     "pending",

@@ -13,16 +13,26 @@ from volunteerkit.approvals.cases import (
     already_decided,
     close_expired,
     find_case,
+    foresee,
     put,
     read_case,
+    selected,
+    volunteer_now,
     workflow_of,
 )
-from volunteerkit.approvals.model import Case, Decision, Objection
+from volunteerkit.approvals.model import Case, Decision, Objection, Workflow
 from volunteerkit.approvals.tables import case, decision, objection, recusal
-from volunteerkit.errors import Finding, InvalidValue, NotPermitted, Refused, VolunteerkitError
+from volunteerkit.errors import (
+    AlreadyResolved,
+    Finding,
+    InvalidValue,
+    NotPermitted,
+    Refused,
+    RetryableConflict,
+)
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.grants import within
-from volunteerkit.store.posting import note
+from volunteerkit.store.posting import note, writing
 from volunteerkit.store.registering import checked_text
 from volunteerkit.units import day_number, day_of, instant_of
 from volunteerkit.workflow import OPEN, Position, after_approval
@@ -47,7 +57,7 @@ DEADLINE: Final = Actor("deadline")
 
 _log = logging.getLogger(__name__)
 _REACHED_BY = {
-    "volunteer": case.c.volunteer,
+    "volunteer": volunteer_now,
     "brought_by": case.c.opened_by,
     "team": case.c.team,
     "organization": lambda values: sa.or_(
@@ -79,15 +89,17 @@ def pending(desk: Desk, *, mine: bool = True, kind: str | None = None) -> tuple[
     A case whose term ran out is left out, whether or not it was swept.
     """
     reached = within(desk.reach("case.view"), _REACHED_BY)
-    query = sa.select(case).where(case.c.state.in_(OPEN), reached).order_by(case.c.id)
+    query = selected.where(case.c.state.in_(OPEN), reached).order_by(case.c.id)
     if kind is not None:
         query = query.where(case.c.kind == kind)
     found = (read_case(desk, row) for row in desk.connection.execute(query).fetchall())
-    waiting = (each for each in found if not each.standing.closed)
+    waiting = (each for each in found if not each.standing.closed and desk.may("case.view", each.place))
     return tuple(each for each in waiting if not mine or _may_decide(desk, each))
 
 
 def _may_decide(desk: Desk, found: Case) -> bool:
+    if found.state == "notice":  # only objections stop it
+        return False
     try:
         _authority(desk, found)
     except (NotPermitted, Refused):
@@ -96,32 +108,55 @@ def _may_decide(desk: Desk, found: Case) -> bool:
 
 
 def _authority(desk: Desk, found: Case) -> str | None:
-    """Return on whose behalf the actor may decide the case's present step, None for their own.
+    """Return on whose behalf the actor may decide the case where it stands, None for their own.
 
     Raises NotPermitted when they hold not its office, Refused when they may not decide this very case.
     """
-    workflow, at = workflow_of(desk, found.kind), found.standing.position
-    cell = desk.permit(workflow.action, found.place)
-    lender: str | None = None
-    if at.state == "review":
-        office = workflow.route.steps[at.step].office_for(found.facts, at.escalated)
-        grants = [
-            each
-            for role in office.roles
-            for each in holding(desk.acting, role, desk.today, found.place, desk.stored_grants)
-            if role != office.role or office.scope is None or each.scope == office.scope
-        ]
-        if not grants:
-            raise NotPermitted(actor=desk.actor.id, action=workflow.action)
-        lender = grants[0].delegated_by
-    desk.separate(
-        cell, "own_case", Person(found.opened_by, found.opened_volunteer),
-        Person(None, found.place.volunteer), Person(None, found.beneficiary), lender=lender,
+    workflow = workflow_of(desk, found.kind)
+    desk.permit(workflow.action, found.place)
+    lender = _lender(desk, workflow, found)
+    # Whatever the matrix says of the action: a case is there so that somebody else decides.
+    parties = (
+        Person(found.opened_by, found.opened_volunteer), Person(found.opened_for),
+        Person(None, found.place.volunteer), Person(None, found.beneficiary), *workflow.parties(found),
     )  # fmt: skip
-    staying_out = sa.select(recusal.c.actor_id).where(recusal.c.case_id == found.id)
-    if desk.actor.id in set(desk.connection.execute(staying_out).scalars()):
+    if desk.is_one_of(*parties, lender=lender):
+        raise Refused(Finding("own_case", {}))
+    out = sa.select(recusal.c.actor_id, recusal.c.volunteer).where(recusal.c.case_id == found.id)
+    if desk.is_one_of(*(Person(*row) for row in desk.connection.execute(out)), lender=lender):
         raise Refused(Finding("recused", {"case": found.id}))
+    if found.state == "review":
+        # Of any step: who releases does not accept.
+        given = list(desk.connection.execute(sa.select(decision).where(decision.c.case_id == found.id)))
+        decided = (Person(row.actor_id, row.volunteer) for row in given)
+        if desk.is_one_of(*decided, *(Person(row.on_behalf_of) for row in given), lender=lender):
+            raise Refused(Finding("decided_before", {"case": found.id}))
     return lender or desk.actor.on_behalf_of
+
+
+def _lender(desk: Desk, workflow: Workflow, found: Case) -> str | None:
+    """Return who lent the grant by which the actor decides, None for their own; raises NotPermitted."""
+    at = found.standing.position
+    step = workflow.route.step(at.step)
+    if step is None:  # no step has an office: whoever may do the action
+        return desk.lender(workflow.action, found.place)
+    # The notice follows a decision of either office.
+    escalated = {at.escalated} if at.state == "review" else {False, True}
+    offices = {step.office_for(found.facts, each) for each in escalated}
+    grants = [
+        each for office in offices for role in office.roles
+        for each in holding(desk.acting, role, desk.today, found.place, desk.stored_grants)
+        if role != office.role or office.scope is None or each.scope == office.scope
+    ]  # fmt: skip
+    if not grants:
+        raise NotPermitted(actor=desk.actor.id, action=workflow.action)
+    return min(each.delegated_by or "" for each in grants) or None
+
+
+def _given(desk: Desk, found: Case) -> list[Any]:
+    """Return what was decided at the step where the case stands."""
+    at = (decision.c.case_id == found.id, decision.c.step == found.standing.position.step)
+    return list(desk.connection.execute(sa.select(decision).where(*at)))
 
 
 def _to_decide(desk: Desk, case_id: int) -> Case:
@@ -137,41 +172,34 @@ def decide(desk: Desk, case_id: int, verdict: str, *, reason: str = "") -> Case:
     ``verdict`` is ``"approve"`` or ``"refuse"``; a refusal needs a ``reason``. The last approval of the
     quorum moves the case on: to the next step, its public notice, or granted. Raises NotFound,
     NotPermitted, AlreadyResolved (who, when, how), InvalidValue, and Refused for whoever made the case,
-    gains from it, is its subject, stays out of it or has decided a step of it already.
+    gains from it, is its subject, stays out of it or has decided a step of it already. Who acts for another,
+    by a lent grant or standing in, is taken for that person too.
     """
     if verdict not in ("approve", "refuse"):
         raise InvalidValue(name="verdict", value=verdict, allowed="approve, refuse")
     said = checked_text("reason", reason, 500) if reason or verdict == "refuse" else ""
-    found = _to_decide(desk, case_id)
-    if found.state != "review":
-        raise Refused(Finding("case_not_in_review", {"case": case_id, "state": found.state}))
-    behalf = _authority(desk, found)
-    at, route = found.standing.position, workflow_of(desk, found.kind).route
-    before = _decided(desk, found)
-    # Also across steps: who releases does not accept.
-    if any(desk.is_one_of(Person(actor_id, volunteer)) for _, actor_id, volunteer in before):
-        raise Refused(Finding("decided_before", {"case": case_id}))
-    found = close_expired(desk, found)
-    desk.connection.execute(
-        sa.insert(decision).values(
-            id=(desk.connection.execute(sa.select(sa.func.max(decision.c.id))).scalar() or 0) + 1,
-            case_id=case_id, step=at.step, verdict=verdict, actor_id=desk.actor.id,
-            volunteer=desk.acting.volunteer, on_behalf_of=behalf, reason=said, decided_at=microseconds(desk.now),
-        )
-    )  # fmt: skip
-    if verdict == "refuse":
-        after = Position("refused", at.step, at.escalated, desk.today)
-    elif sum(step == at.step for step, _, _ in before) + 1 < route.steps[at.step].quorum:
-        after = at
-    else:
-        after = after_approval(route, at.step, desk.today)
-    return put(desk, found, after, by=desk.actor.id, reason=said)
-
-
-def _decided(desk: Desk, found: Case) -> list[tuple[int, str, str | None]]:
-    columns = (decision.c.step, decision.c.actor_id, decision.c.volunteer)
-    query = sa.select(*columns).where(decision.c.case_id == found.id)
-    return [tuple(row) for row in desk.connection.execute(query)]
+    with writing(desk):
+        found = _to_decide(desk, case_id)
+        if found.state != "review":
+            raise Refused(Finding("case_not_in_review", {"case": case_id, "state": found.state}))
+        behalf = _authority(desk, found)
+        found = close_expired(desk, found)
+        at, route, given = found.put, workflow_of(desk, found.kind).route, len(_given(desk, found))
+        desk.connection.execute(
+            sa.insert(decision).values(
+                id=(desk.connection.execute(sa.select(sa.func.max(decision.c.id))).scalar() or 0) + 1,
+                case_id=case_id, step=at.step, verdict=verdict, actor_id=desk.actor.id,
+                volunteer=desk.acting.volunteer, on_behalf_of=behalf, reason=said, decided_at=microseconds(desk.now),
+            )
+        )  # fmt: skip
+        step = route.step(at.step)
+        if verdict == "refuse":
+            after = Position("refused", at.step, at.escalated, desk.today)
+        elif step is not None and given + 1 < step.quorum:
+            after = at
+        else:
+            after = after_approval(route, at.step, desk.today)
+        return put(desk, found, after, by=desk.actor.id, reason=said)
 
 
 def withdraw(desk: Desk, case_id: int, *, reason: str = "") -> Case:
@@ -180,14 +208,13 @@ def withdraw(desk: Desk, case_id: int, *, reason: str = "") -> Case:
     Raises NotFound, NotPermitted, AlreadyResolved.
     """
     said = checked_text("reason", reason, 500) if reason else ""
-    found = _reached(desk, "case.withdraw", case_id)
-    if found.standing.closed:
-        raise already_decided(desk, found)
-    found = close_expired(desk, found)
-    at = found.standing.position
-    return put(
-        desk, found, Position("withdrawn", at.step, at.escalated, desk.today), by=desk.actor.id, reason=said
-    )
+    with writing(desk):
+        found = _reached(desk, "case.withdraw", case_id)
+        if found.standing.closed:
+            raise already_decided(desk, found)
+        found = close_expired(desk, found)
+        after = attrs.evolve(found.put, state="withdrawn", since=desk.today)
+        return put(desk, found, after, by=desk.actor.id, reason=said)
 
 
 def object_to(desk: Desk, case_id: int, *, reason: str) -> int:
@@ -196,21 +223,22 @@ def object_to(desk: Desk, case_id: int, *, reason: str) -> int:
     Raises NotFound, NotPermitted, AlreadyResolved, Refused when no notice is running, InvalidValue.
     """
     said = checked_text("reason", reason, 500)
-    found = _reached(desk, "case.object", case_id)
-    if found.standing.closed:
-        raise already_decided(desk, found)
-    if found.state not in ("notice", "objected"):
-        raise Refused(Finding("no_notice", {"case": case_id}))
-    found = close_expired(desk, found)
-    number = (desk.connection.execute(sa.select(sa.func.max(objection.c.id))).scalar() or 0) + 1
-    desk.connection.execute(
-        sa.insert(objection).values(
-            id=number, case_id=case_id, actor_id=desk.actor.id, volunteer=desk.acting.volunteer, reason=said,
-            objected_on=day_number(desk.today), answer="open",
-        )
-    )  # fmt: skip
-    put(desk, found, Position("objected", found.put.step, False, desk.today), by=desk.actor.id)
-    return number
+    with writing(desk):
+        found = _reached(desk, "case.object", case_id)
+        if found.standing.closed:
+            raise already_decided(desk, found)
+        if found.state not in ("notice", "objected"):
+            raise Refused(Finding("no_notice", {"case": case_id}))
+        found = close_expired(desk, found)
+        number = (desk.connection.execute(sa.select(sa.func.max(objection.c.id))).scalar() or 0) + 1
+        desk.connection.execute(
+            sa.insert(objection).values(
+                id=number, case_id=case_id, actor_id=desk.actor.id, volunteer=desk.acting.volunteer, reason=said,
+                objected_on=day_number(desk.today), answer="open",
+            )
+        )  # fmt: skip
+        put(desk, found, Position("objected", found.put.step, False, desk.today), by=desk.actor.id)
+        return number
 
 
 def answer_objection(desk: Desk, case_id: int, number: int, answer: str, *, reason: str) -> Case:
@@ -220,28 +248,36 @@ def answer_objection(desk: Desk, case_id: int, number: int, answer: str, *, reas
     """
     if answer not in ("dismiss", "uphold"):
         raise InvalidValue(name="answer", value=answer, allowed="dismiss, uphold")
-    said, found = checked_text("reason", reason, 500), _to_decide(desk, case_id)
-    _authority(desk, found)
-    rows = desk.connection.execute(sa.select(objection).where(objection.c.case_id == case_id)).fetchall()
-    this = next((row for row in rows if row.id == number), None)
-    if this is None or this.answer != "open":
-        raise Refused(Finding("no_open_objection", {"case": case_id, "objection": number}))
-    if desk.is_one_of(Person(this.actor_id, this.volunteer)):
-        raise Refused(Finding("own_case", {}))
-    word = {"dismiss": "dismissed", "uphold": "upheld"}[answer]
-    guarded = sa.update(objection).where(objection.c.id == number, objection.c.answer == "open")
-    desk.connection.execute(guarded.values(answer=word, answered_by=desk.actor.id, answer_reason=said))
-    others_open = any(row.answer == "open" and row.id != number for row in rows)
-    state = "refused" if word == "upheld" else "objected" if others_open else "notice"
-    return put(desk, found, Position(state, found.put.step, False, desk.today), by=desk.actor.id, reason=said)
+    said = checked_text("reason", reason, 500)
+    with writing(desk):
+        found = _to_decide(desk, case_id)
+        lender = _authority(desk, found)
+        query = sa.select(objection).where(objection.c.case_id == case_id, objection.c.answer == "open")
+        waiting = {row.id: row for row in desk.connection.execute(query)}
+        this = waiting.pop(number, None)
+        if this is None:
+            raise Refused(Finding("no_open_objection", {"case": case_id, "objection": number}))
+        if desk.is_one_of(Person(this.actor_id, this.volunteer), lender=lender):
+            raise Refused(Finding("own_case", {}))
+        word = {"dismiss": "dismissed", "uphold": "upheld"}[answer]
+        values = {"answer": word, "answered_by": desk.actor.id, "answer_reason": said}
+        desk.connection.execute(sa.update(objection).where(objection.c.id == number).values(**values))
+        state = "refused" if word == "upheld" else "objected" if waiting else "notice"
+        after = Position(state, found.put.step, False, desk.today)
+        return put(desk, found, after, by=desk.actor.id, reason=said)
 
 
 def recuse(desk: Desk, case_id: int, *, reason: str) -> None:
     """Stay out of a case that one could decide; there is no way back into it. Raises what `decide` raises."""
-    said, found = checked_text("reason", reason, 500), _to_decide(desk, case_id)
-    _authority(desk, found)
-    desk.connection.execute(sa.insert(recusal).values(case_id=case_id, actor_id=desk.actor.id, reason=said))
-    note(desk, "case.recused", f"case:{case_id}", {})
+    said = checked_text("reason", reason, 500)
+    with writing(desk):
+        _authority(desk, _to_decide(desk, case_id))
+        desk.connection.execute(
+            sa.insert(recusal).values(
+                case_id=case_id, actor_id=desk.actor.id, volunteer=desk.acting.volunteer, reason=said
+            )
+        )
+        note(desk, "case.recused", f"case:{case_id}", {})
 
 
 def decisions(desk: Desk, case_id: int) -> tuple[Decision, ...]:
@@ -271,38 +307,43 @@ def objections(desk: Desk, case_id: int) -> tuple[Objection, ...]:
 def sweep(desk: Desk, *, limit: int = 1000) -> int:
     """Write down the outcomes of cases whose term ran out, oldest first; return how many were closed.
 
-    The kit does this by itself with the first desk of a day, so no reader ever waits for a job; a job may
-    still do it at midnight. Raises NotPermitted.
+    At most ``limit`` are closed. Nothing a reader sees changes by it: a case stands where it stands whether
+    it was swept or not, and the kit does this by itself with the first desk of a day. A case whose settling
+    is refused is left waiting, the others go on. Raises NotPermitted.
     """
     desk.permit("case.sweep")
-    return settle_expired(desk, limit=limit)
-
-
-def expired(desk: Desk) -> list[int]:
-    """Return the ids of cases whose term ran out by the desk's day and that are not closed yet, oldest first."""
-    ended = sa.and_(case.c.state.in_(OPEN), case.c.end_on <= day_number(desk.today))
-    return list(
-        desk.connection.execute(
-            sa.select(case.c.id).where(ended).order_by(case.c.end_on, case.c.id)
-        ).scalars()
-    )
-
-
-def settle_expired(desk: Desk, *, limit: int = 1000) -> int:
-    """Close the cases whose term ran out by the desk's day, whoever is at the desk; return how many.
-
-    A case whose consequence cannot be written stays as it is, and the others are closed.
-    """
-    ended: Any = sa.and_(case.c.state.in_(OPEN), case.c.end_on <= day_number(desk.today))
-    rows = desk.connection.execute(
-        sa.select(case).where(ended).order_by(case.c.end_on, case.c.id).limit(limit)
-    )
-    clock, closed = attrs.evolve(desk, actor=DEADLINE), 0
-    for row in rows.fetchall():
-        found = read_case(clock, row)
-        try:
-            with desk.connection.begin_nested():
-                closed += close_expired(clock, found).standing.closed
-        except VolunteerkitError as error:
-            _log.warning("case %s cannot be settled: %s", found.id, error.code)
+    waiting = selected.where(case.c.state.in_(OPEN)).order_by(case.c.end_on, case.c.id)
+    closed = 0
+    for row in desk.connection.execute(waiting).fetchall():
+        found = read_case(desk, row)
+        if not found.standing.closed:
+            foresee(desk, found)
+        elif closed < limit and _closed(desk, found):
+            closed += 1
     return closed
+
+
+def expired(desk: Desk) -> bool:
+    """Tell whether the term of any waiting case ran out by the desk's day."""
+    ended = sa.and_(case.c.state.in_(OPEN), case.c.end_on <= day_number(desk.today))
+    return desk.connection.execute(sa.select(case.c.id).where(ended).limit(1)).first() is not None
+
+
+def settle_expired(desk: Desk) -> None:
+    """Close the cases whose term ran out by the desk's day, whoever is at the desk."""
+    if not expired(desk):
+        return
+    clock = attrs.evolve(desk, actor=DEADLINE)
+    ended = sa.and_(case.c.state.in_(OPEN), case.c.end_on <= day_number(desk.today))
+    for row in desk.connection.execute(selected.where(ended).order_by(case.c.end_on, case.c.id)).fetchall():
+        _closed(clock, read_case(clock, row))
+
+
+def _closed(desk: Desk, found: Case) -> bool:
+    try:
+        with writing(desk):
+            close_expired(desk, found)
+    except (AlreadyResolved, Refused, RetryableConflict) as error:
+        _log.warning("case %s cannot be settled: %s", found.id, error.code)
+        return False
+    return True

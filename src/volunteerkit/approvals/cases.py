@@ -12,9 +12,18 @@ import sqlalchemy as sa
 from volunteerkit.access import Place
 from volunteerkit.approvals.model import Case, Workflow
 from volunteerkit.approvals.tables import case
-from volunteerkit.errors import AlreadyResolved, Finding, IntegrityProblem, Refused, RetryableConflict
+from volunteerkit.errors import (
+    AlreadyResolved,
+    Finding,
+    IntegrityProblem,
+    InvalidValue,
+    Refused,
+    RetryableConflict,
+)
 from volunteerkit.store.desk import Desk, microseconds
-from volunteerkit.store.posting import note
+from volunteerkit.store.grants import alias
+from volunteerkit.store.posting import note, writing
+from volunteerkit.store.registering import possible_id
 from volunteerkit.units import day_number, day_of, instant_of
 from volunteerkit.workflow import CLOSED, OPEN, Position, after_approval, forecast, stands
 
@@ -22,12 +31,27 @@ __all__ = [
     "already_decided",
     "close_expired",
     "find_case",
+    "foresee",
     "open_case",
     "put",
     "read_case",
+    "selected",
+    "volunteer_now",
     "waiting_case",
     "workflow_of",
 ]
+
+volunteer_now = sa.func.coalesce(alias.c.volunteer_number, case.c.volunteer)
+"""The number that a case's volunteer has today, after merges; goes with `selected`."""
+
+selected = sa.select(case, volunteer_now.label("volunteer_now")).outerjoin(
+    alias, alias.c.number == case.c.volunteer
+)
+"""What `read_case` reads."""
+
+
+# who closed a case that nobody decided
+_DEADLINE, _ROUTE = "deadline", "route"
 
 
 def __dir__() -> list[str]:
@@ -43,28 +67,33 @@ def workflow_of(desk: Desk, kind: str) -> Workflow:
 
 
 def read_case(desk: Desk, row: Any) -> Case:
-    """Return the case for a row of the table, with where it stands on the desk's day."""
-    placed = Place(
-        row.volunteer,
+    """Return the case for a row of `selected`, with where it stands on the desk's day."""
+    at = Position(row.state, row.step, bool(row.escalated), day_of(row.since))
+    standing = stands(workflow_of(desk, row.kind).route, at, desk.today, desk.calendar)
+    if row.closed_by == _DEADLINE:
+        standing = attrs.evolve(standing, automatic=True)
+    place = Place(
+        row.volunteer_now,
         (row.team,) if row.team else (),
         tuple(each for each in (row.organization, row.second_organization) if each),
         (row.area,) if row.area else (),
         row.opened_by,
-        published=row.state in ("notice", "objected"),
+        published=standing.state in ("notice", "objected"),
     )
-    at = Position(row.state, row.step, bool(row.escalated), day_of(row.since))
-    standing = stands(workflow_of(desk, row.kind).route, at, desk.today, desk.calendar)
     findings = tuple(Finding(**each) for each in json.loads(row.findings))
+    closed_by = row.closed_by or (_DEADLINE if standing.closed else None)
     return Case(
-        row.id, row.kind, row.subject, attrs.evolve(placed, published=standing.state in ("notice", "objected")),
-        json.loads(row.facts), row.beneficiary, row.opened_by, row.opened_volunteer, day_of(row.opened_on),
-        row.previous_id, findings, at, standing, row.version, row.reason,
+        row.id, row.kind, row.subject, place, json.loads(row.facts), row.beneficiary, row.opened_by,
+        row.opened_volunteer, row.opened_for, day_of(row.opened_on), row.previous_id, findings, at, standing,
+        row.version, closed_by, row.reason,
     )  # fmt: skip
 
 
 def find_case(desk: Desk, case_id: int) -> Case | None:
     """Return a case by its id, None for an unknown one; nobody's right to see it is checked here."""
-    row = desk.connection.execute(sa.select(case).where(case.c.id == case_id)).first()
+    if not possible_id(case_id):
+        return None
+    row = desk.connection.execute(selected.where(case.c.id == case_id)).first()
     return None if row is None else read_case(desk, row)
 
 
@@ -73,7 +102,7 @@ def waiting_case(desk: Desk, kind: str, subject: str) -> Case | None:
 
     Its term may have run out meanwhile: see its ``state``.
     """
-    query = sa.select(case).where(case.c.kind == kind, case.c.subject == subject, case.c.state.in_(OPEN))
+    query = selected.where(case.c.kind == kind, case.c.subject == subject, case.c.state.in_(OPEN))
     row = desk.connection.execute(query).first()
     return None if row is None else read_case(desk, row)
 
@@ -88,17 +117,33 @@ def open_case(
     beneficiary: str | None = None,
     findings: tuple[Finding, ...] = (),
     previous_id: int | None = None,
+    lender: str | None = None,
 ) -> Case:
     """Open a case about ``subject`` and return it; a route without steps grants it at once.
 
-    ``facts`` and the findings' values are ids, codes and whole numbers: never a personal datum. Raises
-    Refused when a finding blocks or a case of this kind about the same thing is waiting.
+    ``lender`` is who lent the grant by which the actor opens it (``desk.lender``): they decide it as little
+    as the actor. ``place`` has at most two organizations, one team and one area. ``facts`` and the findings' values are
+    ids, codes and whole numbers: never a personal datum. Raises InvalidValue, and Refused when a finding
+    blocks or a case of this kind about the same thing is waiting; one whose term ran out is settled first.
     """
     if any(finding.severity == "block" for finding in findings):
         raise Refused(*findings)
-    before = waiting_case(desk, kind, subject)
-    if before is not None and not close_expired(desk, before).standing.closed:
-        raise Refused(Finding("case_waiting", {"case": before.id}))
+    if len(place.organizations) > 2 or len(place.teams) > 1 or len(place.areas) > 1:
+        raise InvalidValue(name="place", value="…", allowed="2 organizations, 1 team, 1 area")
+    with writing(desk):
+        before = waiting_case(desk, kind, subject)
+        if before is not None and not before.standing.closed:
+            raise Refused(Finding("case_waiting", {"case": before.id}))
+        if before is not None:
+            close_expired(desk, before)
+        return _opened(desk, kind, subject, place, facts or {}, beneficiary, findings, previous_id,
+                       lender or desk.actor.on_behalf_of)  # fmt: skip
+
+
+def _opened(
+    desk: Desk, kind: str, subject: str, place: Place, facts: Mapping[str, Any], beneficiary: str | None,
+    findings: tuple[Finding, ...], previous_id: int | None, opened_for: str | None,
+) -> Case:  # fmt: skip
     route = workflow_of(desk, kind).route
     at = Position("review", 0, False, desk.today) if route.steps else after_approval(route, -1, desk.today)
     organizations = [*place.organizations, None, None]
@@ -111,10 +156,11 @@ def open_case(
         sa.insert(case).values(
             id=id_, kind=kind, subject=subject, volunteer=place.volunteer, team=next(iter(place.teams), None),
             organization=organizations[0], second_organization=organizations[1],
-            area=next(iter(place.areas), None), facts=json.dumps(dict(facts or {}), ensure_ascii=False, sort_keys=True),
+            area=next(iter(place.areas), None), facts=json.dumps(dict(facts), ensure_ascii=False, sort_keys=True),
             beneficiary=beneficiary, opened_by=desk.actor.id, opened_volunteer=desk.acting.volunteer,
-            opened_on=day_number(desk.today), previous_id=previous_id,
-            findings=json.dumps(shown, ensure_ascii=False, default=str), version=1, **_columns(desk, kind, at),
+            opened_for=opened_for, opened_on=day_number(desk.today), previous_id=previous_id,
+            findings=json.dumps(shown, ensure_ascii=False, default=str), version=1,
+            **_columns(desk, kind, at), **(_closing(desk, _ROUTE) if at.state in CLOSED else {}),
         )
     )  # fmt: skip
     note(desk, "case.opened", f"case:{id_}", {"kind": kind, "subject": subject, "state": at.state})
@@ -126,15 +172,30 @@ def open_case(
 
 
 def _columns(desk: Desk, kind: str, at: Position) -> dict[str, Any]:
-    end = None if at.state in CLOSED else forecast(workflow_of(desk, kind).route, at, desk.calendar)
-    return {
+    moved = {
         "state": at.state,
         "step": at.step,
         "escalated": int(at.escalated),
         "since": day_number(at.since),
-        "end_state": end and end[0],
-        "end_on": end and day_number(end[1]),
     }
+    return moved | _end(desk, kind, at)
+
+
+def _end(desk: Desk, kind: str, at: Position) -> dict[str, Any]:
+    end = None if at.state in CLOSED else forecast(workflow_of(desk, kind).route, at, desk.calendar)
+    return {"end_state": end and end[0], "end_on": end and day_number(end[1])}
+
+
+def _closing(desk: Desk, by: str, reason: str = "") -> dict[str, Any]:
+    return {"closed_by": by, "closed_at": microseconds(desk.now), "reason": reason}
+
+
+def foresee(desk: Desk, found: Case) -> None:
+    """Write down anew how a waiting case ends by itself: the calendar or the route may have changed."""
+    end = _end(desk, found.kind, found.put)
+    changed = sa.or_(*(case.c[name].is_distinct_from(value) for name, value in end.items()))
+    guarded = sa.update(case).where(case.c.id == found.id, case.c.version == found.version, changed)
+    desk.connection.execute(guarded.values(**end))
 
 
 def put(desk: Desk, found: Case, at: Position, *, by: str, reason: str = "") -> Case:
@@ -145,8 +206,10 @@ def put(desk: Desk, found: Case, at: Position, *, by: str, reason: str = "") -> 
     closes = at.state in CLOSED
     values = _columns(desk, found.kind, at) | {"version": found.version + 1}
     if closes:
-        values |= {"closed_by": by, "closed_at": microseconds(desk.now), "reason": reason}
-    guarded = sa.update(case).where(case.c.id == found.id, case.c.version == found.version)
+        values |= _closing(desk, by, reason)
+    guarded = sa.update(case).where(
+        case.c.id == found.id, case.c.version == found.version, case.c.state.in_(OPEN)
+    )
     if desk.connection.execute(guarded.values(**values)).rowcount != 1:
         now = find_case(desk, found.id)
         if now is not None and now.put.state in CLOSED:
@@ -163,17 +226,16 @@ def put(desk: Desk, found: Case, at: Position, *, by: str, reason: str = "") -> 
 
 def close_expired(desk: Desk, found: Case) -> Case:
     """Write down what happened by itself when terms ran out, and return the case as it stands."""
-    if not found.standing.automatic:
+    if found.standing.position == found.put:
         return found
-    return put(desk, found, found.standing.position, by="deadline")
+    return put(desk, found, found.standing.position, by=_DEADLINE)
 
 
 def already_decided(desk: Desk, found: Case) -> AlreadyResolved:
     """Return the error that tells who closed a case, when and how."""
-    columns = (case.c.closed_by, case.c.closed_at)
-    by, at = desk.connection.execute(sa.select(*columns).where(case.c.id == found.id)).one()
-    if by is None:  # its term ran out and nobody has swept yet
-        by, day = "deadline", found.standing.position.since.isoformat()
+    if found.closed_by == _DEADLINE:  # the same whether or not somebody has swept
+        at = found.standing.position.since.isoformat()
     else:
-        day = instant_of(at).isoformat()
-    return AlreadyResolved("case_decided", id=found.id, state=found.state, actor=by, at=day)
+        query = sa.select(case.c.closed_at).where(case.c.id == found.id)
+        at = instant_of(desk.connection.execute(query).scalar_one()).isoformat()
+    return AlreadyResolved("case_decided", id=found.id, state=found.state, actor=found.closed_by, at=at)

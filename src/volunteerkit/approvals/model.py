@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from volunteerkit.access import Place
+from volunteerkit.access import Person, Place
 from volunteerkit.errors import Finding
 from volunteerkit.workflow import Position, Route, Standing
 
 if TYPE_CHECKING:
     from volunteerkit.store.desk import Desk
 
-__all__ = ["Case", "Decision", "Objection", "Workflow"]
+__all__ = ["Case", "Decision", "Objection", "StoredGrant", "Workflow"]
 
 
 def __dir__() -> list[str]:
@@ -47,12 +47,31 @@ class Objection:
 
 
 @attrs.frozen
+class StoredGrant:
+    """A grant kept in the database; days are inclusive, ``until`` None for an open end.
+
+    A ``delegated`` one is lent by ``granted_by`` and worth nothing when the lender's own has ended.
+    """
+
+    number: int
+    actor_id: str
+    role: str
+    scope: str | None
+    since: dt.date
+    until: dt.date | None
+    granted_by: str
+    delegated: bool
+
+
+@attrs.frozen
 class Case:
     """One approval travelling its route.
 
     ``subject`` is an opaque id such as ``"volunteer:12"``; ``place`` says whose it is; ``facts`` choose the
     office of a step and hold ids, codes and whole numbers only; ``beneficiary`` is a volunteer's number who
-    gains from it. ``put`` is where it was last put, ``standing`` where it stands today.
+    gains from it. ``opened_for`` is on whose behalf it was opened. ``put`` is where it was last put,
+    ``standing`` where it stands today. ``closed_by`` is who decided or withdrew it: an actor, ``deadline``
+    when a term or notice ran out, ``route`` when there was nothing to decide; None while it waits.
     """
 
     id: int
@@ -63,12 +82,14 @@ class Case:
     beneficiary: str | None
     opened_by: str
     opened_volunteer: str | None
+    opened_for: str | None
     opened_on: dt.date
     previous_id: int | None
     findings: tuple[Finding, ...]
     put: Position
     standing: Standing
     version: int
+    closed_by: str | None
     reason: str
 
     @property
@@ -77,14 +98,22 @@ class Case:
         return self.standing.state
 
 
+def _nobody(_: Case) -> tuple[Person, ...]:
+    return ()
+
+
 @attrs.frozen
 class Workflow:
     """How one kind of case works: its ``route``, the ``action`` that deciding is, and what follows.
 
-    ``settle(desk, case, outcome, on)`` writes what granted or refused means for the subject, with effect
-    from day ``on``; it is called once, in the transaction that closes the case.
+    ``settle(desk, case, outcome, on)`` writes what the outcome (granted, refused, withdrawn) means for the
+    subject, with effect from day ``on``; it is called once, in the transaction that closes the case, at the
+    desk of whoever closed it, perhaps a sweeper: it checks no permission. When it raises, nothing was
+    written and the case waits on. ``parties(case)`` are further persons who may not decide: whoever made
+    the case, is its subject or beneficiary never may.
     """
 
     route: Route
     action: str
     settle: Callable[[Desk, Case, str, dt.date], None] = attrs.field(repr=False)
+    parties: Callable[[Case], tuple[Person, ...]] = attrs.field(default=_nobody, repr=False)

@@ -25,6 +25,7 @@ case = table(
     sa.Column("beneficiary", sa.Text),
     sa.Column("opened_by", sa.Text, nullable=False),
     sa.Column("opened_volunteer", sa.Text),
+    sa.Column("opened_for", sa.Text),
     sa.Column("opened_on", integer, nullable=False),
     sa.Column("previous_id", integer, sa.ForeignKey("vk_case.id")),
     sa.Column("findings", sa.Text, nullable=False),
@@ -85,6 +86,7 @@ recusal = table(
     "case_recusal",
     sa.Column("case_id", integer, sa.ForeignKey("vk_case.id"), primary_key=True, autoincrement=False),
     sa.Column("actor_id", sa.Text, primary_key=True),
+    sa.Column("volunteer", sa.Text),
     sa.Column("reason", sa.Text, nullable=False),
 )
 """Who stays out of a case; nobody comes back into it."""
@@ -98,7 +100,8 @@ def __dir__() -> list[str]:
 def outcome_on(day: int) -> sa.ColumnElement[str]:
     """Return the SQL for the state of a case on ``day`` (a day number): the same as `workflow.stands` says.
 
-    A case that only moved on to another step or office is still in ``review``.
+    A case that only moved on by itself, to another step or office or to its notice, is still where it was
+    put. A calendar or route that changed since counts from the next sweep on.
     """
     ended = sa.and_(case.c.state.in_(OPEN), case.c.end_on <= day)
     return sa.case((ended, case.c.end_state), else_=case.c.state)

@@ -24,7 +24,7 @@ from volunteerkit.access import (
 )
 from volunteerkit.clock import Calendar
 from volunteerkit.errors import Finding, KeyProblem, NotFound, NotPermitted, Refused
-from volunteerkit.store.grants import resolved_number, stored_grants
+from volunteerkit.store.grants import lenders_numbers, resolved_number, stored_grants
 from volunteerkit.store.vault import Cipher
 
 __all__ = ["Desk", "microseconds"]
@@ -80,6 +80,10 @@ class Desk:
         found: tuple[Grant, ...] = self._looked_up["grants"]
         return found
 
+    def look_again(self) -> None:
+        """Forget what was looked up about the actor: another transaction may have changed it."""
+        self._looked_up.clear()
+
     @property
     def acting(self) -> Actor:
         """The actor, as the volunteer that a merged number stands for today."""
@@ -113,26 +117,48 @@ class Desk:
         self._veto(action, place)
         return cell
 
+    def may(self, action: str, place: Place) -> bool:
+        """Tell whether `permit` would let the actor do ``action`` at ``place``, for the rows of a list."""
+        try:
+            self.permit(action, place)
+        except NotPermitted:
+            return False
+        return True
+
     def permit_on(self, action: str, kind: str, id: object, place: Place | None) -> Cell:
         """Permit ``action`` on the object with that ``id``, which is at ``place``, None for an unknown id.
 
         A foreign id behaves as an unknown one: both raise NotFound. Who may never do ``action`` gets
         NotPermitted before anything is looked up.
         """
-        if self.reach(action).nothing:
-            raise NotPermitted(actor=self.actor.id, action=action)
-        if place is None or not self.reach(action).covers(place):
-            raise NotFound(kind=kind, id=id)
+        if place is None or covering(self.actor, action, self.today, place) is None:
+            reached = self.reach(action)
+            if reached.nothing:
+                raise NotPermitted(actor=self.actor.id, action=action)
+            if place is None or not reached.covers(place):
+                raise NotFound(kind=kind, id=id)
         return self.permit(action, place)
 
     def reach(self, action: str) -> Reach:
         """Return all that ``action`` reaches for the actor today, for filtering a list."""
         return reach(self.acting, action, self.today, self.stored_grants)
 
+    def lender(self, action: str, place: Place) -> str | None:
+        """Return who lent the grant by which the actor may do ``action`` at ``place``; None for their own."""
+        by = [
+            each.delegated_by or ""
+            for each in (*self.acting.grants, *self.stored_grants)
+            if covering(attrs.evolve(self.acting, grants=(each,)), action, self.today, place)
+        ]
+        return min(by, default="") or None
+
     def is_one_of(self, *others: Person, lender: str | None = None) -> bool:
         """Tell whether the actor, or whom they act for, is one of ``others``, followed through merges."""
         selves = [self.actor.person, self.acting.person]
-        selves += [Person(actor_id) for actor_id in (self.actor.on_behalf_of, lender) if actor_id]
+        for actor_id in (self.actor.on_behalf_of, lender):
+            if actor_id:
+                numbers = lenders_numbers(self.connection, actor_id)
+                selves += [Person(actor_id), *(Person(actor_id, each) for each in numbers)]
         followed = [
             attrs.evolve(other, volunteer=resolved_number(self.connection, other.volunteer))
             if other.volunteer
@@ -153,9 +179,10 @@ class Desk:
         """Ask the plugins; one finding that blocks refuses, and so does a plugin that fails."""
         for plugin, veto in self.hooks.get("vk_review_access", ()):
             try:
-                found = tuple(veto(actor=self.actor, action=action, place=place) or ())
-                blocked = any(each.severity == "block" for each in found)
-            except Exception:  # whatever a plugin raises, the answer is no
+                said = veto(actor=self.actor, action=action, place=place)
+                found = () if said is None else tuple(said)
+                blocked = not all(isinstance(each, Finding) and each.severity == "warn" for each in found)
+            except Exception:  # whatever a plugin raises or returns, the answer is no
                 blocked = True
             if blocked:
                 raise NotPermitted("vetoed", actor=self.actor.id, action=action, plugin=plugin)

@@ -13,7 +13,7 @@ from volunteerkit.access import Grant, Reach
 from volunteerkit.store.schema import id_column, integer, table
 from volunteerkit.units import day_of
 
-__all__ = ["alias", "grant", "resolved_number", "stored_grants", "within"]
+__all__ = ["alias", "grant", "lenders_numbers", "resolved_number", "stored_grants", "within"]
 
 grant = table(
     "grant",
@@ -24,6 +24,7 @@ grant = table(
     sa.Column("since", integer, nullable=False),
     sa.Column("until", integer),
     sa.Column("granted_by", sa.Text, nullable=False),
+    sa.Column("granting_volunteer", sa.Text),
     sa.Column("delegated", integer, nullable=False, server_default="0"),
     sa.CheckConstraint("delegated IN (0, 1)", name="delegated"),
     sa.CheckConstraint("actor_id <> granted_by", name="not_oneself"),
@@ -31,6 +32,7 @@ grant = table(
 """Who holds which role where, from and until which day (inclusive). A revoked grant has an ``until``.
 
 A delegated grant lends what ``granted_by`` holds: it is worth nothing when the lender's own has ended.
+``granting_volunteer`` is the volunteer whom ``granted_by`` is, if any.
 """
 
 sa.Index("ix_vk_grant_actor", grant.c.actor_id)
@@ -76,6 +78,16 @@ def _lent(lent: Grant, own: Grant) -> Grant:
     since = max(day for day in (lent.since, own.since, dt.date.min) if day is not None)
     until = min((day for day in (lent.until, own.until) if day is not None), default=None)
     return evolve(lent, since=since, until=until)
+
+
+def lenders_numbers(connection: sa.Connection, actor_id: str) -> tuple[str, ...]:
+    """Return the numbers of the volunteer who is that lender of grants, followed through merges."""
+    query = sa.select(grant.c.granting_volunteer).where(
+        grant.c.granted_by == actor_id, grant.c.granting_volunteer.is_not(None)
+    )
+    return tuple(
+        resolved_number(connection, number) for number in connection.execute(query.distinct()).scalars()
+    )
 
 
 def resolved_number(connection: sa.Connection, number: str) -> str:

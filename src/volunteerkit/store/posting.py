@@ -8,7 +8,8 @@ single head row, so numbers are gap-free and writers queue there, in whatever or
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -19,6 +20,7 @@ from volunteerkit.errors import IdempotencyConflict, IntegrityProblem
 from volunteerkit.events import EVENT_TYPES
 from volunteerkit.ledger import chained
 from volunteerkit.store.desk import Desk, microseconds
+from volunteerkit.store.engine import storage_errors
 from volunteerkit.units import plain_text
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "write_event",
     "write_many",
     "write_transfers",
+    "writing",
 ]
 
 Execute = Callable[[str, Sequence[Any]], Any]
@@ -45,6 +48,7 @@ _TAKE = (
     "UPDATE vk_head SET record_id = record_id + ?, transfer_seq = transfer_seq + ?, event_seq = event_seq + ? "
     "WHERE id = 1 RETURNING record_id, transfer_seq, transfer_hash, event_seq, event_hash"
 )
+_HOLD = "UPDATE vk_head SET event_seq = event_seq WHERE id = 1"
 _FINISH = "UPDATE vk_head SET transfer_hash = ?, event_hash = ? WHERE id = 1"
 _SET = (
     "UPDATE vk_head SET record_id = ?, transfer_seq = ?, transfer_hash = ?, event_seq = ?, event_hash = ? "
@@ -130,6 +134,19 @@ def take_numbers(execute: Execute, records: int = 0, transfers: int = 0, events:
     if row is None:
         raise IntegrityProblem(what="vk_head is empty")
     return Numbers(*row)
+
+
+@contextmanager
+def writing(desk: Desk) -> Iterator[None]:
+    """Hold the head while the block decides and writes; when it raises, nothing of it was written.
+
+    What the block reads stays true until the transaction ends, because every writer queues at the head;
+    a portal that catches the error and commits its own transaction keeps no half of the command.
+    """
+    with storage_errors("database"), desk.connection.begin_nested():
+        driver(desk.connection)(_HOLD, ())
+        desk.look_again()
+        yield
 
 
 def request_hash(*fields: object) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 import sqlalchemy as sa
 
@@ -13,7 +13,7 @@ from volunteerkit.store.posting import driver, take_numbers, write_event
 from volunteerkit.store.schema import account
 from volunteerkit.units import plain_text
 
-__all__ = ["checked_text", "id_of", "register_row"]
+__all__ = ["checked_text", "id_of", "possible_id", "register_row"]
 
 
 def __dir__() -> list[str]:
@@ -23,6 +23,15 @@ def __dir__() -> list[str]:
 def checked_text(name: str, value: str, most: int = 200) -> str:
     """Return a text of 1 to ``most`` printable characters without spaces around it; raises InvalidValue."""
     return plain_text(name, value.strip() if type(value) is str else value, most)
+
+
+def possible_id(value: object) -> TypeGuard[int]:
+    """Tell whether ``value`` can be a row's id at all; no driver would take another one.
+
+    >>> [possible_id(value) for value in (1, 0, 2**63, True, "1")]
+    [True, False, False, False, False]
+    """
+    return type(value) is int and 0 < value < 2**63
 
 
 def id_of(desk: Desk, table: sa.Table, kind: str, number: str) -> int:

@@ -152,3 +152,34 @@ def test_a_cell_in_other_words_is_refused(text: str) -> None:
 
 def test_an_actor_is_a_value() -> None:
     assert attrs.evolve(Actor.of("a", "centre")) == Actor.of("a", "centre")
+
+
+def test_the_matrix_cannot_be_changed() -> None:
+    rows: Any = matrix()
+    for target in (rows, rows["hours.confirm"]):
+        with pytest.raises(TypeError):
+            target["auditor"] = Cell("city")
+
+
+def test_a_cell_without_words_is_refused() -> None:
+    with pytest.raises(InvalidValue):
+        Cell.parse("")
+
+
+@pytest.mark.parametrize("more", [{"volunteer": ""}, {"on_behalf_of": ""}, {"volunteer": 7}, {"grants": ("centre",)},
+                                  {"grants": "centre"}, {"id": "\ud800"}])  # fmt: skip
+def test_an_actor_of_anything_else_is_refused(more: Any) -> None:
+    with pytest.raises(InvalidValue):
+        Actor(**({"id": "a"} | more))
+
+
+@pytest.mark.parametrize(
+    "more", [{"since": dt.datetime(2026, 1, 1)}, {"until": "2026-01-01"}, {"role": ""}, {"delegated_by": ""}]
+)
+def test_a_grant_of_anything_else_is_refused(more: Any) -> None:
+    with pytest.raises(InvalidValue):
+        Grant(**({"role": "centre"} | more))
+
+
+def test_an_actor_is_a_value_even_from_a_list() -> None:
+    assert hash(Actor("a", [Grant("centre")])) == hash(Actor("a", (Grant("centre"),)))  # type: ignore[arg-type]

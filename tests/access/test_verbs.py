@@ -1,0 +1,407 @@
+"""Every verb names one action, denies by default, tells a foreign id from an unknown one to nobody."""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import ModuleType
+from typing import Any
+
+import attrs
+import pytest
+import sqlalchemy as sa
+
+import volunteerkit
+from volunteerkit import (
+    Actor,
+    Claim,
+    Finding,
+    Grant,
+    KeyCipher,
+    Kit,
+    Refused,
+    approvals,
+    fixed_clock,
+    hours,
+    organizations,
+    projects,
+    rating,
+    volunteers,
+)
+from volunteerkit.access import ROLES, Place, matrix
+from volunteerkit.approvals import Workflow, grants
+from volunteerkit.approvals.cases import open_case
+from volunteerkit.errors import NotFound, NotPermitted
+from volunteerkit.exchange import load_file
+from volunteerkit.organizations.tables import team
+from volunteerkit.statistics import city_figures
+from volunteerkit.store.desk import Desk
+from volunteerkit.volunteers.tables import volunteer
+from volunteerkit.workflow import Office, Route, Step
+
+DAY = dt.date(2026, 11, 23)
+CLERK, SECOND, THIRD = (Actor.of(f"clerk-{n}", "centre", "system") for n in (7, 8, 9))
+KIND = "team.registration"
+SCOPES = {"team_leader": "T1", "organization_admin": "O1", "department_officer": "渝水区"}
+ELSEWHERE = {"team_leader": "T9", "organization_admin": "O9", "department_officer": "分宜县"}
+# what only looks at the kit, or at a connection instead of a desk
+FREE = {"rating.ladder_for"}
+PROTECTED = {
+    "status", "state", "stars", "grade", "confirmed_minutes", "credited_minutes", "recorded_by", "opened_by",
+    "granted_by", "created_by", "actor", "grants", "version", "delegated", "closed_by", "recorded_at",
+}  # fmt: skip
+
+
+@attrs.frozen
+class Verb:
+    """How a verb is called: its action, the call with an id (None: it takes none), a known and an unknown id.
+
+    ``also`` are further actions it may ask about the same object: a case's own.
+    """
+
+    action: str
+    call: Callable[[Desk, Any], Any]
+    known: Any = None
+    unknown: Any = None
+    also: tuple[str, ...] = ()
+    place: str = ""
+
+
+def claim(number: str) -> Claim:
+    return Claim(number, "P1", DAY, 60)
+
+
+VERBS = {
+    "volunteers.register": Verb("volunteer.register", lambda desk, _: volunteers.register(desk, name="兰", organization="O1")),
+    "organizations.register": Verb("organization.register", lambda desk, _: organizations.register(desk, "O7", name="会")),
+    "projects.register": Verb("project.register", lambda desk, _: projects.register(desk, "P7", name="宣传", organization="O1")),
+    "hours.record": Verb("hours.record", lambda desk, id: hours.record(desk, claim(id)), "V1", "V404"),
+    "hours.record_many": Verb("hours.record", lambda desk, id: _first(hours.record_many(desk, [("k", claim(id))])), "V1", "V404"),
+    "hours.confirm": Verb("hours.confirm", hours.confirm, 1, 404),
+    "hours.reject": Verb("hours.reject", lambda desk, id: hours.reject(desk, id, reason="没有签到"), 1, 404),
+    "hours.reverse": Verb("hours.reverse", lambda desk, id: hours.reverse(desk, id, reason="录错了"), 2, 404),
+    "hours.statement": Verb("hours.statement", hours.statement, "V1", "V404"),
+    "rating.rate_volunteer": Verb("rating.assess", rating.rate_volunteer, "V1", "V404"),
+    "rating.rate_city": Verb("rating.decide", lambda desk, _: rating.rate_city(desk)),
+    "rating.decide_city": Verb("rating.decide", lambda desk, _: rating.decide_city(desk, EMPTY)),
+    "statistics.city_figures": Verb("statistics.read", lambda desk, _: city_figures(desk)),
+    "exchange.load_file": Verb("import.load", lambda desk, _: load_file(desk, None, None)),  # type: ignore[arg-type]
+    "approvals.view": Verb("case.view", approvals.view, 1, 404),
+    "approvals.pending": Verb("case.view", lambda desk, _: approvals.pending(desk, mine=False)),
+    "approvals.decide": Verb("case.view", lambda desk, id: approvals.decide(desk, id, "approve"), 1, 404, ("team.decide",)),
+    "approvals.withdraw": Verb("case.withdraw", approvals.withdraw, 1, 404),
+    "approvals.object_to": Verb("case.object", lambda desk, id: approvals.object_to(desk, id, reason="不实"), 1, 404),
+    "approvals.answer_objection": Verb(
+        "case.view", lambda desk, id: approvals.answer_objection(desk, id, 1, "dismiss", reason="无"), 2, 404, ("team.decide",)
+    ),
+    "approvals.recuse": Verb("case.view", lambda desk, id: approvals.recuse(desk, id, reason="亲属"), 1, 404, ("team.decide",)),
+    "approvals.decisions": Verb("case.view", approvals.decisions, 1, 404),
+    "approvals.objections": Verb("case.view", approvals.objections, 1, 404),
+    "approvals.sweep": Verb("case.sweep", lambda desk, _: approvals.sweep(desk)),
+    "approvals.grants.give": Verb("grant.change", lambda desk, _: grants.give(desk, "new-1", "auditor")),
+    "approvals.grants.revoke": Verb("grant.change", grants.revoke, 1, 404),
+    "approvals.grants.delegate": Verb("grant.delegate", lambda desk, _: grants.delegate(desk, "b-1", "centre", until=DAY)),
+    "approvals.grants.take_back": Verb("grant.delegate", grants.take_back, 2, 404),
+    "approvals.grants.list_grants": Verb("grant.read", lambda desk, _: grants.list_grants(desk)),
+}  # fmt: skip
+EMPTY = rating.CityRating(DAY, "union", "", "", "", [], [], [], [], [], [], [], [])
+
+
+def _first(answers: list[Any]) -> Any:
+    if isinstance(answers[0], Exception):
+        raise answers[0]
+    return answers[0]
+
+
+def _modules() -> Iterator[tuple[str, ModuleType]]:
+    for found in pkgutil.iter_modules(volunteerkit.__path__):
+        if found.ispkg and found.name not in ("store", "rules", "messages", "simulate", "testing", "cli"):
+            module = importlib.import_module(f"volunteerkit.{found.name}")
+            yield found.name, module
+            for name in module.__all__:
+                if isinstance(getattr(module, name), ModuleType):
+                    yield f"{found.name}.{name}", getattr(module, name)
+
+
+def verbs() -> dict[str, Callable[..., Any]]:
+    """Return every public function of the slices that takes a desk first."""
+    return {
+        f"{place}.{name}": member
+        for place, module in _modules()
+        for name in module.__all__
+        if inspect.isfunction(member := getattr(module, name))
+        and next(iter(inspect.signature(member).parameters), "") == "desk"
+    }
+
+
+@pytest.fixture(scope="module")
+def city() -> Iterator[tuple[Kit, sa.Engine]]:
+    steps = (Step("centre", Office("centre")),)
+    workflow = Workflow(Route(KIND, steps, 5), "team.decide", lambda desk, case, outcome, on: None)
+    kit = Kit.load(
+        "xinyu", cipher=KeyCipher(bytes(32)), clock=fixed_clock(dt.datetime(2026, 11, 23, 4, tzinfo=dt.UTC))
+    )
+    kit = attrs.evolve(kit, workflows={**kit.workflows, KIND: workflow})
+    engine = volunteerkit.create_engine("sqlite://")
+    kit.migrate(engine)
+    with kit.open(engine, CLERK) as desk:
+        organizations.register(desk, "O1", name="联合会")
+        desk.connection.execute(
+            sa.insert(team).values(id=1, number="T1", name="队", organization_id=1, status="active")
+        )
+        projects.register(desk, "P1", name="宣传", organization="O1")
+        volunteers.register(desk, name="兰", organization="O1", number="V1")
+        desk.connection.execute(sa.update(volunteer).values(team_id=1))
+        hours.record(desk, claim("V1"))
+        hours.record(desk, claim("V1"))
+    with kit.open(engine, SECOND) as desk:
+        hours.confirm(desk, 2)
+        for subject in ("team:1", "team:2"):
+            open_case(desk, KIND, subject, Place("V1", ("T1",), ("O1",), ("渝水区",)))
+        case = grants.give(desk, "clerk-1", "centre")
+    with kit.open(engine, THIRD) as desk:
+        approvals.decide(desk, case.id, "approve")
+        approvals.decide(desk, 2, "approve")
+        approvals.object_to(desk, 2, reason="不实")
+    with kit.open(engine, Actor("clerk-1")) as desk:
+        grants.delegate(desk, "b-1", "centre", until=DAY)
+    yield kit, engine
+    engine.dispose()
+
+
+@contextmanager
+def trying(city: tuple[Kit, sa.Engine], actor: Actor) -> Iterator[Desk]:
+    """A desk whose writing is undone."""
+    kit, engine = city
+    with engine.connect() as connection, connection.begin() as transaction:
+        yield kit.desk(connection, actor)
+        transaction.rollback()
+
+
+def told(city: tuple[Kit, sa.Engine], actor: Actor, verb: Verb, id: Any) -> tuple[Any, ...]:
+    """Return what the caller is told: the error's type, code and values, with the id itself taken out."""
+    with trying(city, actor) as desk:
+        try:
+            verb.call(desk, id)
+        except (NotFound, NotPermitted) as error:
+            shown = {name: str(value).replace(str(id), "ID") if name == "id" else value
+                     for name, value in error.values.items()}  # fmt: skip
+            return type(error).__name__, error.code, shown
+        except Exception as error:
+            return (type(error).__name__,)
+    return ("done",)
+
+
+def test_every_verb_is_in_the_table() -> None:
+    assert set(verbs()) - FREE == set(VERBS)
+    assert set(verbs()) >= FREE
+
+
+def test_every_action_of_a_verb_is_in_the_matrix() -> None:
+    assert {action for verb in VERBS.values() for action in (verb.action, *verb.also)} <= set(matrix())
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_a_verb_that_takes_an_id_says_so(name: str) -> None:
+    ids = {"record_id", "case_id", "grant_id", "volunteer", "claim", "claims"}
+    if name == "rating.rate_volunteer":
+        ids = {"number"}
+    if name == "approvals.grants.give":  # the volunteer whom the new holder is; nothing is looked up
+        ids = set()
+    takes = bool(ids & set(inspect.signature(verbs()[name]).parameters))
+    assert takes is (VERBS[name].known is not None)
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_a_verb_asks_for_one_action(
+    name: str, city: tuple[Kit, sa.Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: set[str] = set()
+    for method in ("permit", "permit_on", "reach", "may"):
+        original = getattr(Desk, method)
+
+        def spy(self: Desk, action: str, *rest: Any, _original: Any = original, **more: Any) -> Any:
+            asked.add(action)
+            return _original(self, action, *rest, **more)
+
+        monkeypatch.setattr(Desk, method, spy)
+    verb = VERBS[name]
+    with trying(city, CLERK) as desk, suppress(Exception):
+        verb.call(desk, verb.known)
+    assert verb.action in asked
+    assert asked <= {verb.action, *verb.also}
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_a_verb_denies_whoever_holds_nothing(name: str, city: tuple[Kit, sa.Engine]) -> None:
+    verb = VERBS[name]
+    for actor in (Actor("nobody"), Actor.of("stranger", "no-such-role")):
+        if name == "approvals.pending":
+            with trying(city, actor) as desk:
+                assert verb.call(desk, None) == ()
+            continue
+        for id in (verb.known, verb.unknown):
+            with trying(city, actor) as desk, pytest.raises(NotPermitted) as caught:
+                verb.call(desk, id)
+            assert caught.value.values == {"actor": actor.id, "action": verb.action}
+
+
+@pytest.mark.parametrize("name", sorted(set(VERBS) - {"approvals.pending"}))
+def test_a_verb_denies_every_role_without_a_cell(name: str, city: tuple[Kit, sa.Engine]) -> None:
+    verb = VERBS[name]
+    for role in sorted(set(ROLES) - set(matrix()[verb.action])):
+        actor = Actor("actor-1", (Grant(role, SCOPES.get(role)),), volunteer="V1")
+        assert told(city, actor, verb, verb.known)[0] == "NotPermitted", role
+
+
+@pytest.mark.parametrize("name", [name for name, verb in VERBS.items() if verb.known is not None])
+def test_a_foreign_id_is_an_unknown_one(name: str, city: tuple[Kit, sa.Engine]) -> None:
+    verb = VERBS[name]
+    for role in ROLES:
+        cell = matrix()[verb.action].get(role)
+        actor = Actor("actor-1", (Grant(role, ELSEWHERE.get(role)),), volunteer="V9")
+        known, unknown = told(city, actor, verb, verb.known), told(city, actor, verb, verb.unknown)
+        if cell is None or cell.relation != "city":
+            assert known == unknown, role
+            assert known[0] == ("NotPermitted" if cell is None else "NotFound"), role
+        else:
+            assert unknown[0] == "NotFound", role
+
+
+@pytest.mark.parametrize("name", [name for name, verb in VERBS.items() if type(verb.known) is int])
+@pytest.mark.parametrize("id", [0, -1, 2**63, 10**30, "1", None, 1.5, True])
+def test_no_id_reaches_a_driver_that_cannot_take_it(name: str, id: Any, city: tuple[Kit, sa.Engine]) -> None:
+    assert told(city, CLERK, VERBS[name], id)[0] == "NotFound"
+
+
+@pytest.mark.parametrize("name", sorted(verbs()))
+def test_nothing_is_assigned_that_is_not_named(name: str, city: tuple[Kit, sa.Engine]) -> None:
+    parameters = inspect.signature(verbs()[name]).parameters
+    assert not any(each.kind in (each.VAR_KEYWORD, each.VAR_POSITIONAL) for each in parameters.values())
+    assert set(parameters) & PROTECTED == set()
+    with trying(city, CLERK) as desk:
+        for key in sorted(PROTECTED):
+            with pytest.raises(TypeError, match=key):
+                verbs()[name](desk, **{key: "x"})
+
+
+@pytest.mark.parametrize("key", sorted(PROTECTED))
+def test_a_claim_carries_nothing_more(key: str) -> None:
+    with pytest.raises(TypeError, match=key):
+        Claim("V1", "P1", DAY, 60, **{key: "x"})
+
+
+def _raises(**_: object) -> Any:
+    raise RuntimeError("out of order")
+
+
+def _raises_later(**_: object) -> Iterator[Finding]:
+    yield Finding("x.told", {}, "warn")
+    raise RuntimeError("out of order")
+
+
+def _says(answer: Any) -> Callable[..., Any]:
+    return lambda **_: answer
+
+
+WARNED = Finding("x.told", {}, "warn")
+
+
+@pytest.mark.parametrize(
+    ("veto", "permitted"),
+    [
+        (_says(None), True), (_says(()), True), (_says([WARNED]), True), (_raises, False), (_raises_later, False),
+        (_says([Finding("x.no")]), False), (_says([WARNED, Finding("x.no")]), False), (_says(False), False), (_says(True), False),
+        (_says(0), False), (_says("no"), False), (_says({"severity": "warn"}), False), (_says(object()), False),
+        (_says([None]), False), (_says(Finding("x.no")), False), (_says([Finding("x", {}, "BLOCK")]), False),  # type: ignore[arg-type]
+        (_says([attrs.make_class("Fake", {"severity": attrs.field(default="warn")})()]), False),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["hours.confirm", "approvals.view", "approvals.sweep"])
+def test_a_plugin_that_vetoes_or_fails_denies(
+    name: str, veto: Any, permitted: bool, city: tuple[Kit, sa.Engine]
+) -> None:
+    kit, engine = city
+    kit = attrs.evolve(kit, hooks={"vk_review_access": (("bad", veto), ("good", _says(None)))})
+    verb = VERBS[name]
+    if permitted:
+        assert told((kit, engine), SECOND, verb, verb.known) == ("done",)
+    else:
+        kind, code, values = told((kit, engine), SECOND, verb, verb.known)
+        assert (kind, code, values["plugin"]) == ("NotPermitted", "vetoed", "bad")
+
+
+# The twelve rules of the separation of duties; each is a refusal of a person who would be allowed otherwise.
+
+
+def _own_record(city: tuple[Kit, sa.Engine], actor: Actor) -> None:
+    with trying(city, actor) as desk:
+        hours.confirm(desk, 1)
+
+
+def _own_case(city: tuple[Kit, sa.Engine], actor: Actor, **more: Any) -> None:
+    with trying(city, SECOND) as desk:
+        case = open_case(desk, KIND, "team:3", Place("V1", (), ("O1",)), **more)
+        kit, _ = city
+        approvals.decide(kit.desk(desk.connection, actor), case.id, "approve")
+
+
+def _own_grant(city: tuple[Kit, sa.Engine], actor: Actor) -> None:
+    with trying(city, actor) as desk:
+        grants.give(desk, "clerk-7", "auditor", volunteer="V7")
+
+
+WITH_V1, WITH_V7 = (attrs.evolve(THIRD, volunteer=number) for number in ("V1", "V7"))
+RULES: dict[str, list[Callable[[Any], None]] | set[str]] = {
+    "1 subject, decider": [lambda city: _own_case(city, WITH_V1), lambda city: _own_record(city, WITH_V1)],
+    "2 creator, decider": [
+        lambda city: _own_case(city, SECOND),
+        lambda city: _own_case(city, attrs.evolve(THIRD, on_behalf_of="clerk-8")),
+    ],
+    "3 recorder, confirmer": [
+        lambda city: _own_record(city, CLERK),
+        lambda city: _own_record(city, attrs.evolve(THIRD, on_behalf_of="clerk-7")),
+    ],
+    "4 beneficiary, decider": [lambda city: _own_case(city, WITH_V7, beneficiary="V7")],
+    "5 release, accept": {"volunteer.release", "volunteer.accept"},
+    "6 first decision, appeal": {"hours.decide_dispute", "hours.decide_appeal"},
+    "7 grantor, grantee": [
+        lambda city: _own_grant(city, CLERK),
+        lambda city: _own_grant(city, WITH_V7),
+        lambda city: _own_grant(city, attrs.evolve(THIRD, on_behalf_of="clerk-7")),
+    ],
+    "8 importer, committer": {"import.commit"},
+    "9 fund approver, recorder, disburser": {"fund.approve", "fund.record", "fund.disburse"},
+    "10 certificate issuer, subject": {"certificate.issue"},
+    "11 reopener, poster in the period": {"period.reopen"},
+    "12 young grant, touched object": {"grant.use_young"},
+}
+"""Each rule: attempts that must be refused, or the actions that wait for a verb which is not built yet."""
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_nobody_is_judge_of_their_own_affairs(rule: str, city: tuple[Kit, sa.Engine]) -> None:
+    attempts = RULES[rule]
+    if isinstance(attempts, set):
+        built = attempts & {action for verb in VERBS.values() for action in (verb.action, *verb.also)}
+        assert built == set(), "a verb was built: say here what it must refuse"
+        return
+    for attempt in attempts:
+        with pytest.raises(Refused) as caught:
+            attempt(city)
+        assert next(finding.code for finding in caught.value.findings) in (
+            "own_case",
+            "own_record",
+            "grant_self",
+        )
+
+
+def test_there_are_twelve_rules_and_somebody_else_is_allowed(city: tuple[Kit, sa.Engine]) -> None:
+    assert len(RULES) == 12
+    _own_record(city, THIRD)
+    _own_case(city, THIRD, beneficiary="V7")
+    _own_grant(city, THIRD)
