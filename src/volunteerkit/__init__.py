@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from volunteerkit.hours.model import Claim
     from volunteerkit.kit import Kit
     from volunteerkit.rules import Fact, Rulebook, RuleFunction
+    from volunteerkit.store.cipher import KeyCipher
     from volunteerkit.store.desk import Desk
     from volunteerkit.store.engine import create_engine
     from volunteerkit.store.schema import metadata
-    from volunteerkit.store.vault import KeyCipher
 
 __all__ = [
     "Actor",
@@ -53,7 +53,7 @@ _PLACES = {
     "Actor": "access", "Grant": "access", "fixed_clock": "clock", "new_id": "clock", "Finding": "errors",
     "Refused": "errors", "VolunteerkitError": "errors", "Event": "events", "hookimpl": "hooks",
     "Claim": "hours.model", "Kit": "kit", "Fact": "rules", "Rulebook": "rules", "RuleFunction": "rules",
-    "Desk": "store.desk", "create_engine": "store.engine", "metadata": "store.schema", "KeyCipher": "store.vault",
+    "Desk": "store.desk", "create_engine": "store.engine", "metadata": "store.schema", "KeyCipher": "store.cipher",
 }  # fmt: skip
 _VERBS = {"hours", "organizations", "projects", "rating", "volunteers"}
 

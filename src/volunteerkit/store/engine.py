@@ -74,6 +74,8 @@ def _set_up_sqlite(engine: sa.Engine, synchronous: str, busy_seconds: int) -> No
             "foreign_keys = ON",
             "recursive_triggers = ON",
             "cache_size = -65536",
+            # what was erased does not linger in free pages
+            "secure_delete = ON",
             "temp_store = MEMORY",
         ):
             connection.execute(f"PRAGMA {pragma}")

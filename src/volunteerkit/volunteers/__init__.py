@@ -6,14 +6,14 @@ import datetime as dt
 
 import sqlalchemy as sa
 
-from volunteerkit import hooks, store
-from volunteerkit.errors import KeyProblem
+from volunteerkit import hooks
 from volunteerkit.ledger import honour_account
 from volunteerkit.organizations import tables as organizations
+from volunteerkit.privacy import found_by
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.registering import checked_text, id_of, register_row
 from volunteerkit.store.schema import head
-from volunteerkit.store.vault import blind, vault
+from volunteerkit.store.vault import check_key, seal_subject
 from volunteerkit.units import day_number
 from volunteerkit.volunteers.identity import adult_on, read_identity
 from volunteerkit.volunteers.tables import doubt, volunteer
@@ -58,19 +58,10 @@ def register(
         "registered_on": day_number(desk.today),
         "adult_on": adult_on(born) if born else None,
     }
-    expected = store.get_meta(desk.connection, "key_print")
-    if expected not in (None, cipher.key_print):
-        raise KeyProblem("key_wrong", expected=expected, found=cipher.key_print)
+    check_key(desk.connection, cipher)
     given = checked_text("number", number, 100) if number else _number(desk, organization)
     id_ = register_row(desk, volunteer, "volunteer.registered", given, values, honour_account)
-    if expected is None:
-        store.set_meta(desk.connection, "key_print", cipher.key_print)
-    wrapped, sealed = cipher.seal(f"volunteer:{id_}", personal)
-    desk.connection.execute(sa.insert(vault).values(volunteer_id=id_, wrapped_key=wrapped, sealed=sealed))
-    for kind in ("identity_number", "phone"):
-        if personal[kind]:
-            digest = cipher.index(kind, personal[kind])
-            desk.connection.execute(sa.insert(blind).values(kind=kind, digest=digest, volunteer_id=id_))
+    seal_subject(desk.connection, cipher, f"volunteer:{id_}", personal, found_by=found_by(personal))
     for kind in identity.doubts if identity else ("missing_id",):
         desk.connection.execute(sa.insert(doubt).values(volunteer_id=id_, kind=kind))
     return given
