@@ -44,6 +44,7 @@ __all__ = [
     "metadata",
     "new_id",
     "organizations",
+    "personal",
     "projects",
     "rating",
     "volunteers",
@@ -55,7 +56,7 @@ _PLACES = {
     "Claim": "hours.model", "Kit": "kit", "Fact": "rules", "Rulebook": "rules", "RuleFunction": "rules",
     "Desk": "store.desk", "create_engine": "store.engine", "metadata": "store.schema", "KeyCipher": "store.cipher",
 }  # fmt: skip
-_VERBS = {"hours", "organizations", "projects", "rating", "volunteers"}
+_VERBS = {"hours", "organizations", "personal", "projects", "rating", "volunteers"}
 
 __version__ = "0.1.0"
 

@@ -23,6 +23,7 @@ from volunteerkit.approvals import Workflow
 from volunteerkit.clock import Calendar, Clock, system_clock, zone_named
 from volunteerkit.errors import PluginConflict, PluginError, RetryableConflict, VolunteerkitError, nearest
 from volunteerkit.events import Event
+from volunteerkit.personal import ERASURE
 from volunteerkit.plugins import Bound, Plugin
 from volunteerkit.rating.tables import decision as _decision
 from volunteerkit.rules import FACTS, Fact, Rulebook, RuleFunction, builtin_rulebooks
@@ -36,7 +37,7 @@ __all__ = ["Kit"]
 
 T = TypeVar("T")
 _TABLES = (_decision,)  # imported so that they belong to the schema before it is created
-_WORKFLOWS: tuple[Workflow, ...] = ()
+_WORKFLOWS: tuple[Workflow, ...] = (ERASURE,)
 _TRIES = 10
 _DEADLINE_SECONDS = 30.0
 

@@ -18,10 +18,11 @@ from typing import Any, Final
 import attrs
 
 from volunteerkit.errors import InvalidValue, nearest
-from volunteerkit.units import fold
+from volunteerkit.units import fold, storable
 
 __all__ = [
     "HIDDEN",
+    "PURPOSES",
     "Field",
     "age_on",
     "checked",
@@ -35,6 +36,9 @@ __all__ = [
 
 HIDDEN: Final = "＊"
 """What stands for something that is there and not shown."""
+
+PURPOSES: Final = ("verification", "contact", "insurance", "safety", "complaint", "law")
+"""What a datum may be unmasked for: a code, because the use is kept for ever and a sentence may name people."""
 
 _CHOICES: Final = {
     "class": ("G", "S", "I"),
@@ -54,7 +58,6 @@ _COMPOUND: Final = frozenset(
         "百里呼延东郭南宫西门独孤拓跋南门第五左丘歐陽司馬諸葛東方尉遲公孫長孫鍾離東郭",
     )
 )
-_UNKEPT: Final = re.compile("[\0\ud800-\udfff]")
 _PLAIN: Final = re.compile("[0-9a-z\u4e00-\u9fff]+")
 _DOTS: Final = "·•・‧∙⋅．"
 _ADDRESS: Final = re.compile(r"[^省市县区州盟旗]{1,12}(?:自治县|自治州|省|市|县|区|州|盟|旗)")
@@ -146,7 +149,7 @@ def checked(data: Mapping[str, Any]) -> None:
         if retention(name).storage == "never":
             raise InvalidValue(name=name, value="(…)", allowed="never stored")
         for text in (value,) if isinstance(value, str) else _texts(value):
-            if len(text) > _MOST or _UNKEPT.search(text):
+            if len(text) > _MOST or not storable(text):
                 raise InvalidValue(
                     name=name, value=f"({len(text)})", allowed=f"0 … {_MOST} characters of Unicode"
                 )

@@ -7,8 +7,9 @@ that the same rule runs on Python integers, NumPy columns and database columns.
 from __future__ import annotations
 
 import datetime as dt
+import re
 
-__all__ = ["day_number", "day_of", "fold", "hours_text", "instant_of", "whole_minutes"]
+__all__ = ["day_number", "day_of", "fold", "hours_text", "instant_of", "storable", "whole_minutes"]
 
 _EPOCH = dt.date(1970, 1, 1).toordinal()
 
@@ -17,6 +18,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _FOLD = {**{0xFF01 + i: 0x21 + i for i in range(94)}, 0x3000: 0x20}
 
 
@@ -29,6 +31,15 @@ def fold(text: str) -> str:
     'V12 ²'
     """
     return text.translate(_FOLD)
+
+
+def storable(text: str) -> bool:
+    """Tell whether both databases can hold ``text``: not with NUL or half of a surrogate pair.
+
+    >>> storable("𠮷"), storable("a\\0b")
+    (True, False)
+    """
+    return _UNSTORABLE.search(text) is None
 
 
 def day_number(day: dt.date) -> int:

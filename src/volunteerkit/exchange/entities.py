@@ -28,7 +28,7 @@ from volunteerkit.store.cipher import Cipher
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.posting import insert_rows
 from volunteerkit.store.schema import account
-from volunteerkit.store.vault import blind, check_key, indexer, row_digest, seal_subjects
+from volunteerkit.store.vault import blind, check_key, indexer, retention, row_digest, seal_subjects
 from volunteerkit.units import day_number, day_of
 from volunteerkit.volunteers.identity import Identity, adult_on, read_identity
 from volunteerkit.volunteers.tables import doubt, volunteer
@@ -176,9 +176,12 @@ def _volunteer(desk: Desk, source: Source) -> Callable[[_Cells], _Ready]:
     teams = _Numbers(desk, team, "team_unknown")
     zone, today = desk.zone, day_number(desk.today)
     index = indexer(desk.connection, desk.needed_cipher())
+    closed = _closed(desk)
 
     def ready(row: _Cells) -> _Ready:
         number = read_id(row["volunteer_id"])
+        if number in closed:
+            raise Cell("person_restricted")
         personal, doubts = _personal(row, today)
         registered = _registered(row, zone)
         if registered is None:
@@ -197,6 +200,14 @@ def _volunteer(desk: Desk, source: Source) -> Callable[[_Cells], _Ready]:
         return number, values | {"personal": personal, "doubts": doubts}, digest
 
     return ready
+
+
+def _closed(desk: Desk) -> set[str]:
+    """Return the numbers of volunteers whose data are erased or only stored: no file brings them back."""
+    subject = sa.literal("volunteer:").concat(sa.cast(volunteer.c.id, sa.Text))
+    states = retention.c.state.in_(("restricted", "erased"))
+    query = sa.select(volunteer.c.number).join(retention, retention.c.subject == subject).where(states)
+    return set(desk.connection.execute(query).scalars())
 
 
 def _personal(row: _Cells, today: int) -> tuple[dict[str, str], set[str]]:

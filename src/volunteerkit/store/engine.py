@@ -165,6 +165,8 @@ def _from_postgresql(error: BaseException, place: str) -> VolunteerkitError:
         return IntegrityProblem(what=type(error).__name__)
     if state == "55P03":
         return StorageUnavailable("storage_locked", place=place)
+    if type(error).__name__ == "DataError":
+        return StorageError(kind="DataError")
     if not state and "password" in str(error):
         return StorageUnavailable("storage_password", place=place)
     if not state or state.startswith(("08", "3D", "57P")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from typing import Any
 
@@ -11,8 +12,12 @@ from volunteerkit.errors import Finding, InvalidValue, NotFound, Refused
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.posting import driver, take_numbers, write_event
 from volunteerkit.store.schema import account
+from volunteerkit.units import storable
 
 __all__ = ["checked_text", "id_of", "register_row"]
+
+
+_REFUSED = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 def __dir__() -> list[str]:
@@ -20,19 +25,31 @@ def __dir__() -> list[str]:
 
 
 def checked_text(name: str, value: str, most: int = 200) -> str:
-    """Return a text of 1 to ``most`` printable characters without spaces around it; raises InvalidValue."""
-    text = value.strip() if isinstance(value, str) else ""
-    if not text or len(text) > most or any(ord(letter) < 32 or ord(letter) == 127 for letter in text):
+    """Return a text of 1 to ``most`` characters in NFC without spaces around it; raises InvalidValue.
+
+    Control characters, surrogates, line separators and what turns or hides text (bidirectional controls,
+    zero-width spaces) are refused; the joiners that some names need are not.
+    """
+    text = (
+        unicodedata.normalize("NFC", value).strip()
+        if isinstance(value, str) and len(value) <= 9 * most
+        else ""
+    )
+    if not text or len(text) > most or any(map(_refused, text)):
         # the value itself may be a person's name, so only its length is told
         raise InvalidValue(name=name, value=f"({len(text)})", allowed=f"1 … {most} printable characters")
     return text
 
 
+def _refused(letter: str) -> bool:
+    return unicodedata.category(letter) in _REFUSED and letter not in "\u200c\u200d"
+
+
 def id_of(desk: Desk, table: sa.Table, kind: str, number: str) -> int:
     """Return the id behind a number; raises NotFound."""
-    found: int | None = desk.connection.execute(
-        sa.select(table.c.id).where(table.c.number == number)
-    ).scalar()
+    found: int | None = None
+    if storable(number):
+        found = desk.connection.execute(sa.select(table.c.id).where(table.c.number == number)).scalar()
     if found is None:
         raise NotFound(kind=kind, id=number)
     return found

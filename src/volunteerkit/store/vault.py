@@ -22,7 +22,7 @@ from volunteerkit.errors import IntegrityProblem, KeyProblem
 from volunteerkit.privacy import checked, normal
 from volunteerkit.store.cipher import Cipher
 from volunteerkit.store.posting import insert_rows
-from volunteerkit.store.schema import meta, table
+from volunteerkit.store.schema import integer, meta, table
 
 __all__ = [
     "Sealing",
@@ -31,8 +31,12 @@ __all__ = [
     "find_subjects",
     "forget",
     "indexer",
+    "indexer_if_any",
     "open_subject",
     "open_subjects",
+    "put_retention",
+    "retention",
+    "retention_of",
     "rewrap",
     "row_digest",
     "seal_subject",
@@ -62,6 +66,19 @@ blind = table(
     sqlite_with_rowid=False,
 )
 """Keyed look-up of names, identity numbers and phones; two subjects may share a value (that is a doubt)."""
+
+retention = table(
+    "retention",
+    sa.Column("subject", sa.Text, primary_key=True),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("since", integer, nullable=False),
+    sa.CheckConstraint("state IN ('kept', 'restricted', 'erased')", name="state"),
+)
+"""Subjects that are no longer simply registered, since which day (a day number).
+
+``kept``: gone, and kept as long as the retention rules say. ``restricted``: nothing is done with the data but
+storing them. ``erased``: there are none any more.
+"""
 
 sa.Index("ix_vk_blind_subject", blind.c.subject)
 
@@ -143,6 +160,12 @@ def indexer(connection: sa.Connection, cipher: Cipher) -> Callable[[str, str], b
     return _indexing(key)
 
 
+def indexer_if_any(connection: sa.Connection, cipher: Cipher) -> Callable[[str, str], bytes] | None:
+    """Return what `indexer` returns, without writing: None in a database that holds no subject yet."""
+    key = _index_key(connection, cipher)
+    return _indexing(key) if key else None
+
+
 def _index_key(connection: sa.Connection, cipher: Cipher) -> bytes | None:
     held = open_subject(connection, cipher, _INDEX_KEY)
     return bytes.fromhex(held["key"]) if held else None
@@ -201,10 +224,10 @@ def find_subjects(connection: sa.Connection, cipher: Cipher, kind: str, value: s
     ('organization:3',)
     >>> engine.dispose()
     """
-    key = _index_key(connection, cipher)
-    if key is None:
+    index = indexer_if_any(connection, cipher)
+    if index is None:
         return ()
-    digest = _indexing(key)(kind, normal(kind, value))
+    digest = index(kind, normal(kind, value))
     same = sa.select(blind.c.subject).where(blind.c.kind == kind, blind.c.digest == digest)
     return tuple(connection.execute(same.order_by(blind.c.subject)).scalars())
 
@@ -220,6 +243,23 @@ def forget(connection: sa.Connection, subject: str) -> bool:
     held = connection.execute(there).first() is not None
     _clear(connection, [subject])
     return held
+
+
+def retention_of(connection: sa.Connection, subject: str) -> tuple[str, int | None]:
+    """Return (state, since which day number): ``"registered"`` and None when nothing else is noted."""
+    query = sa.select(retention.c.state, retention.c.since).where(retention.c.subject == subject)
+    row = connection.execute(query).first()
+    return (row[0], row[1]) if row else ("registered", None)
+
+
+def put_retention(connection: sa.Connection, subject: str, state: str, since: int) -> None:
+    """Note that ``subject`` is ``kept``, ``restricted`` or ``erased`` since a day; what is erased stays so."""
+    mine = retention.c.subject == subject
+    changed = sa.update(retention).where(mine, retention.c.state != "erased").values(state=state, since=since)
+    if connection.execute(changed).rowcount:
+        return
+    if connection.execute(sa.select(retention.c.subject).where(mine)).first() is None:
+        connection.execute(sa.insert(retention).values(subject=subject, state=state, since=since))
 
 
 def rewrap(connection: sa.Connection, cipher: Cipher) -> int:
