@@ -91,26 +91,27 @@ def find(
 
 def _candidates(desk: Desk, text: str, wanted: str) -> sa.ColumnElement[bool]:
     """Return the condition for volunteers whose number or blind indices fit ``wanted``."""
-    by_number = volunteer.c.number == fold(text).strip().upper()
+    numbered = sa.select(volunteer.c.id).where(volunteer.c.number == fold(text).strip().upper())
     index = indexer_if_any(desk.connection, desk.needed_cipher())
     if index is None:
-        return by_number
+        return volunteer.c.id.in_(numbered)
     phone = normal("phone", text)
     if phone.isascii() and phone.isdigit():
         pairs = [("phone_end" if len(phone) == 4 else "phone", phone)]
     else:
         pairs = [("name_part", wanted[i : i + 2]) for i in range(max(len(wanted) - 1, 1))][:8]
-    # the id behind the subject, so that candidates are looked up by the table's own key
-    id_ = sa.cast(sa.func.substr(blind.c.subject, len(_PREFIX) + 1), volunteer.c.id.type)
-    ids = [
-        volunteer.c.id.in_(
-            sa.select(id_).where(
-                blind.c.kind == kind, blind.c.digest == index(kind, part), blind.c.subject.startswith(_PREFIX)
-            )
+    here, *others = [
+        sa.and_(
+            blind.c.kind == kind, blind.c.digest == index(kind, part), blind.c.subject.startswith(_PREFIX)
         )
         for kind, part in pairs
     ]
-    return sa.or_(by_number, sa.and_(*ids))
+    # the id behind the subject, so that candidates are looked up by the table's own key
+    id_ = sa.cast(sa.func.substr(blind.c.subject, len(_PREFIX) + 1), volunteer.c.id.type)
+    found = sa.select(id_).where(
+        here, *(blind.c.subject.in_(sa.select(blind.c.subject).where(each)) for each in others)
+    )
+    return volunteer.c.id.in_(sa.union(numbered, found))
 
 
 def _opened(desk: Desk, query: Any) -> Iterator[tuple[Row, dict[str, Any]]]:
