@@ -250,12 +250,16 @@ def normal(kind: str, value: str) -> str:
     """
     if _PLAIN.fullmatch(value):  # nothing to fold, as with most
         return value
-    text = unicodedata.normalize("NFKC", fold(value)).casefold()
-    kept = (
-        each for each in text if not (each.isspace() or each in _DOTS or unicodedata.category(each) == "Cf")
-    )
-    text = "".join(kept)
+    text, before = value, ""
+    while text != before:  # what is left out may leave a letter beside its accent
+        before = text
+        folded = unicodedata.normalize("NFKC", fold(text)).casefold()
+        text = "".join(each for each in folded if not _left_out(each))
     return text.replace("-", "").removeprefix("+86") if kind.startswith("phone") else text
+
+
+def _left_out(letter: str) -> bool:
+    return letter.isspace() or letter in _DOTS or unicodedata.category(letter) == "Cf"
 
 
 def parts(name: str) -> set[str]:
