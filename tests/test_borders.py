@@ -50,7 +50,7 @@ def engine(database_url: str) -> Iterator[sa.Engine]:
     with KIT.open(engine, CLERK) as desk:
         organizations.register(desk, "O1", name="联合会")
         projects.register(desk, "P1", name="宣传", organization="O1")
-        volunteers.register(desk, name="兰", organization="O1", number="V1")
+        volunteers.admit(desk, name="兰", organization="O1", number="V1")
         hours.record(desk, claim())
         hours.record(desk, claim())
     with KIT.open(engine, CHECKER) as desk:
@@ -64,7 +64,7 @@ def claim(**changes: Any) -> Claim:
 
 
 def register(desk: Desk, **changes: Any) -> str:
-    return volunteers.register(desk, **{"name": "兰", "organization": "O1", **changes})
+    return volunteers.admit(desk, **{"name": "兰", "organization": "O1", **changes})
 
 
 TEXTS = [None, 5, b"x", object(), ["V1"], "", "  ", "a\0b", "a\x1fb", "\ud800", "x" * 501, Word.CHECKIN]

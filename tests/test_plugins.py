@@ -203,7 +203,7 @@ def test_a_number_that_cannot_be_one_is_not_taken_from_a_plugin(chosen: str) -> 
     with kit.open(engine, CLERK) as desk:
         organizations.register(desk, "O1", name="联合会")
     with pytest.raises(InvalidValue), kit.open(engine, CLERK) as desk:
-        volunteers.register(desk, name="兰", organization="O1")
+        volunteers.admit(desk, name="兰", organization="O1")
     engine.dispose()
 
 

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from volunteerkit.hours.model import Claim
     from volunteerkit.kit import Kit
     from volunteerkit.rules import Fact, Rulebook, RuleFunction
+    from volunteerkit.store.cipher import KeyCipher
     from volunteerkit.store.desk import Desk
     from volunteerkit.store.engine import create_engine
     from volunteerkit.store.schema import metadata
-    from volunteerkit.store.vault import KeyCipher
     from volunteerkit.volunteers.model import Application
     from volunteerkit.workflow import Office, Route, Step
 
@@ -53,6 +53,7 @@ __all__ = [
     "metadata",
     "new_id",
     "organizations",
+    "personal",
     "projects",
     "rating",
     "statistics",
@@ -65,9 +66,9 @@ _PLACES = {
     "Actor": "access", "Grant": "access", "fixed_clock": "clock", "new_id": "clock", "Finding": "errors",
     "Refused": "errors", "VolunteerkitError": "errors", "Event": "events", "hookimpl": "hooks",
     "Claim": "hours.model", "Kit": "kit", "Fact": "rules", "Rulebook": "rules", "RuleFunction": "rules",
-    "Desk": "store.desk", "create_engine": "store.engine", "metadata": "store.schema", "KeyCipher": "store.vault",
+    "Desk": "store.desk", "create_engine": "store.engine", "metadata": "store.schema", "KeyCipher": "store.cipher",
 }  # fmt: skip
-_VERBS = {"approvals", "hours", "organizations", "projects", "rating", "statistics", "volunteers"}
+_VERBS = {"approvals", "hours", "organizations", "personal", "projects", "rating", "statistics", "volunteers"}
 
 __version__ = "0.1.0"
 

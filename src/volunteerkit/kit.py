@@ -32,13 +32,14 @@ from volunteerkit.errors import (
     did_you_mean,
 )
 from volunteerkit.events import Event
+from volunteerkit.personal import ERASURE
 from volunteerkit.plugins import Bound, Plugin
 from volunteerkit.rating.tables import decision as _decision
 from volunteerkit.rules import FACTS, Fact, Rulebook, RuleFunction, builtin_rulebooks
+from volunteerkit.store.cipher import Cipher
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import place_of, reading, self_check, storage_errors
 from volunteerkit.store.posting import driver, replayed, request_hash, take_numbers, write_event
-from volunteerkit.store.vault import Cipher
 from volunteerkit.volunteers import belonging, registering, status, transfers
 from volunteerkit.workflow import Office, Route
 
@@ -48,6 +49,7 @@ T = TypeVar("T")
 _TABLES = (_decision,)  # imported so that they belong to the schema before it is created
 _WORKFLOWS = (
     grants.WORKFLOW,
+    ERASURE,
     *registering.WORKFLOWS,
     *status.WORKFLOWS,
     *transfers.WORKFLOWS,
@@ -228,11 +230,12 @@ class Kit:
     def migrate(self, engine: sa.Engine) -> None:
         """Create the tables in an empty database, or bring an older one up to date; otherwise do nothing.
 
-        Raises SchemaMismatch when the database is newer than this library.
+        Raises SchemaMismatch when the database is newer than this library, KeyProblem when an older one
+        holds personal data and the kit has no cipher or one of another key.
         """
         with storage_errors(place_of(engine.url)), engine.begin() as connection:
             self_check(connection)
-            store.migrate(connection)
+            store.migrate(connection, self.cipher)
 
     def deliver(self, engine: sa.Engine, *, limit: int = 1000) -> int:
         """Hand events to the react hooks, at least once and in order; return how many were delivered.

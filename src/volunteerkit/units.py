@@ -21,6 +21,7 @@ __all__ = [
     "instant_of",
     "plain_day",
     "plain_text",
+    "storable",
     "whole_minutes",
 ]
 
@@ -31,6 +32,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _FOLD = {**{0xFF01 + i: 0x21 + i for i in range(94)}, 0x3000: 0x20}
 
 
@@ -75,6 +77,15 @@ def plain_day(name: str, value: dt.date) -> dt.date:
     if not isinstance(value, dt.date) or isinstance(value, dt.datetime):
         raise InvalidValue(name=name, value=type(value).__name__, allowed=messages.phrase("allowed_date"))
     return value
+
+
+def storable(text: str) -> bool:
+    """Tell whether both databases can hold ``text``: not with NUL or half of a surrogate pair.
+
+    >>> storable("𠮷"), storable("a\\0b")
+    (True, False)
+    """
+    return _UNSTORABLE.search(text) is None
 
 
 def day_number(day: dt.date) -> int:

@@ -76,7 +76,7 @@ def claim(number: str) -> Claim:
 
 
 VERBS = {
-    "volunteers.register": Verb("volunteer.register", lambda desk, _: volunteers.register(desk, name="兰", organization="O1")),
+    "volunteers.register": Verb("volunteer.register", lambda desk, _: volunteers.admit(desk, name="兰", organization="O1")),
     "organizations.register": Verb("organization.register", lambda desk, _: organizations.register(desk, "O7", name="会")),
     "projects.register": Verb("project.register", lambda desk, _: projects.register(desk, "P7", name="宣传", organization="O1")),
     "hours.record": Verb("hours.record", lambda desk, id: hours.record(desk, claim(id)), "V1", "V404"),
@@ -154,7 +154,7 @@ def city() -> Iterator[tuple[Kit, sa.Engine]]:
             sa.insert(team).values(id=1, number="T1", name="队", organization_id=1, status="active")
         )
         projects.register(desk, "P1", name="宣传", organization="O1")
-        volunteers.register(desk, name="兰", organization="O1", number="V1")
+        volunteers.admit(desk, name="兰", organization="O1", number="V1")
         desk.connection.execute(sa.update(volunteer).values(team_id=1))
         hours.record(desk, claim("V1"))
         hours.record(desk, claim("V1"))

@@ -51,8 +51,8 @@ def fill(engine: sa.Engine, folder: Path) -> None:
         organizations.register(desk, "O1", name="联合会")
         projects.register(desk, "P1", name="宣传", organization="O1")
         projects.register(desk, "P2", name="没有人来", organization="O1")
-        volunteers.register(desk, name="兰", organization="O1", number="V1")
-        volunteers.register(desk, name="新", organization="O1", number="V2")
+        volunteers.admit(desk, name="兰", organization="O1", number="V1")
+        volunteers.admit(desk, name="新", organization="O1", number="V2")
         made = [
             hours.record(desk, Claim("V1", "P1", dt.date(2026, 10, 1), 60), key=f"k{i}") for i in range(4)
         ]

@@ -31,7 +31,7 @@ def city(database_url: str) -> Iterator[sa.Engine]:
     with KIT.open(engine, CLERK) as desk:
         organizations.register(desk, "O1", name="联合会")
         projects.register(desk, "P1", name="宣传", organization="O1")
-        volunteers.register(desk, name="兰", organization="O1", number="V1")
+        volunteers.admit(desk, name="兰", organization="O1", number="V1")
         for _ in range(12):
             hours.record(desk, Claim("V1", "P1", DAY, 60))
     yield engine

@@ -124,7 +124,7 @@ def test_service_before_1970_counts_in_every_way_of_rating(database_url: str) ->
     with kit.open(engine, CLERK) as desk:
         organizations.register(desk, "O1", name="联合会")
         projects.register(desk, "P1", name="学雷锋", organization="O1")
-        volunteers.register(desk, name="兰", organization="O1", number="V1")
+        volunteers.admit(desk, name="兰", organization="O1", number="V1")
         days = (dt.date(1900, 1, 1), dt.date(1963, 3, 5), dt.date(1969, 12, 31), dt.date(1970, 1, 1))
         made = [hours.record(desk, Claim("V1", "P1", day, 60)).record_id for day in days]
     with kit.open(engine, Actor.of("clerk-8", "centre")) as desk:

@@ -74,7 +74,7 @@ def find_key_file(db: str, key_file: Path | None) -> Path:
 
 def _cipher(db: str, key_file: Path | None, create: bool) -> Any:
     """Open the key; make one only for a database that has none yet."""
-    from volunteerkit.store.vault import KeyCipher
+    from volunteerkit.store.cipher import KeyCipher
 
     place = find_key_file(db, key_file)
     if not place.exists() and not create:
@@ -121,7 +121,8 @@ def open_city(
     # The key comes first: a wrong one must not leave an empty database behind.
     cipher = _cipher(db, key_file, create=new)
     if create:
-        kit.migrate(engine)
+        # an older database with personal data is brought up to date by its key only
+        attrs.evolve(kit, cipher=_cipher(db, key_file, create=False)).migrate(engine)
     with storage_errors(place_of(engine.url)), engine.connect() as connection, connection.begin():
         store.check_schema(connection)
         sealed = store.get_meta(connection, "key_print")

@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from volunteerkit import privacy
 from volunteerkit.errors import VolunteerkitError
 from volunteerkit.ledger import DAY_MINUTES
 from volunteerkit.units import day_number, day_of
@@ -61,6 +62,7 @@ _PERSONAL: Final = re.compile(
 )
 _NUMBER: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _MANY_SHAPES: Final = 64
+_FIELDS: Final = {"resident_id": "identity_number", "birth_date": "born_on"}
 
 
 def __dir__() -> list[str]:
@@ -283,14 +285,9 @@ def mask(field: str, text: str) -> str:
     """Return a personal value as a quarantine may show it: one canonical mask for each field.
 
     >>> mask("resident_id", "36059919900315001X"), mask("phone", "12900000000"), mask("name", "欧阳雪")
-    ('36**************1X', '*********00', '欧＊')
+    ('36**************1X', '*********00', '欧阳＊')
     """
-    value = text.strip()
-    if field == "name":
-        return value[:1] + "＊" if value else ""
-    shown = 2 if field in ("resident_id", "phone") and len(value) > 5 else 0
-    start = shown if field == "resident_id" else 0
-    return value[:start] + "*" * (len(value) - start - shown) + (value[-shown:] if shown else "")
+    return privacy.mask(_FIELDS.get(field, field), text)
 
 
 def hide(text: str) -> str:

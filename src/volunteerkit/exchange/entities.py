@@ -16,18 +16,20 @@ from zoneinfo import ZoneInfo
 import attrs
 import sqlalchemy as sa
 
-from volunteerkit import store
-from volunteerkit.errors import InvalidValue, KeyProblem
+from volunteerkit.errors import InvalidValue
 from volunteerkit.exchange.batches import FileReport, Refusals, finish_batch, next_batch_id, same_as_before
 from volunteerkit.exchange.cells import Cell, IdShapes, clean, mask, read_day, read_id, read_instant
 from volunteerkit.exchange.layouts import PERSONAL, word
 from volunteerkit.exchange.reading import Source
 from volunteerkit.ledger import honour_account, issuer_account
 from volunteerkit.organizations.tables import organization, team
+from volunteerkit.privacy import found_by
 from volunteerkit.projects.tables import project
+from volunteerkit.store.cipher import Cipher
 from volunteerkit.store.desk import Desk
+from volunteerkit.store.posting import insert_rows
 from volunteerkit.store.schema import account
-from volunteerkit.store.vault import Cipher, blind, row_digest, vault
+from volunteerkit.store.vault import blind, check_key, indexer, retention, row_digest, seal_subjects
 from volunteerkit.units import day_number, day_of
 from volunteerkit.volunteers.identity import Identity, adult_on, read_identity
 from volunteerkit.volunteers.tables import doubt, membership, volunteer
@@ -176,10 +178,14 @@ def _project(desk: Desk, source: Source) -> Callable[[_Cells], _Ready]:
 def _volunteer(desk: Desk, source: Source) -> Callable[[_Cells], _Ready]:
     organizations = _Numbers(desk, organization, "organization_unknown")
     teams = _Numbers(desk, team, "team_unknown")
-    cipher, zone, today = desk.needed_cipher(), desk.zone, day_number(desk.today)
+    zone, today = desk.zone, day_number(desk.today)
+    index = indexer(desk.connection, desk.needed_cipher())
+    closed = _closed(desk)
 
     def ready(row: _Cells) -> _Ready:
         number = read_id(row["volunteer_id"])
+        if number in closed:
+            raise Cell("person_restricted")
         personal, doubts = _personal(row, today)
         if number in (personal["phone"], personal["identity_number"]) or _is_identity(number, row, today):
             row.field = "volunteer_id"
@@ -197,7 +203,7 @@ def _volunteer(desk: Desk, source: Source) -> Callable[[_Cells], _Ready]:
             "registered_on": registered,
             "adult_on": adult_on(dt.date.fromisoformat(personal["born_on"])) if personal["born_on"] else None,
         }
-        digest = cipher.index("row", "\x1f".join(map(str, (number, *values.values(), *personal.values()))))
+        digest = index("row", "\x1f".join(map(str, (number, *values.values(), *personal.values()))))
         return number, values | {"personal": personal, "doubts": doubts}, digest
 
     return ready
@@ -211,6 +217,14 @@ def _is_identity(number: str, row: _Cells, today: int) -> bool:
         return not read_identity(number, day_of(today)).doubts
     except InvalidValue:
         return False
+
+
+def _closed(desk: Desk) -> set[str]:
+    """Return the numbers of volunteers whose data are erased or only stored: no file brings them back."""
+    subject = sa.literal("volunteer:").concat(sa.cast(volunteer.c.id, sa.Text))
+    states = retention.c.state.in_(("restricted", "erased"))
+    query = sa.select(volunteer.c.number).join(retention, retention.c.subject == subject).where(states)
+    return set(desk.connection.execute(query).scalars())
 
 
 def _personal(row: _Cells, today: int) -> tuple[dict[str, str], set[str]]:
@@ -265,7 +279,7 @@ def load_entities(desk: Desk, source: Source, progress: Callable[[int], None]) -
     """
     entity = source.entity
     if entity == "volunteers":
-        _check_key(desk)
+        check_key(desk.connection, desk.needed_cipher())
     table, refusals = _TABLES[entity], Refusals()
     columns = (table.c.number, table.c.id, table.c.row_digest)
     stored = {number: (id_, digest) for number, id_, digest in desk.connection.execute(sa.select(*columns))}
@@ -318,16 +332,6 @@ def load_entities(desk: Desk, source: Source, progress: Callable[[int], None]) -
                       dict(sorted(skipped.items())), refusals.counts(), flagged)  # fmt: skip
 
 
-def _check_key(desk: Desk) -> None:
-    """The first volunteers' key is the database's key from then on."""
-    cipher = desk.needed_cipher()
-    expected = store.get_meta(desk.connection, "key_print")
-    if expected is None:
-        store.set_meta(desk.connection, "key_print", cipher.key_print)
-    elif expected != cipher.key_print:
-        raise KeyProblem("key_wrong", expected=expected, found=cipher.key_print)
-
-
 def _store(desk: Desk, entity: str, table: sa.Table, added: dict[str, _Ready], changed: dict[str, _Ready],
            ids: dict[str, int]) -> None:  # fmt: skip
     connection = desk.connection
@@ -342,15 +346,16 @@ def _store(desk: Desk, entity: str, table: sa.Table, added: dict[str, _Ready], c
         return {"id": ids[got[0]], "number": got[0], "row_digest": got[2], **kept}
 
     if added:
-        connection.execute(sa.insert(table), [stored(got) for got in added.values()])
+        rows = [stored(got) for got in added.values()]
+        insert_rows(connection, table.name, list(rows[0]), [tuple(row.values()) for row in rows])
     for got in changed.values():
         connection.execute(sa.update(table).where(table.c.id == ids[got[0]]).values(stored(got)))
     if entity == "organizations":
         _parents(connection, [*added.values(), *changed.values()], ids)
     holder = {"volunteers": honour_account, "projects": issuer_account}.get(entity)
     if holder and added:
-        rows = [{"id": holder(ids[number]), "posted_minutes": 0, "pending_minutes": 0} for number in added]
-        connection.execute(sa.insert(account), rows)
+        accounts = [(holder(ids[number]), 0, 0) for number in added]
+        insert_rows(connection, account.name, ("id", "posted_minutes", "pending_minutes"), accounts)
     if entity == "volunteers" and (added or changed):
         _people(connection, desk.needed_cipher(), [*added.values(), *changed.values()], ids)
         _belong(connection, list(added.values()), list(changed.values()), ids, day_number(desk.today))
@@ -409,22 +414,14 @@ def _people(connection: sa.Connection, cipher: Cipher, rows: list[_Ready], ids: 
     changed = [ids[number] for number, _, _ in rows]
     for start in range(0, len(changed), 5000):
         some = changed[start : start + 5000]
-        for owned in (vault, blind, doubt):
-            connection.execute(sa.delete(owned).where(owned.c.volunteer_id.in_(some)))
-    sealed, digests, doubts = [], [], []
-    for number, values, _ in rows:
-        id_, personal = ids[number], values["personal"]
-        wrapped, text = cipher.seal(f"volunteer:{id_}", personal)
-        sealed.append({"volunteer_id": id_, "wrapped_key": wrapped, "sealed": text})
-        for kind in ("identity_number", "phone"):
-            if personal[kind]:
-                digests.append(
-                    {"kind": kind, "digest": cipher.index(kind, personal[kind]), "volunteer_id": id_}
-                )
-        doubts += [{"volunteer_id": id_, "kind": kind} for kind in sorted(values["doubts"])]
-    connection.execute(sa.insert(vault), sealed)
-    if digests:
-        connection.execute(sa.insert(blind), digests)
+        connection.execute(sa.delete(doubt).where(doubt.c.volunteer_id.in_(some)))
+    people = [(f"volunteer:{ids[number]}", values["personal"]) for number, values, _ in rows]
+    seal_subjects(connection, cipher, [(subject, data, found_by(data)) for subject, data in people])
+    doubts = [
+        {"volunteer_id": ids[number], "kind": kind}
+        for number, values, _ in rows
+        for kind in sorted(values["doubts"])
+    ]
     if doubts:
         connection.execute(sa.insert(doubt), doubts)
     # Two volunteers with one identity number: both are kept, each is marked for a clerk.
@@ -434,12 +431,14 @@ def _people(connection: sa.Connection, cipher: Cipher, rows: list[_Ready], ids: 
         .group_by(blind.c.digest)
         .having(sa.func.count() > 1)
     )
-    shared = sa.select(blind.c.volunteer_id).where(
-        blind.c.kind == "identity_number", blind.c.digest.in_(twice)
+    shared = sa.select(blind.c.subject).where(
+        blind.c.kind == "identity_number", blind.c.digest.in_(twice), blind.c.subject.startswith("volunteer:")
     )
+    ids_shared = {int(subject.partition(":")[2]) for subject in connection.execute(shared).scalars()}
     connection.execute(sa.delete(doubt).where(doubt.c.kind == "duplicate_identity"))
-    marked = sa.select(shared.subquery().c.volunteer_id, sa.literal("duplicate_identity")).distinct()
-    connection.execute(sa.insert(doubt).from_select(["volunteer_id", "kind"], marked))
+    marked = [{"volunteer_id": each, "kind": "duplicate_identity"} for each in sorted(ids_shared)]
+    if marked:
+        connection.execute(sa.insert(doubt), marked)
 
 
 def _doubts(desk: Desk) -> dict[str, int]:

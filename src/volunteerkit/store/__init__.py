@@ -12,7 +12,9 @@ import sqlalchemy as sa
 from volunteerkit.errors import SchemaMismatch, StorageUnavailable
 from volunteerkit.events import Event
 from volunteerkit.ledger import GENESIS
+from volunteerkit.store.cipher import Cipher
 from volunteerkit.store.engine import place_of
+from volunteerkit.store.migrating import upgrade
 from volunteerkit.store.posting import driver
 from volunteerkit.store.schema import SCHEMA_VERSION, delivery, event, head, meta, metadata
 
@@ -56,16 +58,18 @@ def check_schema(connection: sa.Connection) -> None:
 _checked: WeakSet[sa.Engine] = WeakSet()
 
 
-def migrate(connection: sa.Connection) -> None:
-    """Create all tables in a database without them; do nothing in one of this version.
+def migrate(connection: sa.Connection, cipher: Cipher | None = None) -> None:
+    """Create all tables in a database without them, bring an older one up to date; else do nothing.
 
     All in the transaction of ``connection``: after a crash there is either nothing or everything. Raises
-    SchemaMismatch for a newer schema.
+    SchemaMismatch for a newer schema, KeyProblem when an older one holds personal data and ``cipher`` is
+    missing or has another key: people are found by new indices, which only the key can make.
     """
     version = _version(connection)
     if version is not None:
         if version > SCHEMA_VERSION:
             raise SchemaMismatch(found=version, known=SCHEMA_VERSION)
+        upgrade(connection, version, cipher)
         return
     metadata.create_all(connection)
     connection.execute(

@@ -24,8 +24,8 @@ from volunteerkit.access import (
 )
 from volunteerkit.clock import Calendar
 from volunteerkit.errors import Finding, KeyProblem, NotFound, NotPermitted, Refused
+from volunteerkit.store.cipher import Cipher
 from volunteerkit.store.grants import lenders_numbers, resolved_number, stored_grants
-from volunteerkit.store.vault import Cipher
 
 __all__ = ["Desk", "microseconds"]
 

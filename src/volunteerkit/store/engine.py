@@ -74,6 +74,8 @@ def _set_up_sqlite(engine: sa.Engine, synchronous: str, busy_seconds: int) -> No
             "foreign_keys = ON",
             "recursive_triggers = ON",
             "cache_size = -65536",
+            # what was erased does not linger in free pages
+            "secure_delete = ON",
             "temp_store = MEMORY",
         ):
             connection.execute(f"PRAGMA {pragma}")
@@ -170,6 +172,8 @@ def _from_postgresql(error: BaseException, place: str) -> VolunteerkitError:
         return IntegrityProblem(what=type(error).__name__)
     if state == "55P03":
         return StorageUnavailable("storage_locked", place=place)
+    if type(error).__name__ == "DataError":
+        return StorageError(kind="DataError")
     if not state and "password" in str(error):
         return StorageUnavailable("storage_password", place=place)
     kinds = {each.__name__ for each in type(error).__mro__}

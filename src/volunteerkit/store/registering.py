@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from typing import Any, TypeGuard
 
 import sqlalchemy as sa
 
-from volunteerkit.errors import Finding, NotFound, Refused
+from volunteerkit.errors import Finding, InvalidValue, NotFound, Refused
+from volunteerkit.messages import phrase
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.posting import driver, take_numbers, write_event
 from volunteerkit.store.schema import account
@@ -16,13 +18,28 @@ from volunteerkit.units import plain_text
 __all__ = ["checked_text", "id_of", "possible_id", "register_row"]
 
 
+_REFUSED = ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
 def __dir__() -> list[str]:
     return __all__
 
 
 def checked_text(name: str, value: str, most: int = 200) -> str:
-    """Return a text of 1 to ``most`` printable characters without spaces around it; raises InvalidValue."""
-    return plain_text(name, value.strip() if type(value) is str else value, most)
+    """Return a text of 1 to ``most`` characters in NFC without spaces around it; raises InvalidValue.
+
+    Control characters, surrogates, line separators and what turns or hides text (bidirectional controls,
+    zero-width spaces) are refused; the joiners that some names need are not.
+    """
+    text = (
+        unicodedata.normalize("NFC", value).strip()
+        if isinstance(value, str) and len(value) <= 9 * most
+        else ""
+    )
+    if not text or len(text) > most or any(map(_refused, text)):
+        # the value itself may be a person's name, so only its length is told
+        raise InvalidValue(name=name, value=f"({len(text)})", allowed=phrase("allowed_text", most=most))
+    return text
 
 
 def possible_id(value: object) -> TypeGuard[int]:
@@ -32,6 +49,10 @@ def possible_id(value: object) -> TypeGuard[int]:
     [True, False, False, False, False]
     """
     return type(value) is int and 0 < value < 2**63
+
+
+def _refused(letter: str) -> bool:
+    return unicodedata.category(letter) in _REFUSED and letter not in "\u200c\u200d"
 
 
 def id_of(desk: Desk, table: sa.Table, kind: str, number: str) -> int:

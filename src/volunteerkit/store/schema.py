@@ -25,7 +25,7 @@ __all__ = [
     "table",
 ]
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 metadata = sa.MetaData(
     naming_convention={
@@ -44,9 +44,9 @@ def __dir__() -> list[str]:
     return __all__
 
 
-def table(name: str, *items: Any) -> sa.Table:
+def table(name: str, *items: Any, **more: Any) -> sa.Table:
     """Return a table ``vk_NAME`` on the library's metadata."""
-    return sa.Table(f"vk_{name}", metadata, *items, sqlite_strict=True)
+    return sa.Table(f"vk_{name}", metadata, *items, sqlite_strict=True, **more)
 
 
 def id_column(name: str = "id") -> sa.Column[int]:

@@ -1,182 +1,282 @@
-"""Personal data: sealed under a key of each person's own, found again by a keyed blind index.
+"""Personal data: sealed under a key of each subject's own, found again by a keyed blind index.
 
-The key comes from outside (a host's cipher, or a key file of mode 600 for the embedded default). Each
-person's data are sealed with a random key which is itself sealed with the master key, so that destroying
-one small value makes one person's data unreadable. Blind indices are HMACs: equal values can be found,
-and without the key nothing can be tried out.
+A subject is an opaque text such as ``"volunteer:12"`` or ``"organization:3"``. The master key comes from
+outside (a host's cipher, or a key file of mode 600 for the embedded default). Each subject's data are sealed
+with a random key which is itself sealed with the master key, so that destroying one small value makes one
+subject's data unreadable, and a new master key touches no data. Blind indices are HMACs under a key that
+lies in the vault as well: equal values can be found, and without the master key nothing can be tried out.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import os
-import stat
-from pathlib import Path
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any, Final
 
-import attrs
 import sqlalchemy as sa
 
-from volunteerkit.errors import KeyProblem, MissingExtra
-from volunteerkit.store.schema import integer, table
+from volunteerkit.errors import IntegrityProblem, KeyProblem
+from volunteerkit.privacy import checked, normal
+from volunteerkit.store.cipher import Cipher
+from volunteerkit.store.posting import insert_rows
+from volunteerkit.store.schema import integer, meta, table
 
-__all__ = ["Cipher", "KeyCipher", "blind", "open_sealed", "row_digest", "vault"]
+__all__ = [
+    "Sealing",
+    "blind",
+    "check_key",
+    "find_subjects",
+    "forget",
+    "indexer",
+    "indexer_if_any",
+    "open_subject",
+    "open_subjects",
+    "put_retention",
+    "retention",
+    "retention_of",
+    "rewrap",
+    "row_digest",
+    "seal_subject",
+    "seal_subjects",
+    "vault",
+]
 
-_NONCE = 12
+_STEP: Final = 5000
+_INDEX_KEY: Final = "key:index"
+_CHECKED: Final = ("name_part", "phone_end")  # what is found by these is opened and looked at afterwards
+_SHORT: Final = 8
 
 vault = table(
     "vault",
-    sa.Column("volunteer_id", integer, primary_key=True, autoincrement=False),
+    sa.Column("subject", sa.Text, primary_key=True),
     sa.Column("wrapped_key", sa.LargeBinary, nullable=False),
     sa.Column("sealed", sa.LargeBinary, nullable=False),
 )
-"""One row a person: their data key under the master key, and their data under their data key."""
+"""One row a subject: its data key under the master key, and its data under its data key."""
 
 blind = table(
     "blind",
     sa.Column("kind", sa.Text, primary_key=True),
     sa.Column("digest", sa.LargeBinary, primary_key=True),
-    sa.Column("volunteer_id", integer, primary_key=True, autoincrement=False),
+    sa.Column("subject", sa.Text, primary_key=True),
+    # a city has some seven rows a person: kept once instead of twice
+    sqlite_with_rowid=False,
 )
-"""Keyed look-up of identity numbers and phones; two persons may share a value (that is a doubt)."""
+"""Keyed look-up of names, identity numbers and phones; two subjects may share a value (that is a doubt)."""
+
+retention = table(
+    "retention",
+    sa.Column("subject", sa.Text, primary_key=True),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("since", integer, nullable=False),
+    sa.CheckConstraint("state IN ('kept', 'restricted', 'erased')", name="state"),
+)
+"""Subjects that are no longer simply registered, since which day (a day number).
+
+``kept``: gone, and kept as long as the retention rules say. ``restricted``: nothing is done with the data but
+storing them. ``erased``: there are none any more.
+"""
+
+sa.Index("ix_vk_blind_subject", blind.c.subject)
+
+Sealing = tuple[str, dict[str, Any], Mapping[str, Iterable[str]]]
+"""What is sealed: a subject, its data, and the values it is found by, by kind."""
 
 
 def __dir__() -> list[str]:
     return __all__
 
 
-class Cipher(Protocol):
-    """What the library needs of a cipher; a host may hand in its own (a key service, SM4 …)."""
+def check_key(connection: sa.Connection, cipher: Cipher) -> None:
+    """See that ``cipher`` is the one this database is sealed with; the first one is from then on.
 
-    @property
-    def key_print(self) -> str:
-        """A short public fingerprint of the key, to notice a wrong one."""
-
-    def seal(self, subject: str, data: dict[str, Any]) -> tuple[bytes, bytes]:
-        """Return (wrapped key, sealed data) for ``subject``, an opaque id that is bound into both."""
-
-    def open(self, subject: str, wrapped_key: bytes, sealed: bytes) -> dict[str, Any]:
-        """Return the data; raise KeyProblem when the key or the subject is not the one it was sealed with."""
-
-    def index(self, kind: str, value: str) -> bytes:
-        """Return the blind index of a normalised value."""
-
-
-@attrs.frozen
-class KeyCipher:
-    """AES-256-GCM (from the package ``cryptography``) and HMAC-SHA-256 under one 32-byte master key.
-
-    >>> cipher = KeyCipher(bytes(range(32)))
-    >>> cipher
-    KeyCipher(key_print='34929d3b')
-    >>> cipher.open("volunteer:1", *cipher.seal("volunteer:1", {"phone": "12900000000"}))
-    {'phone': '12900000000'}
+    Raises KeyProblem for a wrong key.
     """
-
-    _key: bytes = attrs.field(repr=False)
-    key_print: str = attrs.field(init=False)
-    _sealing: Any = attrs.field(init=False, repr=False, eq=False)
-    _indexing: bytes = attrs.field(init=False, repr=False, eq=False)
-
-    def __attrs_post_init__(self) -> None:
-        if len(self._key) != 32:
-            raise KeyProblem("key_unreadable", place="(key)")
-        object.__setattr__(self, "key_print", self._derive("print").hex()[:8])
-        object.__setattr__(self, "_indexing", self._derive("index"))
-        object.__setattr__(self, "_sealing", _aes()(self._derive("seal")))
-
-    def _derive(self, purpose: str) -> bytes:
-        return hmac.digest(self._key, f"volunteerkit {purpose}".encode(), "sha256")
-
-    def seal(self, subject: str, data: dict[str, Any]) -> tuple[bytes, bytes]:
-        """Seal ``data`` for ``subject`` under a new random data key; see `Cipher.seal`."""
-        bound = subject.encode()
-        key, nonce = os.urandom(32), os.urandom(2 * _NONCE)
-        text = json.dumps(data, ensure_ascii=False).encode()
-        wrapped = nonce[:_NONCE] + self._sealing.encrypt(nonce[:_NONCE], key, bound)
-        return wrapped, nonce[_NONCE:] + _aes()(key).encrypt(nonce[_NONCE:], text, bound)
-
-    def open(self, subject: str, wrapped_key: bytes, sealed: bytes) -> dict[str, Any]:
-        """Open what `seal` returned; raises KeyProblem for another key or another subject."""
-        from cryptography.exceptions import InvalidTag
-
-        bound = subject.encode()
-        try:
-            key = self._sealing.decrypt(wrapped_key[:_NONCE], wrapped_key[_NONCE:], bound)
-            text = _aes()(key).decrypt(sealed[:_NONCE], sealed[_NONCE:], bound)
-        except InvalidTag:
-            raise KeyProblem("key_wrong", expected="?", found=self.key_print) from None
-        data: dict[str, Any] = json.loads(text)
-        return data
-
-    def index(self, kind: str, value: str) -> bytes:
-        """Return the HMAC-SHA-256 (16 bytes) of ``value`` under the index key, apart for each ``kind``."""
-        return hmac.digest(self._indexing, f"{kind}\x1f{value}".encode(), "sha256")[:16]
-
-    @classmethod
-    def from_file(cls, path: str | os.PathLike[str], *, create: bool = False) -> KeyCipher:
-        """Read the master key from a file of one line of 64 hexadecimal digits and mode 600.
-
-        With ``create`` a missing file is made with a new random key. Raises KeyProblem when the file is
-        missing, cannot be made, is unreadable, not a key, or readable by other users.
-        """
-        place = Path(path)
-        try:
-            if create and not place.exists():
-                _write_key(place)
-        except OSError:
-            raise KeyProblem("key_not_written", place=str(place)) from None
-        try:
-            mode = stat.S_IMODE(place.stat().st_mode)
-            text = place.read_text("ascii").strip()
-        except FileNotFoundError:
-            raise KeyProblem("key_file_missing", place=str(place)) from None
-        except (OSError, UnicodeDecodeError):
-            raise KeyProblem("key_unreadable", place=str(place)) from None
-        if os.name == "posix" and mode & 0o077:
-            raise KeyProblem("key_open_to_others", place=str(place), mode=f"{mode:o}")
-        try:
-            return cls(bytes.fromhex(text))
-        except ValueError:
-            raise KeyProblem("key_unreadable", place=str(place)) from None
+    expected = _expected(connection)
+    if expected is None:
+        connection.execute(sa.insert(meta).values(name="key_print", value=cipher.key_print))
+    elif expected not in (cipher.key_print, *cipher.older):
+        raise KeyProblem("key_wrong", expected=expected, found=cipher.key_print)
 
 
-def _write_key(place: Path) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    # Written aside and linked into place: a crash leaves no half key, and of two first runs one key wins.
-    aside = place.with_name(f"{place.name}.{os.getpid()}")
-    handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w") as file:
-        file.write(os.urandom(32).hex() + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(aside, place)
-    except FileExistsError:
-        pass
-    except OSError:
-        if not place.exists():
-            os.replace(aside, place)
-    finally:
-        aside.unlink(missing_ok=True)
+def _expected(connection: sa.Connection) -> str | None:
+    return connection.execute(sa.select(meta.c.value).where(meta.c.name == "key_print")).scalar()
 
 
-def _aes() -> Any:
-    try:
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-    except ModuleNotFoundError:
-        raise MissingExtra(package="cryptography", extra="secure") from None
-    return AESGCM
+def seal_subject(
+    connection: sa.Connection,
+    cipher: Cipher,
+    subject: str,
+    data: dict[str, Any],
+    *,
+    found_by: Mapping[str, Iterable[str]],
+) -> None:
+    """Seal ``data`` for ``subject`` under a new key in the place of what was there before.
+
+    ``data`` is ``{field: value}`` of JSON values, the fields those of ``privacy.toml``. ``found_by`` maps a
+    kind of look-up to the values the subject is found by: usually ``privacy.found_by(data)``. Raises
+    InvalidValue for an unknown field or a text that cannot be kept, KeyProblem for a wrong key.
+    """
+    seal_subjects(connection, cipher, [(subject, data, found_by)])
 
 
-def open_sealed(connection: sa.Connection, cipher: Cipher, volunteer_id: int) -> dict[str, Any]:
-    """Return a volunteer's personal data; an empty dict when there are none (never given, or erased)."""
-    row = connection.execute(
-        sa.select(vault.c.wrapped_key, vault.c.sealed).where(vault.c.volunteer_id == volunteer_id)
-    ).first()
-    return cipher.open(f"volunteer:{volunteer_id}", row[0], row[1]) if row else {}
+def seal_subjects(connection: sa.Connection, cipher: Cipher, many: Sequence[Sealing]) -> None:
+    """Seal many subjects at once; see `seal_subject`."""
+    for subject, data, _ in many:
+        checked(data)
+        if subject == _INDEX_KEY:
+            raise IntegrityProblem(what=subject)
+    index = indexer(connection, cipher)
+    _clear(connection, [subject for subject, _, _ in many])
+    rows = [(subject, *cipher.seal(subject, data)) for subject, data, _ in many]
+    digests = sorted(
+        {(kind, index(kind, each), subject) for subject, _, by in many for kind in by for each in by[kind]}
+    )
+    insert_rows(connection, "vk_vault", ("subject", "wrapped_key", "sealed"), rows)
+    insert_rows(connection, "vk_blind", ("kind", "digest", "subject"), digests)
+
+
+def _clear(connection: sa.Connection, subjects: Sequence[str]) -> None:
+    for start in range(0, len(subjects), _STEP):
+        some = subjects[start : start + _STEP]
+        for owned in (vault, blind):
+            connection.execute(sa.delete(owned).where(owned.c.subject.in_(some)))
+
+
+def indexer(connection: sa.Connection, cipher: Cipher) -> Callable[[str, str], bytes]:
+    """Return the function (kind, value) -> digest that makes blind indices in this database.
+
+    The first call in a database makes the index key. Values must be normal: see `privacy.normal`.
+    """
+    key = _index_key(connection, cipher)
+    if key is None:
+        check_key(connection, cipher)
+        key = os.urandom(32)
+        row = (_INDEX_KEY, *cipher.seal(_INDEX_KEY, {"key": key.hex()}))
+        insert_rows(connection, "vk_vault", ("subject", "wrapped_key", "sealed"), [row])
+    return _indexing(key)
+
+
+def indexer_if_any(connection: sa.Connection, cipher: Cipher) -> Callable[[str, str], bytes] | None:
+    """Return what `indexer` returns, without writing: None in a database that holds no subject yet."""
+    key = _index_key(connection, cipher)
+    return _indexing(key) if key else None
+
+
+def _index_key(connection: sa.Connection, cipher: Cipher) -> bytes | None:
+    held = open_subject(connection, cipher, _INDEX_KEY)
+    return bytes.fromhex(held["key"]) if held else None
+
+
+def _indexing(key: bytes) -> Callable[[str, str], bytes]:
+    # names share few characters, so a whole city asks for the same digests again and again
+    @cache
+    def digest(kind: str, value: str) -> bytes:
+        length = _SHORT if kind in _CHECKED else 2 * _SHORT
+        return hmac.digest(key, f"{kind}\x1f{value}".encode(), "sha256")[:length]
+
+    return digest
+
+
+def open_subject(connection: sa.Connection, cipher: Cipher, subject: str) -> dict[str, Any]:
+    """Return a subject's personal data; an empty dict when there are none (never given, or erased).
+
+    Raises KeyProblem for a wrong key, IntegrityProblem when the key is right and the row does not open.
+    """
+    return open_subjects(connection, cipher, [subject]).get(subject, {})
+
+
+def open_subjects(
+    connection: sa.Connection, cipher: Cipher, subjects: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Return the personal data of many subjects; those without any are left out. See `open_subject`."""
+    found: dict[str, dict[str, Any]] = {}
+    for start in range(0, len(subjects), _STEP):
+        some = subjects[start : start + _STEP]
+        for row in connection.execute(sa.select(vault).where(vault.c.subject.in_(some))):
+            try:
+                found[row.subject] = cipher.open(row.subject, row.wrapped_key, row.sealed)
+            except KeyProblem:
+                raise _not_opened(connection, cipher, row.subject) from None
+    return found
+
+
+def _not_opened(connection: sa.Connection, cipher: Cipher, subject: str) -> KeyProblem | IntegrityProblem:
+    expected = _expected(connection)
+    if expected in (None, cipher.key_print):
+        return IntegrityProblem(what=f"vk_vault {subject}")
+    return KeyProblem("key_wrong", expected=expected, found=cipher.key_print)
+
+
+def find_subjects(connection: sa.Connection, cipher: Cipher, kind: str, value: str) -> tuple[str, ...]:
+    """Return the subjects found by ``value`` under ``kind``, in the order of their texts.
+
+    >>> from volunteerkit import KeyCipher, Kit, create_engine
+    >>> engine, cipher = create_engine("sqlite://"), KeyCipher(bytes(32))
+    >>> Kit.load().migrate(engine)
+    >>> with engine.begin() as connection:
+    ...     seal_subject(connection, cipher, "organization:3", {"phone": "12900000000"},
+    ...                  found_by={"phone": ["12900000000"]})
+    ...     find_subjects(connection, cipher, "phone", "129 0000 0000")
+    ('organization:3',)
+    >>> engine.dispose()
+    """
+    index = indexer_if_any(connection, cipher)
+    if index is None:
+        return ()
+    digest = index(kind, normal(kind, value))
+    same = sa.select(blind.c.subject).where(blind.c.kind == kind, blind.c.digest == digest)
+    return tuple(connection.execute(same.order_by(blind.c.subject)).scalars())
+
+
+def forget(connection: sa.Connection, subject: str) -> bool:
+    """Destroy a subject's data, their key and what they were found by; return whether there was anything.
+
+    Backups made before still hold them; on SQLite so does the log of writes until it is emptied.
+    """
+    if subject == _INDEX_KEY:
+        raise IntegrityProblem(what=subject)
+    there = sa.select(vault.c.subject).where(vault.c.subject == subject)
+    held = connection.execute(there).first() is not None
+    _clear(connection, [subject])
+    return held
+
+
+def retention_of(connection: sa.Connection, subject: str) -> tuple[str, int | None]:
+    """Return (state, since which day number): ``"registered"`` and None when nothing else is noted."""
+    query = sa.select(retention.c.state, retention.c.since).where(retention.c.subject == subject)
+    row = connection.execute(query).first()
+    return (row[0], row[1]) if row else ("registered", None)
+
+
+def put_retention(connection: sa.Connection, subject: str, state: str, since: int) -> None:
+    """Note that ``subject`` is ``kept``, ``restricted`` or ``erased`` since a day; what is erased stays so."""
+    mine = retention.c.subject == subject
+    changed = sa.update(retention).where(mine, retention.c.state != "erased").values(state=state, since=since)
+    if connection.execute(changed).rowcount:
+        return
+    if connection.execute(sa.select(retention.c.subject).where(mine)).first() is None:
+        connection.execute(sa.insert(retention).values(subject=subject, state=state, since=since))
+
+
+def rewrap(connection: sa.Connection, cipher: Cipher) -> int:
+    """Seal every data key anew under the master key that seals now; return how many. No data are touched.
+
+    Afterwards the older master keys open nothing any more and may be destroyed. Raises KeyProblem when a
+    subject opens under none of the cipher's keys; then nothing was changed.
+    """
+    check_key(connection, cipher)
+    keys = connection.execute(sa.select(vault.c.subject, vault.c.wrapped_key)).fetchall()
+    named = sa.update(vault).where(vault.c.subject == sa.bindparam("whose"))
+    anew = named.values(wrapped_key=sa.bindparam("anew"))
+    rows = [{"whose": row[0], "anew": cipher.rewrap(row[0], row[1])} for row in keys]
+    for start in range(0, len(rows), _STEP):
+        connection.execute(anew, rows[start : start + _STEP])
+    connection.execute(sa.update(meta).where(meta.c.name == "key_print").values(value=cipher.key_print))
+    return len(rows)
 
 
 def row_digest(*fields: object) -> bytes:

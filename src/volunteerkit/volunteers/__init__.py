@@ -18,7 +18,15 @@ from volunteerkit.volunteers.record import (
     evaluate,
     qualifications,
 )
-from volunteerkit.volunteers.registering import approve, check_registration, claim, refuse, register, resubmit
+from volunteerkit.volunteers.registering import (
+    admit,
+    approve,
+    check_registration,
+    claim,
+    refuse,
+    register,
+    resubmit,
+)
 from volunteerkit.volunteers.status import (
     blacklist,
     deregister,
@@ -42,6 +50,7 @@ __all__ = [
     "add_qualification",
     "add_to_team",
     "add_training",
+    "admit",
     "appoint",
     "approve",
     "ask_to_join",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
@@ -13,7 +14,7 @@ from volunteerkit.approvals.cases import waiting_case
 from volunteerkit.organizations.tables import organization, team
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.grants import resolved_number
-from volunteerkit.units import day_number, day_of
+from volunteerkit.units import day_number, day_of, storable
 from volunteerkit.volunteers.model import Period, status_on
 from volunteerkit.volunteers.tables import membership, period, volunteer
 
@@ -22,6 +23,7 @@ __all__ = [
     "by_managing",
     "during",
     "find",
+    "find_many",
     "managing_on",
     "members_of",
     "periods_of",
@@ -49,6 +51,11 @@ class Found:
     registered_on: int
     adult_on: int | None
     place: Place
+
+    @property
+    def subject(self) -> str:
+        """The opaque text under which the vault and the events know them."""
+        return f"volunteer:{self.id}"
 
 
 def during(day: int) -> sa.ColumnElement[bool]:
@@ -92,18 +99,38 @@ def reached(day: int) -> dict[str, Any]:
 
 def find(desk: Desk, number: str) -> Found | None:
     """Return the volunteer with this number or, for one that was merged, the one it became; None if unknown."""
-    row = desk.connection.execute(
-        sa.select(volunteer).where(volunteer.c.number == resolved_number(desk.connection, number))
-    ).first()
-    if row is None:
+    if type(number) is not str or not storable(number):
         return None
-    belongs = desk.connection.execute(
-        sa.select(membership.c.role, organization.c.number, organization.c.id, team.c.number)
+    there = volunteer.c.number == resolved_number(desk.connection, number)
+    id_ = desk.connection.execute(sa.select(volunteer.c.id).where(there)).scalar()
+    return None if id_ is None else find_many(desk, [id_])[0]
+
+
+def find_many(desk: Desk, ids: Sequence[int]) -> list[Found]:
+    """Return the volunteers with these ids, in their order, with where they belong on the desk's day."""
+    rows = {
+        row.id: row for row in desk.connection.execute(sa.select(volunteer).where(volunteer.c.id.in_(ids)))
+    }
+    belongs: dict[int, list[Any]] = {id_: [] for id_ in rows}
+    query = (
+        sa.select(
+            membership.c.volunteer_id,
+            membership.c.role,
+            organization.c.number,
+            organization.c.id,
+            team.c.number,
+        )
         .join(organization, organization.c.id == membership.c.organization_id)
         .outerjoin(team, team.c.id == membership.c.team_id)
-        .where(membership.c.volunteer_id == row.id, during(day_number(desk.today)))
+        .where(membership.c.volunteer_id.in_(list(rows)), during(day_number(desk.today)))
         .order_by(membership.c.role != "managing", membership.c.id)
-    ).fetchall()
+    )
+    for id_, *one in desk.connection.execute(query):
+        belongs[id_].append(one)
+    return [_found(rows[id_], belongs[id_]) for id_ in ids if id_ in rows]
+
+
+def _found(row: Any, belongs: list[Any]) -> Found:
     place = Place(
         row.number,
         tuple(dict.fromkeys(each[3] for each in belongs if each[3])),

@@ -7,26 +7,28 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from volunteerkit import hooks, store
+from volunteerkit import hooks
 from volunteerkit.access import Place
 from volunteerkit.approvals import Case, Workflow, decide
 from volunteerkit.approvals.cases import open_case, waiting_case
-from volunteerkit.errors import Finding, InvalidValue, KeyProblem, NotFound, Refused
+from volunteerkit.errors import Finding, InvalidValue, NotFound, Refused
 from volunteerkit.ledger import honour_account
 from volunteerkit.organizations import tables as organizations
+from volunteerkit.privacy import found_by
+from volunteerkit.store.cipher import Cipher
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.posting import note
 from volunteerkit.store.registering import checked_text, id_of, register_row
 from volunteerkit.store.schema import head
-from volunteerkit.store.vault import Cipher, blind, vault
-from volunteerkit.units import day_number, fold
+from volunteerkit.store.vault import check_key, find_subjects, open_subject, seal_subject
+from volunteerkit.units import day_number, fold, plain_day, plain_text
 from volunteerkit.volunteers.identity import Identity, adult_on, read_identity
 from volunteerkit.volunteers.model import TAG_KINDS, Application, review_age
 from volunteerkit.volunteers.reading import Found, by_managing, find
 from volunteerkit.volunteers.tables import acknowledgement, doubt, link, membership, tag, volunteer
 from volunteerkit.workflow import Office, Route, Step
 
-__all__ = ["WORKFLOWS", "approve", "check_registration", "claim", "refuse", "register", "resubmit"]
+__all__ = ["WORKFLOWS", "admit", "approve", "check_registration", "claim", "refuse", "register", "resubmit"]
 
 _PERSONAL = ("name", "phone", "email", "address", "political_status", "education", "employer")
 
@@ -99,25 +101,15 @@ def register(desk: Desk, application: Application, *, number: str | None = None)
     told, and `claim` is the way for who is that person.
     """
     _permit(desk, application)
-    cipher, identity = needed_key(desk), _identity(desk, application)
+    cipher, identity = desk.needed_cipher(), _identity(desk, application)
+    check_key(desk.connection, cipher)
     findings = _findings(desk, application, identity)
     blocking = any(finding.severity == "block" for finding in findings)
     if blocking:
         raise Refused(*findings)
     if identity is not None and known_identity(desk, cipher, identity.number):
         raise Refused(Finding("identity_known", {}))
-    organization_id = id_of(desk, organizations.organization, "organization", application.organization)
-    given = checked_text("number", number, 100) if number else _number(desk, application.organization)
-    born_on, personal = _born_on(application, identity), _personal(application, identity)
-    id_ = register_row(desk, volunteer, "volunteer.registered", given, {
-        "district": checked_text("area", application.area) if application.area else "",
-        "status": "pending", "registered_on": day_number(desk.today),
-        "adult_on": adult_on(born_on) if born_on else None,
-    }, honour_account)  # fmt: skip
-    _keep(desk, cipher, id_, personal)
-    _belong(desk, id_, organization_id, application)
-    for kind in identity_doubts(application, identity):
-        desk.connection.execute(sa.insert(doubt).values(volunteer_id=id_, kind=kind))
+    id_, given = _enter(desk, cipher, application, number, "pending")
     place = Place(given, (), (application.organization,), (application.area,) if application.area else ())
     facts = {
         "organization": application.organization,
@@ -128,27 +120,59 @@ def register(desk: Desk, application: Application, *, number: str | None = None)
     return given
 
 
-def identity_doubts(application: Application, identity: Identity | None) -> tuple[str, ...]:
-    """Return the kinds of doubt about an applicant's identity."""
-    return _doubts(application, identity) if identity else ("missing_id",)
+def admit(
+    desk: Desk,
+    *,
+    name: str,
+    organization: str,
+    number: str | None = None,
+    identity_number: str | None = None,
+    phone: str | None = None,
+    born_on: dt.date | None = None,
+) -> str:
+    """Take over a volunteer who was approved elsewhere before, as one row of an import; return the number.
 
-
-def needed_key(desk: Desk) -> Cipher:
-    """Return the cipher if it is the one this database was sealed with; the first one becomes it."""
+    By the centre alone; who is new applies by `register`. Raises what `register` raises.
+    """
+    desk.permit("volunteer.admit")
     cipher = desk.needed_cipher()
-    expected = store.get_meta(desk.connection, "key_print")
-    if expected is None:
-        store.set_meta(desk.connection, "key_print", cipher.key_print)
-    elif expected != cipher.key_print:
-        raise KeyProblem("key_wrong", expected=expected, found=cipher.key_print)
-    return cipher
+    check_key(desk.connection, cipher)
+    if identity_number:
+        plain_text("identity_number", identity_number)
+    if born_on is not None:
+        plain_day("born_on", born_on)
+    application = Application(name, organization, identity_number, phone, born_on, consent_on=desk.today)
+    id_ = _enter(desk, cipher, application, number, "approved")[0]
+    note(desk, "volunteer.status", f"volunteer:{id_}", {"status": "approved", "on": day_number(desk.today)})
+    return str(
+        desk.connection.execute(sa.select(volunteer.c.number).where(volunteer.c.id == id_)).scalar_one()
+    )
+
+
+def _enter(
+    desk: Desk, cipher: Cipher, application: Application, number: str | None, status: str
+) -> tuple[int, str]:
+    """Write an applicant with all that belongs to them; return id and number."""
+    identity = _identity(desk, application)
+    organization_id = id_of(desk, organizations.organization, "organization", application.organization)
+    given = checked_text("number", _number(desk, application.organization) if number is None else number, 100)
+    born_on, personal = _born_on(application, identity), _personal(application, identity)
+    id_ = register_row(desk, volunteer, "volunteer.registered", given, {
+        "district": checked_text("area", application.area) if application.area else "",
+        "status": status, "organization_id": organization_id, "registered_on": day_number(desk.today),
+        "adult_on": adult_on(born_on) if born_on else None,
+    }, honour_account)  # fmt: skip
+    seal_subject(desk.connection, cipher, f"volunteer:{id_}", personal, found_by=found_by(personal))
+    _belong(desk, id_, organization_id, application)
+    for kind in _doubts(application, identity) if identity else ("missing_id",):
+        desk.connection.execute(sa.insert(doubt).values(volunteer_id=id_, kind=kind))
+    return id_, given
 
 
 def known_identity(desk: Desk, cipher: Cipher, identity_number: str) -> list[int]:
     """Return the ids of the volunteers with that identity number (in its 18-character form)."""
-    digest = cipher.index("identity_number", identity_number)
-    query = sa.select(blind.c.volunteer_id).where(blind.c.kind == "identity_number", blind.c.digest == digest)
-    return list(desk.connection.execute(query).scalars())
+    found = find_subjects(desk.connection, cipher, "identity_number", identity_number)
+    return [int(subject.partition(":")[2]) for subject in found if subject.startswith("volunteer:")]
 
 
 def _personal(application: Application, identity: Identity | None) -> dict[str, Any]:
@@ -156,7 +180,7 @@ def _personal(application: Application, identity: Identity | None) -> dict[str, 
     given: dict[str, Any] = {name: getattr(application, name) or "" for name in _PERSONAL}
     given |= {
         "name": checked_text("name", application.name, 100),
-        "phone": fold(application.phone or "").replace(" ", "").replace("-", ""),
+        "phone": _phone(application.phone) if application.phone else "",
         "sex": application.sex or (identity.sex if identity else ""),
         "born_on": born_on.isoformat() if born_on else "",
         "identity_number": identity.number if identity else "",
@@ -172,13 +196,8 @@ def _personal(application: Application, identity: Identity | None) -> dict[str, 
     return given
 
 
-def _keep(desk: Desk, cipher: Cipher, id_: int, personal: dict[str, Any]) -> None:
-    wrapped, sealed = cipher.seal(f"volunteer:{id_}", personal)
-    desk.connection.execute(sa.insert(vault).values(volunteer_id=id_, wrapped_key=wrapped, sealed=sealed))
-    for kind in ("identity_number", "phone"):
-        if personal[kind]:
-            digest = cipher.index(kind, personal[kind])
-            desk.connection.execute(sa.insert(blind).values(kind=kind, digest=digest, volunteer_id=id_))
+def _phone(text: str) -> str:
+    return checked_text("phone", fold(text), 40).replace(" ", "").replace("-", "")
 
 
 def _belong(desk: Desk, id_: int, organization_id: int, application: Application) -> None:
@@ -231,7 +250,8 @@ def enter(
 
 def _number(desk: Desk, organization: str) -> str:
     serial = desk.connection.execute(sa.select(head.c.event_seq)).scalar_one() + 1
-    return hooks.choose_volunteer_number(desk, organization, serial) or f"V{serial:07d}"
+    chosen = hooks.choose_volunteer_number(desk, organization, serial)
+    return f"V{serial:07d}" if chosen is None else chosen
 
 
 def _settle(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
@@ -312,7 +332,7 @@ def claim(desk: Desk, *, identity_number: str, name: str, phone: str = "") -> in
     if known:
         subject = f"volunteer:{known[0]}"
         row = desk.connection.execute(sa.select(volunteer.c.number).where(volunteer.c.id == known[0])).one()
-        agrees = _agrees(store_opened(desk, cipher, known[0]), name, phone)
+        agrees = _agrees(open_subject(desk.connection, cipher, subject), name, phone)
         try:
             with desk.connection.begin_nested():
                 open_case(
@@ -322,13 +342,6 @@ def claim(desk: Desk, *, identity_number: str, name: str, phone: str = "") -> in
         except Refused:
             pass  # a claim is waiting already, which the claimant need not know
     return None
-
-
-def store_opened(desk: Desk, cipher: Cipher, volunteer_id: int) -> dict[str, Any]:
-    """Return a volunteer's personal data for the library's own comparing; never handed to a caller."""
-    from volunteerkit.store.vault import open_sealed
-
-    return open_sealed(desk.connection, cipher, volunteer_id)
 
 
 def _agrees(personal: dict[str, Any], name: str, phone: str) -> dict[str, bool]:

@@ -16,6 +16,7 @@ from volunteerkit.errors import Finding, InvalidValue, Refused
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.posting import note
 from volunteerkit.store.registering import checked_text
+from volunteerkit.store.vault import put_retention
 from volunteerkit.units import day_number, day_of
 from volunteerkit.volunteers.model import PERIODS
 from volunteerkit.volunteers.reading import Found, by_managing, find, periods_of, status_of
@@ -144,6 +145,7 @@ def deregister(desk: Desk, number: str, *, reason: str = "") -> None:
     lasting = sa.and_(
         membership.c.volunteer_id == found.id, membership.c.role != "managing", membership.c.until.is_(None)
     )
+    put_retention(desk.connection, f"volunteer:{found.id}", "kept", day_number(desk.today))
     yesterday = day_number(desk.today) - 1
     desk.connection.execute(sa.update(membership).where(lasting).values(until=yesterday, why="deregistered"))
 

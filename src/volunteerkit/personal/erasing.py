@@ -1,0 +1,143 @@
+"""Erasure: asked for by the person, proposed by one clerk, agreed to by another; and what retention says."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection
+
+import sqlalchemy as sa
+
+from volunteerkit.approvals.cases import open_case, waiting_case
+from volunteerkit.approvals.model import Case, Workflow
+from volunteerkit.hours.tables import service_record
+from volunteerkit.personal.exporting import own_row
+from volunteerkit.personal.model import Due
+from volunteerkit.personal.viewing import reached
+from volunteerkit.privacy import fields, found_by
+from volunteerkit.privacy import retention as retention_rule
+from volunteerkit.store.desk import Desk
+from volunteerkit.store.posting import note
+from volunteerkit.store.vault import (
+    forget,
+    open_subject,
+    open_subjects,
+    put_retention,
+    retention,
+    retention_of,
+    seal_subject,
+    vault,
+)
+from volunteerkit.units import day_number, day_of
+from volunteerkit.volunteers.tables import doubt, skill, volunteer
+from volunteerkit.workflow import Office, Route, Step
+
+__all__ = ["ERASURE", "due_for_erasure", "erase", "request_erasure"]
+
+_KIND = "privacy.erasure"
+_GONE = ("deregistered", "rejected")
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def request_erasure(desk: Desk) -> None:
+    """Ask for the erasure of one's own personal data; from then on nothing is done with them but storing.
+
+    The centre's clerks find the request in `due_for_erasure`. A second call changes nothing. Raises
+    NotPermitted, Refused for an actor who is no volunteer.
+    """
+    found = own_row(desk, "privacy.request_erasure")
+    if retention_of(desk.connection, found.subject)[0] in ("restricted", "erased"):
+        return
+    note(desk, "privacy.erasure_requested", found.subject, {})
+    put_retention(desk.connection, found.subject, "restricted", day_number(desk.today))
+
+
+def erase(desk: Desk, number: str, *, only: Collection[str] = ()) -> Case | None:
+    """Propose to erase a volunteer's personal data; return the case that somebody else must approve.
+
+    ``only`` names the fields whose time has run out, when the others may be kept; by default everything goes.
+
+    Once it is granted (`approvals.decide`) the data, their key and what they were found by are destroyed,
+    with skills, doubts and the digest of the imported row. Number, organization, hours, counts and the
+    chain of events stay. Returns None when the data are erased already. Raises NotFound, NotPermitted,
+    InvalidValue for an unknown field, Refused when such a case is waiting.
+    """
+    found, _ = reached(desk, "privacy.erase", number)
+    if retention_of(desk.connection, found.subject)[0] == "erased":
+        return None
+    facts = {"fields": sorted({retention_rule(name).name for name in only})}
+    return open_case(desk, _KIND, found.subject, found.place, facts=facts)
+
+
+def _settle(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
+    if outcome != "granted":
+        return
+    connection, id_ = desk.connection, int(case.subject.partition(":")[2])
+    if retention_of(connection, case.subject)[0] == "erased":
+        return
+    fields_only = case.facts["fields"]
+    note(desk, "privacy.erased", case.subject, {"case": case.id, "fields": fields_only})
+    if fields_only:
+        cipher = desk.needed_cipher()
+        data = open_subject(connection, cipher, case.subject)
+        rest = {name: value for name, value in data.items() if name not in fields_only}
+        seal_subject(connection, cipher, case.subject, rest, found_by=found_by(rest))
+        return
+    forget(connection, case.subject)
+    for owned in (skill, doubt):
+        connection.execute(sa.delete(owned).where(owned.c.volunteer_id == id_))
+    connection.execute(sa.update(volunteer).where(volunteer.c.id == id_).values(row_digest=None))
+    put_retention(connection, case.subject, "erased", day_number(on))
+
+
+ERASURE = Workflow(Route(_KIND, (Step("centre", Office("centre")),)), "privacy.erase", _settle)
+"""How an erasure goes: one person of the centre proposes it, another one decides."""
+
+
+def due_for_erasure(desk: Desk) -> tuple[Due, ...]:
+    """Return whose personal data may no longer be kept today, by number, with the fields and since when.
+
+    Asked for: everything, from the day of the request. Gone (deregistered or rejected): each field when its
+    time has run out, counted from leaving or, for what service needs, from the last service day if that
+    came later. What runs from something else (a case, a consent) ends with it. Those whose erasure is
+    waiting for the second person are left out. Raises NotPermitted.
+    """
+    desk.permit("privacy.erase")
+    subject = sa.literal("volunteer:").concat(sa.cast(volunteer.c.id, sa.Text))
+    last = (
+        sa.select(service_record.c.volunteer_id, sa.func.max(service_record.c.served_on).label("day"))
+        .group_by(service_record.c.volunteer_id)
+        .subquery()
+    )
+    query = (
+        sa.select(volunteer.c.id, volunteer.c.number, volunteer.c.registered_on, last.c.day, retention.c.state,
+                  retention.c.since)
+        .join(vault, vault.c.subject == subject)
+        .outerjoin(retention, retention.c.subject == subject)
+        .outerjoin(last, last.c.volunteer_id == volunteer.c.id)
+        .where(sa.or_(volunteer.c.status.in_(_GONE), retention.c.state.in_(("kept", "restricted"))))
+        .order_by(volunteer.c.number)
+    )  # fmt: skip
+    destroyed = [field for field in fields().values() if field.erasure == "destroy"]
+    rows = desk.connection.execute(query).fetchall()
+    held = open_subjects(desk.connection, desk.needed_cipher(), [f"volunteer:{row[0]}" for row in rows])
+    found = []
+    for id_, number, registered, served, state, since in rows:
+        if waiting_case(desk, _KIND, f"volunteer:{id_}") is not None:
+            continue
+        if state == "restricted":
+            due = {field.name: day_of(since) for field in destroyed}
+        else:
+            # without a day of leaving the last trace of the person stands for it
+            left = since if since is not None else max(registered, served or 0)
+            starts = {"leaving": day_of(left), "service": day_of(max(left, served or 0))}
+            ends = {field.name: field.ends_on(starts[field.keep_after]) for field in destroyed
+                    if field.keep_after in starts}  # fmt: skip
+            due = {name: end + dt.timedelta(1) for name, end in ends.items() if end < desk.today}
+        there = held.get(f"volunteer:{id_}", {})
+        due = {name: day for name, day in due.items() if there.get(name)}
+        if due:
+            found.append(Due(number, tuple(sorted(due)), min(due.values())))
+    return tuple(found)

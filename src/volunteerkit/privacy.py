@@ -1,0 +1,297 @@
+"""Personal data as classes: which fields there are, how each is masked, kept and found again.
+
+The classes are data (``privacy.toml``). There is one canonical mask a field, so that two lists seen side by
+side never tell more than one of them.
+"""
+
+from __future__ import annotations
+
+import calendar
+import datetime as dt
+import re
+import unicodedata
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+import attrs
+
+from volunteerkit.errors import InvalidValue, nearest
+from volunteerkit.units import fold, storable
+
+__all__ = [
+    "HIDDEN",
+    "PURPOSES",
+    "Field",
+    "age_on",
+    "checked",
+    "fields",
+    "found_by",
+    "mask",
+    "normal",
+    "parts",
+    "retention",
+]
+
+HIDDEN: Final = "＊"
+"""What stands for something that is there and not shown."""
+
+PURPOSES: Final = ("verification", "contact", "insurance", "safety", "complaint", "law")
+"""What a datum may be unmasked for: a code, because the use is kept for ever and a sentence may name people."""
+
+_CHOICES: Final = {
+    "class": ("G", "S", "I"),
+    "storage": ("sealed", "findable", "plain", "never"),
+    "mask": ("shown", "surname", "ends", "last_2", "last_4", "domain", "age_band", "district", "exists", "hidden"),
+    "keep_after": ("service", "leaving", "settling", "adult", "release", "consent", "record"),
+    "erasure": ("destroy", "keep"),
+}  # fmt: skip
+_MOST: Final = 10_000
+_CHILD_UNTIL: Final = 14
+_BANDS: Final = ((14, "0–13"), (18, "14–17"), (36, "18–35"), (60, "36–59"))
+# surnames of two characters that a register meets; others are masked after their first character
+_COMPOUND: Final = frozenset(
+    re.findall(
+        "..",
+        "欧阳司马上官诸葛东方皇甫尉迟公孙令狐宇文长孙慕容司徒司空夏侯淳于单于太叔申屠公冶轩辕钟离闻人赫连澹台宗政濮阳公羊万俟鲜于闾丘端木"
+        "百里呼延东郭南宫西门独孤拓跋南门第五左丘歐陽司馬諸葛東方尉遲公孫長孫鍾離東郭",
+    )
+)
+_PLAIN: Final = re.compile("[0-9a-z\u4e00-\u9fff]+")
+_DOTS: Final = "·•・‧∙⋅．"
+_ADDRESS: Final = re.compile(r"[^省市县区州盟旗]{1,12}(?:自治县|自治州|省|市|县|区|州|盟|旗)")
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+@attrs.frozen
+class Field:
+    """One personal field as ``privacy.toml`` describes it; ``full`` names roles."""
+
+    name: str
+    class_: str
+    storage: str
+    mask: str
+    keep_after: str
+    erasure: str
+    full: tuple[str, ...] = ()
+    years: int = 0
+    months: int = 0
+    days: int = 0
+
+    @property
+    def sensitive(self) -> bool:
+        """Whether another person sees it only by unmasking."""
+        return self.class_ != "G"
+
+    def ends_on(self, since: dt.date) -> dt.date:
+        """Return the last day it may be kept when its time runs from ``since``.
+
+        A month that has no such day ends on its last one.
+
+        >>> fields()["phone"].ends_on(dt.date(2026, 8, 31))
+        datetime.date(2027, 2, 28)
+        """
+        months = since.year * 12 + since.month - 1 + 12 * self.years + self.months
+        year, month = months // 12, months % 12 + 1
+        day = min(since.day, calendar.monthrange(year, month)[1])
+        return dt.date(year, month, day) + dt.timedelta(self.days)
+
+
+@cache
+def fields() -> Mapping[str, Field]:
+    """Return every personal field by its name; raises InvalidValue when the file is wrong."""
+    import tomllib
+
+    data = tomllib.loads(files("volunteerkit").joinpath("privacy.toml").read_text("utf-8"))
+    for name, row in data.items():
+        for key, allowed in _CHOICES.items():
+            if row.get(key) not in allowed:
+                raise InvalidValue(name=f"{name}.{key}", value=row.get(key), allowed=", ".join(allowed))
+    return {
+        name: Field(name, **{**row, "full": tuple(row.get("full", ()))})
+        for name, row in ((name, _renamed(row)) for name, row in data.items())
+    }
+
+
+def _renamed(row: dict[str, Any]) -> dict[str, Any]:
+    return {("class_" if key == "class" else key): value for key, value in row.items()}
+
+
+def retention(field: str) -> Field:
+    """Return what is known of ``field``: what its time runs from, how long, what erasure does.
+
+    >>> retention("phone").keep_after, retention("phone").months
+    ('leaving', 6)
+
+    Raises InvalidValue for a field that ``privacy.toml`` does not know.
+    """
+    found = fields().get(field)
+    if found is None:
+        # a wrong field may be a person's datum in the wrong place, so it is not repeated
+        raise InvalidValue(
+            name="field", value=f"({len(field)})", allowed=nearest(field, fields()) or "privacy.toml"
+        )
+    return found
+
+
+def checked(data: Mapping[str, Any]) -> None:
+    """See that ``data`` can be sealed: known fields, texts of up to 10,000 characters without NUL or surrogates.
+
+    Both databases then hold the same. Raises InvalidValue, which names the field and never the value.
+
+    >>> checked({"name": "兰"})
+    """
+    for name, value in data.items():
+        if retention(name).storage == "never":
+            raise InvalidValue(name=name, value="(…)", allowed="never stored")
+        for text in (value,) if isinstance(value, str) else _texts(value):
+            if len(text) > _MOST or not storable(text):
+                raise InvalidValue(
+                    name=name, value=f"({len(text)})", allowed=f"0 … {_MOST} characters of Unicode"
+                )
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, Mapping):
+        return [text for pair in value.items() for each in pair for text in _texts(each)]
+    return [text for each in value for text in _texts(each)] if isinstance(value, list | tuple) else []
+
+
+def age_on(born_on: dt.date, day: dt.date) -> int:
+    """Return the completed years on ``day``; who was born on 29 February grows older on 1 March.
+
+    >>> age_on(dt.date(2012, 2, 29), dt.date(2026, 2, 28)), age_on(dt.date(2012, 2, 29), dt.date(2026, 3, 1))
+    (13, 14)
+    """
+    return day.year - born_on.year - ((day.month, day.day) < (born_on.month, born_on.day))
+
+
+def mask(field: str, value: str, *, on: dt.date | None = None, child: bool = False) -> str:
+    """Return ``value`` as everybody sees it who may see the person at all; nothing stays nothing.
+
+    ``on`` is the day for an age band. Of a ``child`` (under 14) only that there is something is shown.
+    Raises InvalidValue for an unknown field.
+
+    >>> mask("name", "欧阳雪"), mask("name", "买买提·艾力"), mask("name", "兰")
+    ('欧阳＊', '买＊', '＊')
+    >>> mask("identity_number", "360599199003150015"), mask("phone", "12900000078")
+    ('36**************15', '*********78')
+    >>> mask("born_on", "1990-03-15", on=dt.date(2026, 11, 24)), mask("email", "ann@example.org")
+    ('36–59', '＊@example.org')
+    >>> mask("address", "江西省新余市渝水区某路1号"), mask("name", "欧阳雪", child=True)
+    ('江西省新余市渝水区＊', '＊')
+    """
+    how = retention(field).mask
+    text = value.strip()
+    if not text or how == "shown":
+        return text
+    if child:
+        return HIDDEN
+    match how:
+        case "surname":
+            return _surname(text)
+        case "ends":
+            return f"{text[:2]}{'*' * (len(text) - 4)}{text[-2:]}" if len(text) > 5 else "*" * len(text)
+        case "last_2" | "last_4":
+            shown = int(how[-1])
+            return "*" * (len(text) - shown) + text[-shown:] if len(text) > 2 * shown else "*" * len(text)
+        case "domain":
+            return f"{HIDDEN}@{text.rpartition('@')[2]}" if "@" in text else HIDDEN
+        case "age_band":
+            return _band(text, on)
+        case "district":
+            found = _ADDRESS.match(text)
+            places: list[str] = []
+            while found and len(places) < 4:
+                places.append(found.group())
+                found = _ADDRESS.match(text, found.end())
+            return "".join(places) + HIDDEN
+    return HIDDEN
+
+
+def _surname(text: str) -> str:
+    # what cannot be seen must not be what is shown
+    seen = "".join(each for each in text if unicodedata.category(each) != "Cf")
+    if any(dot in seen for dot in _DOTS) or len(seen) < 3 or seen[:2] not in _COMPOUND:
+        shown = seen[:1]
+        for each in seen[1:]:  # a letter keeps its accents
+            if not unicodedata.combining(each):
+                break
+            shown += each
+    else:
+        shown = seen[:2]
+    return HIDDEN if shown == seen else shown + HIDDEN
+
+
+def _band(text: str, on: dt.date | None) -> str:
+    try:
+        born = dt.date.fromisoformat(text)
+    except ValueError:
+        return HIDDEN
+    if on is None:
+        return HIDDEN
+    age = age_on(born, on)
+    return next((band for below, band in _BANDS if age < below), "60+")
+
+
+def normal(kind: str, value: str) -> str:
+    """Return ``value`` in the one form in which it is looked up: width, case, spaces and dots folded.
+
+    >>> normal("name", " 买买提・艾力 ") == normal("name", "买买提·艾力")
+    True
+    >>> normal("phone", "１２９-0000 0000")
+    '12900000000'
+    """
+    if _PLAIN.fullmatch(value):  # nothing to fold, as with most
+        return value
+    text, before = value, ""
+    while text != before:  # what is left out may leave a letter beside its accent
+        before = text
+        folded = unicodedata.normalize("NFKC", fold(text)).casefold()
+        text = "".join(each for each in folded if not _left_out(each))
+    return text.replace("-", "").removeprefix("+86") if kind.startswith("phone") else text
+
+
+def _left_out(letter: str) -> bool:
+    return letter.isspace() or letter in _DOTS or unicodedata.category(letter) == "Cf"
+
+
+def parts(name: str) -> set[str]:
+    """Return the single characters and pairs of a name in its normal form.
+
+    >>> sorted(parts("王小"))
+    ['小', '王', '王小']
+    """
+    text = normal("name", name)[:_PARTS]
+    return {*text, *(text[i : i + 2] for i in range(len(text) - 1))}
+
+
+_PARTS: Final = 100
+
+
+def found_by(data: Mapping[str, Any]) -> dict[str, set[str]]:
+    """Return what a subject with these data is found by: ``{kind: values in their normal form}``.
+
+    A name is found by its characters and pairs (``name_part``), a phone also by its last four digits.
+
+    >>> found_by({"phone": "129 0000 0078", "sex": "F"}) == {"phone": {"12900000078"}, "phone_end": {"0078"}}
+    True
+    """
+    found: dict[str, set[str]] = {}
+    for name, value in data.items():
+        if retention(name).storage != "findable" or not value or not isinstance(value, str):
+            continue
+        if name == "name":
+            found["name_part"] = parts(value)
+            continue
+        text = normal(name, value)
+        found[name] = {text}
+        if name == "phone":
+            found["phone_end"] = {text[-4:]}
+    return {kind: values - {""} for kind, values in found.items() if values - {""}}

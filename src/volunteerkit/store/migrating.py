@@ -1,0 +1,73 @@
+"""From an older schema to this one: one step a version, all in the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import sqlalchemy as sa
+from sqlalchemy.schema import CreateColumn
+
+from volunteerkit.errors import KeyProblem
+from volunteerkit.privacy import found_by
+from volunteerkit.store.cipher import Cipher
+from volunteerkit.store.schema import SCHEMA_VERSION, meta, metadata
+from volunteerkit.store.vault import check_key, open_subjects, seal_subjects, vault
+
+__all__ = ["upgrade"]
+
+_BATCH = 5000
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def upgrade(connection: sa.Connection, version: int, cipher: Cipher | None) -> None:
+    """Bring a database of schema ``version`` up to this one, step by step; raises KeyProblem."""
+    for each in range(version, SCHEMA_VERSION):
+        _STEPS[each](connection, cipher)
+    if version < SCHEMA_VERSION:
+        stored = sa.update(meta).where(meta.c.name == "schema_version")
+        connection.execute(stored.values(value=str(SCHEMA_VERSION)))
+
+
+def _complete(connection: sa.Connection) -> None:
+    """Create the tables, columns and indices that the schema has and the database has not."""
+    metadata.create_all(connection)
+    there = sa.inspect(connection)
+    for each in metadata.sorted_tables:
+        known = {column["name"] for column in there.get_columns(each.name)}
+        for column in each.columns:
+            if column.name not in known:
+                what = CreateColumn(column).compile(dialect=connection.dialect)
+                connection.exec_driver_sql(f"ALTER TABLE {each.name} ADD COLUMN {what}")
+        for index in each.indexes:
+            index.create(connection, checkfirst=True)
+
+
+def _subjects(connection: sa.Connection, cipher: Cipher | None) -> None:
+    """The vault was keyed by volunteers' ids; it holds subjects of any kind now.
+
+    Blind indices are made anew: under a key of their own, and with the parts of names.
+    """
+    connection.exec_driver_sql("CREATE TABLE vk_vault_1 AS SELECT * FROM vk_vault")
+    for name in ("vk_vault", "vk_blind"):
+        connection.exec_driver_sql(f"DROP TABLE {name}")
+    _complete(connection)
+    connection.exec_driver_sql(
+        "INSERT INTO vk_vault (subject, wrapped_key, sealed) "
+        "SELECT 'volunteer:' || volunteer_id, wrapped_key, sealed FROM vk_vault_1"
+    )
+    connection.exec_driver_sql("DROP TABLE vk_vault_1")
+    subjects = list(connection.execute(sa.select(vault.c.subject)).scalars())
+    if not subjects:
+        return
+    if cipher is None:
+        raise KeyProblem()
+    check_key(connection, cipher)
+    for start in range(0, len(subjects), _BATCH):
+        opened = open_subjects(connection, cipher, subjects[start : start + _BATCH])
+        seal_subjects(connection, cipher, [(each, data, found_by(data)) for each, data in opened.items()])
+
+
+_STEPS: dict[int, Callable[[sa.Connection, Cipher | None], None]] = {1: _subjects}

@@ -1,0 +1,309 @@
+"""Personal data in use: masks by office and age, unmasking with a purpose, finding, export, erasure."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import attrs
+import pytest
+import sqlalchemy as sa
+
+import volunteerkit
+from volunteerkit import (
+    Actor,
+    Claim,
+    Grant,
+    KeyCipher,
+    Kit,
+    Refused,
+    approvals,
+    fixed_clock,
+    hours,
+    organizations,
+    personal,
+    projects,
+    volunteers,
+)
+from volunteerkit.errors import InvalidValue, KeyProblem, NotFound, NotPermitted
+from volunteerkit.hours import verify_store
+from volunteerkit.privacy import HIDDEN, found_by
+from volunteerkit.statistics.city import city_figures
+from volunteerkit.store.desk import Desk
+from volunteerkit.store.schema import event
+from volunteerkit.store.vault import blind, find_subjects, open_subject, put_retention, seal_subject, vault
+from volunteerkit.units import day_number
+from volunteerkit.volunteers.tables import skill, volunteer
+
+DAY = dt.date(2026, 11, 24)
+KEY = KeyCipher(bytes(32))
+CENTRE, SECOND, AUDITOR = (
+    Actor.of("centre-1", "centre"),
+    Actor.of("centre-2", "centre"),
+    Actor.of("a-1", "auditor"),
+)
+ADMIN = Actor("admin-1", (Grant("organization_admin", "O1"),))
+OTHER = Actor("admin-2", (Grant("organization_admin", "O2"),))
+OFFICER = Actor("officer-1", (Grant("department_officer", "渝水区"),))
+SELF = Actor("app-1", (Grant("volunteer"),), volunteer="V1")
+CHILD = Actor("app-2", (Grant("volunteer"),), volunteer="V3")
+
+
+@attrs.frozen
+class City:
+    """A small city on a day."""
+
+    engine: sa.Engine
+
+    def at(self, actor: Actor, work: Callable[[Desk], Any], day: dt.date = DAY) -> Any:
+        kit = Kit.load(cipher=KEY, clock=fixed_clock(dt.datetime.combine(day, dt.time(4), dt.UTC)))
+        with kit.open(self.engine, actor) as desk:
+            return work(desk)
+
+    def edit(self, subject: str, **more: Any) -> None:
+        def work(desk: Desk) -> None:
+            data = open_subject(desk.connection, KEY, subject) | more
+            seal_subject(desk.connection, KEY, subject, data, found_by=found_by(data))
+
+        self.at(CENTRE, work)
+
+
+def people(desk: Desk) -> None:
+    for number in ("O1", "O2"):
+        organizations.register(desk, number, name=f"志愿者联合会{number}")
+    projects.register(desk, "P1", name="助老", organization="O1")
+    for number, name, organization, phone, born in (
+        ("V1", "欧阳雪", "O1", "12900000078", dt.date(1990, 3, 15)),
+        ("V2", "王小明", "O2", "12900001178", dt.date(1955, 1, 1)),
+        ("V3", "王小乐", "O1", "12900002278", dt.date(2012, 11, 25)),
+        ("V4", "买买提·艾力", "O1", "", dt.date(2000, 2, 29)),
+        ("V5", "Ａnn Smith", "O1", "12900003378", dt.date(2000, 2, 29)),
+        ("V6", "𠮷野雪", "O1", "", None),
+    ):
+        volunteers.admit(desk, name=name, organization=organization, number=number, phone=phone, born_on=born)
+    desk.connection.execute(sa.update(volunteer).values(district="渝水区"))
+    desk.connection.execute(sa.insert(skill).values(volunteer_id=1, code="first_aid"))
+
+
+@pytest.fixture
+def city(database_url: str) -> Iterator[City]:
+    engine = volunteerkit.create_engine(database_url)
+    Kit.load(cipher=KEY).migrate(engine)
+    made = City(engine)
+    made.at(CENTRE, people)
+    yield made
+    engine.dispose()
+
+
+def test_a_profile_shows_what_the_office_may_see(city: City) -> None:
+    def fields(actor: Actor, number: str = "V1", day: dt.date = DAY) -> Any:
+        return city.at(actor, lambda desk: personal.profile(desk, number), day).fields
+
+    assert fields(SELF)["phone"] == "12900000078"
+    assert fields(ADMIN)["name"] == "欧阳雪"
+    assert fields(ADMIN)["phone"] == "*********78"
+    assert fields(ADMIN)["born_on"] == "36–59"
+    for actor in (OFFICER, AUDITOR):
+        assert fields(actor)["name"] == "欧阳＊"
+    for actor in (ADMIN, CENTRE, OFFICER, AUDITOR):
+        assert {value for value in fields(actor, "V3").values() if value} == {HIDDEN}
+    assert fields(CHILD, "V3")["name"] == "王小乐"
+    birthday = dt.date(2026, 11, 25)
+    assert (fields(ADMIN, "V3", birthday)["name"], fields(OFFICER, "V3", birthday)["name"]) == (
+        "王小乐",
+        "王＊",
+    )
+    shown = city.at(ADMIN, lambda desk: personal.profile(desk, "V1"))
+    assert "欧阳" not in repr(shown)
+    assert (shown.skills, shown.district, shown.organization) == (("first_aid",), "渝水区", "O1")
+
+
+def test_a_foreign_volunteer_is_an_unknown_one(city: City) -> None:
+    for actor in (OTHER, SELF):
+        for work in (
+            personal.profile,
+            lambda desk, number: personal.unmask(desk, number, "phone", purpose="contact"),
+        ):
+            errors = []
+            for number in ("V4", "V999"):
+                with pytest.raises(NotFound) as told:
+                    city.at(actor, lambda desk, work=work, number=number: work(desk, number))
+                errors.append(str(told.value).replace(number, "V"))
+            assert errors[0] == errors[1]
+    with pytest.raises(NotPermitted):
+        city.at(Actor.of("x", "public"), lambda desk: personal.profile(desk, "V1"))
+
+
+def test_unmasking_needs_a_purpose_and_leaves_its_trace(city: City) -> None:
+    for purpose, code in (("", "purpose_needed"), ("王小明的电话", None)):
+        with pytest.raises((Refused, InvalidValue)) as told:
+            city.at(
+                ADMIN, lambda desk, purpose=purpose: personal.unmask(desk, "V1", "phone", purpose=purpose)
+            )
+        assert "王小明" not in str(told.value) + repr(told.value)
+        assert not isinstance(told.value, Refused) or told.value.findings[0].code == code
+    with pytest.raises(InvalidValue):
+        city.at(ADMIN, lambda desk: personal.unmask(desk, "V1", "status", purpose="contact"))
+    with pytest.raises(NotPermitted):
+        city.at(AUDITOR, lambda desk: personal.unmask(desk, "V1", "phone", purpose="contact"))
+    assert (
+        city.at(ADMIN, lambda desk: personal.unmask(desk, "V1", "phone", purpose="contact")) == "12900000078"
+    )
+    assert city.at(SELF, lambda desk: personal.unmask(desk, "V1", "name")) == "欧阳雪"
+    rows = city.at(CENTRE, lambda desk: desk.connection.execute(
+        sa.select(event.c.actor_id, event.c.subject, event.c.payload).where(event.c.type == "volunteer.unmasked")
+    ).fetchall())  # fmt: skip
+    assert [tuple(row) for row in rows] == [
+        ("admin-1", "volunteer:1", '{"field":"phone","purpose":"contact"}'),
+        ("app-1", "volunteer:1", '{"field":"name","purpose":""}'),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("欧阳", ["V1"]), ("雪", ["V1", "V6"]), ("王", ["V2"]), ("王小乐", ["V3"]), ("小乐", []), ("王小明", ["V2"]),
+        ("v2", ["V2"]), ("Ｖ３", ["V3"]), ("12900000078", ["V1"]), ("129 0000 0078", ["V1"]), ("0078", ["V1"]),
+        ("2278", []), ("12900002278", ["V3"]), ("艾力", ["V4"]), ("买买提艾力", ["V4"]), ("买买提・艾", ["V4"]),
+        ("ann", ["V5"]), ("ＳＭＩＴＨ", ["V5"]), ("ann smith", ["V5"]), ("𠮷", ["V6"]), ("𠮷野", ["V6"]), ("%", []),
+        ("_", []), ("阳欧", []), ("·", []), ("\u200b", []), ("x" * 100_000, []), ("360599", []),
+    ],
+)  # fmt: skip
+def test_the_centre_finds_by_number_phone_and_part_of_a_name(
+    city: City, text: str, numbers: list[str]
+) -> None:
+    assert [each.number for each in city.at(CENTRE, lambda desk: personal.find(desk, text))] == numbers
+
+
+def test_a_search_tells_nothing_that_a_mask_hides(city: City) -> None:
+    def found(actor: Actor, text: str = "", **more: Any) -> list[str]:
+        return [each.number for each in city.at(actor, lambda desk: personal.find(desk, text, **more))]
+
+    assert found(OFFICER, "小明") == []
+    assert found(OFFICER, "王") == ["V2"]
+    assert found(OFFICER, "王小明") == ["V2"]
+    assert found(ADMIN, "小明") == []
+    assert found(ADMIN) == ["V1", "V3", "V4", "V5", "V6"]
+    assert found(SELF) == ["V1"]
+    assert found(CHILD, "乐") == ["V3"]
+    assert found(CENTRE, organization="O2") == ["V2"]
+    assert found(CENTRE, skill_code="first_aid") == ["V1"]
+    assert found(CENTRE, limit=2) == ["V1", "V2"]
+    with pytest.raises(NotPermitted):
+        found(Actor.of("x", "public"), "王")
+    for limit in (0, 201, True, "5"):
+        with pytest.raises(InvalidValue):
+            found(CENTRE, limit=limit)
+
+
+def test_everybody_takes_a_copy_of_everything_about_themselves(city: City) -> None:
+    city.at(SELF, lambda desk: hours.record(desk, Claim("V1", "P1", dt.date(2026, 11, 8), 150)))
+    city.at(ADMIN, lambda desk: personal.unmask(desk, "V1", "phone", purpose="contact"))
+    copy = json.loads(city.at(SELF, personal.export_own))
+    assert copy["personal"]["name"] == "欧阳雪"
+    assert copy["skill"] == [{"code": "first_aid", "volunteer_id": 1}]
+    assert copy["service_record"][0]["served_on"] == "2026-11-08"
+    assert "volunteer.unmasked" in {each["type"] for each in copy["event"]}
+    assert "王" not in json.dumps(copy, ensure_ascii=False)
+    for actor in (CENTRE, attrs.evolve(SELF, volunteer="V99"), Actor.of("x", "public")):
+        with pytest.raises(Refused):
+            city.at(actor, personal.export_own)
+    with pytest.raises(NotPermitted):
+        city.at(Actor("x", (Grant("auditor"),), volunteer="V1"), personal.export_own)
+
+
+def test_erasure_takes_two_and_leaves_hours_counts_and_chain(city: City) -> None:
+    waiting = city.at(CENTRE, lambda desk: hours.record(desk, Claim("V1", "P1", dt.date(2026, 11, 8), 150)))
+    city.at(SECOND, lambda desk: hours.confirm(desk, waiting.record_id))
+    before = city.at(CENTRE, city_figures)
+    city.at(SELF, personal.request_erasure)
+    city.at(SELF, personal.request_erasure)
+    assert city.at(CENTRE, lambda desk: personal.find(desk, "欧阳雪")) == ()
+    assert city.at(ADMIN, lambda desk: personal.profile(desk, "V1")).fields == {}
+    assert city.at(SELF, lambda desk: personal.profile(desk, "V1")).fields["name"] == "欧阳雪"
+    with pytest.raises(Refused):
+        city.at(ADMIN, lambda desk: personal.unmask(desk, "V1", "phone", purpose="contact"))
+    due = city.at(CENTRE, personal.due_for_erasure)
+    assert [(each.number, each.since) for each in due] == [("V1", DAY)]
+    for actor in (SELF, ADMIN, AUDITOR):
+        with pytest.raises(NotPermitted):
+            city.at(actor, lambda desk: personal.erase(desk, "V1"))
+    case = city.at(CENTRE, lambda desk: personal.erase(desk, "V1"))
+    assert city.at(CENTRE, personal.due_for_erasure) == ()
+    with pytest.raises(Refused):
+        city.at(CENTRE, lambda desk: approvals.decide(desk, case.id, "approve"))
+    assert city.at(SECOND, lambda desk: approvals.decide(desk, case.id, "approve")).state == "granted"
+    assert city.at(CENTRE, lambda desk: personal.erase(desk, "V1")) is None
+    city.at(SELF, personal.request_erasure)
+    assert city.at(CENTRE, lambda desk: personal.profile(desk, "V1")).retention == "erased"
+
+    def gone(desk: Desk) -> None:
+        for table in (vault, blind):
+            assert (
+                desk.connection.execute(sa.select(table).where(table.c.subject == "volunteer:1")).first()
+                is None
+            )
+        row = desk.connection.execute(sa.select(volunteer).where(volunteer.c.id == 1)).one()
+        assert (row.number, row.row_digest) == ("V1", None)
+        assert find_subjects(desk.connection, KEY, "phone", "12900000078") == ()
+        assert hours.statement(desk, "V1").credited_minutes == 150
+        assert verify_store(desk.connection).holds
+        assert city_figures(desk) == before
+
+    city.at(CENTRE, gone)
+
+
+def test_a_refused_erasure_leaves_the_data_merely_stored(city: City) -> None:
+    city.at(SELF, personal.request_erasure)
+    case = city.at(CENTRE, lambda desk: personal.erase(desk, "V1"))
+    city.at(SECOND, lambda desk: approvals.decide(desk, case.id, "refuse", reason="诉讼未结"))
+    assert city.at(CENTRE, lambda desk: personal.profile(desk, "V1")).retention == "restricted"
+    assert city.at(SELF, lambda desk: personal.profile(desk, "V1")).fields["name"] == "欧阳雪"
+
+
+@pytest.mark.parametrize(
+    ("day", "fields"),
+    [
+        (dt.date(2026, 11, 24), ()), (dt.date(2026, 11, 25), ("address",)), (dt.date(2027, 5, 24), ("address",)),
+        (dt.date(2027, 5, 25), ("address", "phone")), (dt.date(2036, 11, 24), ("address", "phone")),
+        (dt.date(2036, 11, 25), ("address", "born_on", "name", "phone")),
+    ],
+)  # fmt: skip
+def test_retention_says_what_is_due_on_the_day(city: City, day: dt.date, fields: tuple[str, ...]) -> None:
+    city.edit("volunteer:1", address="江西省新余市渝水区某路1号")
+    city.at(CENTRE, lambda desk: put_retention(desk.connection, "volunteer:1", "kept", day_number(DAY)))
+    due = city.at(CENTRE, personal.due_for_erasure, day)
+    assert [each.fields for each in due] == ([fields] if fields else [])
+
+
+def test_fields_whose_time_ran_out_go_and_the_others_stay(city: City) -> None:
+    case = city.at(CENTRE, lambda desk: personal.erase(desk, "V1", only=["phone"]))
+    city.at(SECOND, lambda desk: approvals.decide(desk, case.id, "approve"))
+    assert city.at(CENTRE, lambda desk: open_subject(desk.connection, KEY, "volunteer:1"))["name"] == "欧阳雪"
+    assert city.at(CENTRE, lambda desk: personal.find(desk, "12900000078")) == ()
+    assert city.at(CENTRE, lambda desk: personal.unmask(desk, "V1", "phone", purpose="contact")) == ""
+    with pytest.raises(InvalidValue):
+        city.at(CENTRE, lambda desk: personal.erase(desk, "V1", only=["status"]))
+
+
+def test_no_cipher_and_a_wrong_one_are_told(city: City) -> None:
+    for cipher in (None, KeyCipher(bytes(range(32)))):
+        for work in (
+            lambda desk: personal.profile(desk, "V1"), lambda desk: personal.find(desk, "雪"),
+            lambda desk: personal.unmask(desk, "V1", "phone", purpose="contact"),
+        ):  # fmt: skip
+            with pytest.raises(KeyProblem), Kit.load(cipher=cipher).open(city.engine, CENTRE) as desk:
+                work(desk)
+
+
+@pytest.mark.parametrize("text", ["\0", "\ud800", "王\0"])
+def test_what_no_database_holds_is_told_the_same_way_on_both(city: City, text: str) -> None:
+    with pytest.raises(InvalidValue):
+        city.at(CENTRE, lambda desk: personal.find(desk, text))
+    for work in (personal.profile, personal.erase):
+        with pytest.raises(NotFound):
+            city.at(CENTRE, lambda desk, work=work: work(desk, text))
+    with pytest.raises(NotFound):
+        city.at(CENTRE, lambda desk: volunteers.admit(desk, name="兰", organization=text))
