@@ -327,3 +327,44 @@ def test_a_rule_function_that_keeps_its_word_runs_on_every_way(tmp_path: Path) -
         assert rating.rate_volunteer(desk, "V1").assessment.grade == 1
         assert [rating.rate_city(desk, kernel=kernel).grades for kernel in (True, False)] == [[1], [1]]
     engine.dispose()
+
+
+def choosing(name: str, number: str | None) -> Any:
+    @hookimpl
+    def vk_choose_volunteer_number() -> str | None:
+        return number
+
+    return plugin(name, vk_choose_volunteer_number=vk_choose_volunteer_number)
+
+
+def test_one_plugin_may_choose_and_two_answers_conflict_by_name() -> None:
+    kit = Kit.load(choosing("b", None), choosing("a", "志-7"), cipher=KeyCipher(bytes(32)))
+    engine = city(kit)
+    with kit.open(engine, CLERK) as desk:
+        assert volunteers.register(desk, name="兰", organization="O1") == "志-7"
+    two = Kit.load(choosing("b", "1"), choosing("a", "2"), cipher=KeyCipher(bytes(32)))
+    with pytest.raises(PluginConflict) as told, two.open(engine, CLERK) as desk:
+        volunteers.register(desk, name="兰", organization="O1")
+    assert (told.value.values["first"], told.value.values["second"]) == ("a", "b")
+    engine.dispose()
+
+
+def test_an_error_of_the_librarys_own_passes_through_a_review_as_it_is() -> None:
+    @hookimpl
+    def vk_review_hours(claim: Claim) -> Any:
+        raise Refused(Finding("city_says_no"))
+
+    kit = Kit.load(plugin("city", vk_review_hours=vk_review_hours), cipher=KeyCipher(bytes(32)))
+    engine = city(kit)
+    with pytest.raises(Refused), kit.open(engine, CLERK) as desk:
+        hours.record(desk, Claim("V1", "P1", dt.date(2026, 1, 2), 60))
+    engine.dispose()
+
+
+def test_two_ways_of_crediting_under_one_id_conflict(tmp_path: Path) -> None:
+    body = 'id = "ours"\ndecides = "credit"\n[[version]]\neffective_from = 2020-01-01\ncitation = "c"\n'
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.toml").write_text(body, "utf-8")
+    with pytest.raises(PluginConflict) as told:
+        Kit.load(tmp_path / "one.toml", tmp_path / "two.toml")
+    assert (told.value.values["first"], told.value.values["second"]) == ("one", "two")

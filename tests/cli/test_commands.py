@@ -287,3 +287,17 @@ def test_help_loads_no_database_and_no_engine(tmp_path: Path) -> None:
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, encoding="utf-8", check=False
     )
     assert done.stdout.strip().endswith("[]")
+
+
+def test_what_to_try_next_can_be_typed_as_it_stands(tmp_path: Path) -> None:
+    """Whoever came by dev.py has no volunteerkit on the path: the hint names the one that ran."""
+    script = Path(sys.executable).with_name("volunteerkit")
+    shown = subprocess.run(
+        [script, "demo", "--small"], cwd=tmp_path, check=True, capture_output=True, encoding="utf-8",
+        env={**os.environ, "PATH": os.defpath, "VOLUNTEERKIT_LANG": "en"},
+    ).stdout  # fmt: skip
+    hints = shown.partition("What to try next:")[2].strip().splitlines()
+    assert len(hints) == 5
+    for hint in hints:
+        done = subprocess.run(hint, shell=True, cwd=tmp_path, check=False, capture_output=True)
+        assert done.returncode == 0, hint

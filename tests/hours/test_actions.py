@@ -120,9 +120,27 @@ def test_a_reversal_keeps_every_earlier_statement(kit: Kit, engine: sa.Engine) -
     assert total(kit, engine, known_at=known) == 150
     assert total(kit, engine, as_of=dt.date(2026, 11, 20)) == 150
     with kit.open(engine, CHECKER) as desk:
-        hours.reverse(desk, record_id, reason="冲正有误", effective_on=DAY)
+        hours.restore(desk, record_id, reason="冲正有误", effective_on=DAY)
     assert total(kit, engine) == 150
     assert holds(kit, engine)
+
+
+def test_two_who_correct_one_mistake_do_not_undo_each_other(kit: Kit, engine: sa.Engine) -> None:
+    with kit.open(engine, CLERK) as desk:
+        record_id = hours.record(desk, claim()).record_id
+    with kit.open(engine, CHECKER) as desk:
+        hours.confirm(desk, record_id)
+        with pytest.raises(Refused) as told:
+            hours.restore(desk, record_id, reason="没有冲正过")
+        assert [finding.code for finding in told.value.findings] == ["nothing_to_restore"]
+        hours.reverse(desk, record_id, reason="录错了人")
+    with pytest.raises(AlreadyResolved, match="clerk-8"), kit.open(engine, CHECKER) as desk:
+        hours.reverse(desk, record_id, reason="录错了人")
+    assert total(kit, engine) == 0
+    with kit.open(engine, CHECKER) as desk:
+        assert hours.restore(desk, record_id, reason="没有录错", key="k").state == "confirmed"
+        assert hours.restore(desk, record_id, reason="没有录错", key="k").replayed
+    assert total(kit, engine) == 150
 
 
 def test_the_same_key_is_done_once(kit: Kit, engine: sa.Engine) -> None:
@@ -344,7 +362,7 @@ def test_reasons_and_what_a_transfer_refers_to_are_kept(kit: Kit, engine: sa.Eng
         hours.confirm(desk, first, minutes=60, reason="提前离开")
         hours.reject(desk, second, reason="没有签到")
         hours.reverse(desk, first, reason="录错了人", effective_on=DAY)
-        hours.reverse(desk, first, reason="冲正有误")
+        hours.restore(desk, first, reason="冲正有误")
         rows = desk.connection.exec_driver_sql(
             "SELECT seq, record_id, code, minutes, refers_to, reason FROM vk_transfer ORDER BY seq"
         ).all()

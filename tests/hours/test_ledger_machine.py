@@ -72,12 +72,12 @@ class Ledger(RuleBasedStateMachine):
             self.keys[key] = (minutes, day)
 
     @precondition(lambda self: self.states)
-    @rule(data=st.data(), verb=st.sampled_from(["confirm", "part", "reject", "reverse"]))
+    @rule(data=st.data(), verb=st.sampled_from(["confirm", "part", "reject", "reverse", "restore"]))
     def decide(self, data: st.DataObject, verb: str) -> None:
         record_id = data.draw(st.sampled_from(sorted(self.states)))
         state, minutes = self.states[record_id]
         part = data.draw(st.integers(1, minutes))
-        allowed = {"reverse": ("confirmed", "reversed")}.get(verb, ("pending",))
+        allowed = {"reverse": ("confirmed",), "restore": ("reversed",)}.get(verb, ("pending",))
         with KIT.open(self.engine, CHECKER) as desk:
             try:
                 if verb == "confirm":
@@ -86,16 +86,16 @@ class Ledger(RuleBasedStateMachine):
                     hours.confirm(desk, record_id, minutes=part, reason="提前离开")
                 elif verb == "reject":
                     hours.reject(desk, record_id, reason="没有签到")
+                elif verb == "restore":
+                    hours.restore(desk, record_id, reason="没录错", effective_on=dt.date(2026, 1, 1))
                 else:
                     hours.reverse(desk, record_id, reason="录错了", effective_on=dt.date(2026, 1, 1))
             except (AlreadyResolved, Refused):
                 assert state not in allowed
                 return
         assert state in allowed
-        after = {"confirm": "confirmed", "part": "confirmed", "reject": "rejected"}.get(verb)
-        if verb == "reverse":
-            after = "reversed" if state == "confirmed" else "confirmed"
-        assert after is not None
+        after = {"confirm": "confirmed", "part": "confirmed", "reject": "rejected", "reverse": "reversed",
+                 "restore": "confirmed"}[verb]  # fmt: skip
         self.states[record_id] = (after, part if verb == "part" else minutes)
 
     @rule()

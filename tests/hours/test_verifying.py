@@ -61,7 +61,7 @@ def fill(engine: sa.Engine, folder: Path) -> None:
         hours.confirm(desk, made[1].record_id, minutes=30, reason="提前离开")
         hours.reject(desk, made[2].record_id, reason="没有签到")
         hours.reverse(desk, made[0].record_id, reason="录错了人")
-        hours.reverse(desk, made[0].record_id, reason="冲正有误")
+        hours.restore(desk, made[0].record_id, reason="冲正有误")
     (folder / "service_records.csv").write_text(RECORDS, "utf-8")
     KIT.import_directory(engine, CLERK, folder)
     KIT.run(engine, CLERK, lambda desk: 1, key="once")

@@ -405,3 +405,16 @@ def test_reach_covers_what_a_rule_can_give() -> None:
     assert reach(read("greatest(n, 0) + 5", "int")) == (5, 2**31 + 5)
     assert reach(read("choose(trained, 240, 480) - 1", "int")) == (239, 479)
     assert reach(read("n * -2", "int")) == (-(2**32), 2**32)
+
+
+@pytest.mark.parametrize(
+    "text", ["n > -True", "n > -'a'", "n > -1.5", "n > -None", "n > 2147483649", "n > -2147483649"]
+)
+def test_only_whole_numbers_have_a_sign_and_they_have_an_end(text: str) -> None:
+    with pytest.raises(RuleSyntaxError):
+        parse(text, facts={"n": Fact("n", "int", "n", "n")})
+
+
+@pytest.mark.parametrize("number", [2147483648, -2147483648])
+def test_the_largest_number_is_still_one(number: int) -> None:
+    assert str(parse(f"n > {number}", facts={"n": Fact("n", "int", "n", "n")})) == f"n > {number}"

@@ -16,7 +16,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from volunteerkit import messages
-from volunteerkit.cli.common import City, both, open_city, print_json
+from volunteerkit.cli.common import City, both, command, open_city, print_json
 from volunteerkit.errors import ImportRefused, NotFound, StorageError, did_you_mean
 from volunteerkit.store.desk import Desk
 from volunteerkit.units import hours_text
@@ -113,8 +113,8 @@ def print_import(report: Any, db: str) -> None:
                 table.add_row(code, f"{count:,}", messages.text(code))
             console.print(table)
     if any(file.refused for file in report.files):
-        print(both(f"逐行查看并修正：volunteerkit quarantine --db {db}",
-                   f"See and mend them row by row: volunteerkit quarantine --db {db}"))  # fmt: skip
+        print(both(f"逐行查看并修正：{command()} quarantine --db {db}",
+                   f"See and mend them row by row: {command()} quarantine --db {db}"))  # fmt: skip
 
 
 def run_quarantine(db: str, out: Path | None, reason: str | None, json: bool) -> None:

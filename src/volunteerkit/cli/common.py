@@ -6,6 +6,8 @@ import getpass
 import hashlib
 import json
 import os
+import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
     from volunteerkit.kit import Kit
 
-__all__ = ["City", "both", "find_key_file", "open_city", "print_json", "url_of"]
+__all__ = ["City", "both", "command", "find_key_file", "open_city", "print_json", "url_of"]
 
 PLUGINS_VARIABLE = "VOLUNTEERKIT_PLUGINS"
 KEY_VARIABLE = "VOLUNTEERKIT_KEY_FILE"
@@ -43,6 +45,14 @@ class City:
 def both(zh: str, en: str) -> str:
     """Return the text in the reader's language."""
     return zh if language() == "zh-CN" else en
+
+
+def command() -> str:
+    """Return what to type for this command: its name where the shell finds it, else the way it was started."""
+    found, started = shutil.which("volunteerkit"), Path(sys.argv[0])
+    if (found and Path(found).resolve() == started.resolve()) or not started.is_file():
+        return "volunteerkit"
+    return shlex.quote(os.path.relpath(started))
 
 
 def print_json(value: Any) -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from volunteerkit.cli.city import print_import, print_stars, progress_shown
-from volunteerkit.cli.common import both, find_key_file, open_city
+from volunteerkit.cli.common import both, command, find_key_file, open_city
 from volunteerkit.cli.report import ReportFigures, write_report
 from volunteerkit.errors import StorageError
 from volunteerkit.units import hours_text
@@ -53,13 +53,13 @@ def run_demo(*, small: bool, db: Path, out: Path) -> None:
     print()
     print(both(f"报告已写入 {out}。接下来可以试试：", f"The report is {out}. What to try next:"))
     for line in (
-        f"volunteerkit explain {example.volunteer} --db {db}",
-        f"volunteerkit statement {example.volunteer} --db {db}",
-        f"volunteerkit quarantine --db {db}",
-        f"volunteerkit export hours --db {db} --out hours.csv",
-        f"volunteerkit verify --db {db}",
+        f"explain {example.volunteer} --db {db}",
+        f"statement {example.volunteer} --db {db}",
+        f"quarantine --db {db}",
+        f"export hours --db {db} --out hours.csv",
+        f"verify --db {db}",
     ):
-        print(f"  {line}")
+        print(f"  {command()} {line}")
 
 
 def _clear(db: Path) -> None:

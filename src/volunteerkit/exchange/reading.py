@@ -148,6 +148,8 @@ def plan_directory(folder: Path, mapping: Path | None = None, source: str = "cit
         found[placed.entity] = Source(source, path, placed.entity, fields, titles, len(header), named, cells)
     if not found:
         raise ImportRefused(
-            "no_table", folder=folder.name, expected=", ".join(f"{entity}.csv" for entity in ENTITIES)
+            "no_table",
+            folder=folder.resolve().name,
+            expected=", ".join(f"{entity}.csv" for entity in ENTITIES),
         )
     return Plan(source, tuple(found[entity] for entity in ENTITIES if entity in found))

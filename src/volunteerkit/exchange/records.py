@@ -53,6 +53,7 @@ __all__ = ["load_records"]
 
 _CHUNK = 1_000
 _MEMO = 200_000
+_MANY = 10_000
 _MINUTE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T](?:[01][0-9]|2[0-3]):[0-5][0-9]").fullmatch
 _MINUTE_LONG: Final = 60_000_000
 _RECORD_COLUMNS = (
@@ -440,6 +441,7 @@ class _Load:
         connection, source = self.desk.connection, self.source
         if self.new or self.updated or not same_as_before(self.desk, source, self.refusals):
             self._balances()
+            self._tell_planner()
             for statement in (_OVERLAPS, _LONG_DAYS) if self.new else ():
                 self.execute(statement, (self.batch_id,))
             finish_batch(
@@ -457,6 +459,11 @@ class _Load:
             source.file, "service_records", self.read, self.new, self.updated, self.unchanged, self.credited,
             dict(sorted(self.skipped.items())), self.refusals.counts(), dict(sorted(flagged.items())),
         )  # fmt: skip
+
+    def _tell_planner(self) -> None:
+        """PostgreSQL plans badly, by hours, over big tables that it has not looked at since they were filled."""
+        if self.new >= _MANY and self.desk.connection.dialect.name == "postgresql":
+            self.execute("ANALYZE vk_service_record, vk_transfer, vk_flag, vk_account", ())
 
     def _balances(self) -> None:
         changes = [(posted, pending, account) for account, (posted, pending) in sorted(self.balances.items())]

@@ -1,6 +1,6 @@
 """Hours: claims, confirmation, corrections, statements."""
 
-from volunteerkit.hours.actions import confirm, record, record_many, reject, reverse
+from volunteerkit.hours.actions import confirm, record, record_many, reject, restore, reverse
 from volunteerkit.hours.model import Claim, Overlap, Recorded
 from volunteerkit.hours.statement import Statement, StatementLine, statement
 from volunteerkit.hours.verifying import Verification, rebuild, verify_store
@@ -17,6 +17,7 @@ __all__ = [
     "record",
     "record_many",
     "reject",
+    "restore",
     "reverse",
     "statement",
     "verify_store",

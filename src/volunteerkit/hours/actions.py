@@ -36,7 +36,7 @@ from volunteerkit.store.posting import (
 )
 from volunteerkit.units import day_number, day_of, plain_day, plain_text
 
-__all__ = ["confirm", "record", "record_many", "reject", "reverse"]
+__all__ = ["confirm", "record", "record_many", "reject", "restore", "reverse"]
 
 _PARTIES = (
     "SELECT v.id, v.status, p.id, p.organization_id, o.number, "
@@ -310,41 +310,56 @@ def _resolved_before(record_id: int, state: str, last: tuple[Any, ...] | None) -
 
 def reverse(desk: Desk, record_id: int, *, reason: str, effective_on: dt.date | None = None,
             key: str | None = None) -> Recorded:  # fmt: skip
-    """Take back a record's confirmed minutes by a mirrored transfer, or take such a reversal back.
+    """Take back a record's confirmed minutes by a mirrored transfer; `restore` takes the reversal back.
 
     The reversal counts from ``effective_on`` (default today; the service day may be named to date it
     back). Nothing is edited: the statement of any earlier moment stays as it was. Raises what `confirm`
-    raises, and Refused when there is nothing to reverse.
+    raises: AlreadyResolved tells who reversed it before, Refused that nothing is confirmed.
     """
+    return _mirror(desk, record_id, "confirmed", "reversed", reason, effective_on, key)
+
+
+def restore(desk: Desk, record_id: int, *, reason: str, effective_on: dt.date | None = None,
+            key: str | None = None) -> Recorded:  # fmt: skip
+    """Take back a reversal: the record's minutes stand as confirmed again from ``effective_on`` on.
+
+    Arguments and errors are those of `reverse`; Refused when the record is not reversed.
+    """
+    return _mirror(desk, record_id, "reversed", "confirmed", reason, effective_on, key)
+
+
+def _mirror(desk: Desk, record_id: int, before: str, after: str, reason: str,
+            effective_on: dt.date | None, key: str | None) -> Recorded:  # fmt: skip
     plain_text("reason", reason, _REASON)
+    type = "hours.reversed" if after == "reversed" else "hours.restored"
     with storage_errors("database"):
         execute = driver(desk.connection)
         row = _of_record(desk, execute, record_id, "hours.reverse")
         _, state, _, _, _, recorded_by, project_id, volunteer_id, _, volunteer, _ = row
         day = day_number(desk.today if effective_on is None else plain_day("effective_on", effective_on))
         request = request_hash(record_id, reason, effective_on)
-        if before := replayed(execute, "hours.reversed", key, request):
-            return Recorded(record_id, before["state"], before["minutes"], replayed=True)
+        if answer := replayed(execute, type, key, request):
+            return Recorded(record_id, after, answer["minutes"], replayed=True)
         _not_own(desk, record_id, recorded_by, volunteer)
-        if state not in ("confirmed", "reversed"):
-            raise Refused(Finding("nothing_to_reverse", {"record": record_id, "state": state}))
         mirrored = execute(_LAST, (record_id,)).fetchone()
-        taken_back = state == "confirmed"
-        after, minutes = ("reversed", 0) if taken_back else ("confirmed", mirrored[2])
+        if state == after == "reversed":
+            raise _resolved_before(record_id, state, mirrored)
+        if state != before:
+            code = "nothing_to_reverse" if after == "reversed" else "nothing_to_restore"
+            raise Refused(Finding(code, {"record": record_id, "state": state}))
+        seq, _, moved, _, _ = mirrored
+        minutes = 0 if after == "reversed" else moved
         guarded = "UPDATE vk_service_record SET state = ?, confirmed_minutes = ? WHERE id = ? AND state = ?"
-        if execute(guarded, (after, minutes, record_id, state)).rowcount != 1:
+        if execute(guarded, (after, minutes, record_id, before)).rowcount != 1:
             raise _resolved_before(record_id, after, execute(_LAST, (record_id,)).fetchone())
         numbers = take_numbers(execute, 0, 1)
         debit, credit = honour_account(volunteer_id), issuer_account(project_id)
-        if not taken_back:
+        if after == "confirmed":
             debit, credit = credit, debit
-        moved = mirrored[2]
-        entry = (record_id, debit, credit, moved, REVERSE, mirrored[0], day, reason)
+        entry = (record_id, debit, credit, moved, REVERSE, seq, day, reason)
         last = write_transfers(execute, desk, numbers, [entry])
         execute("UPDATE vk_account SET posted_minutes = posted_minutes + CASE id WHEN ? THEN ? ELSE ? END "
                 "WHERE id IN (?, ?)", (credit, moved, -moved, debit, credit))  # fmt: skip
         payload = {"record": record_id, "minutes": minutes, "state": after}
-        write_event(
-            execute, desk, numbers, last, "hours.reversed", f"record:{record_id}", payload, key, request
-        )
+        write_event(execute, desk, numbers, last, type, f"record:{record_id}", payload, key, request)
     return Recorded(record_id, after, minutes)

@@ -43,11 +43,11 @@ SELECT h.id, COALESCE(p.posted, 0) AS posted, COALESCE(p.pending, 0) AS pending 
 ) AS h LEFT JOIN (
   SELECT account, SUM(posted) AS posted, SUM(pending) AS pending FROM (
     SELECT credit_id AS account,
-           CASE WHEN code IN ('CONFIRM', 'IMPORT', 'REVERSE') THEN minutes ELSE 0 END AS posted,
-           CASE WHEN code = 'RECORD' THEN minutes ELSE 0 END AS pending FROM vk_transfer
+           SUM(CASE WHEN code IN ('CONFIRM', 'IMPORT', 'REVERSE') THEN minutes ELSE 0 END) AS posted,
+           SUM(CASE WHEN code = 'RECORD' THEN minutes ELSE 0 END) AS pending FROM vk_transfer GROUP BY credit_id
     UNION ALL
-    SELECT debit_id, CASE WHEN code IN ('CONFIRM', 'IMPORT', 'REVERSE') THEN -minutes ELSE 0 END,
-           CASE WHEN code = 'RECORD' THEN -minutes ELSE 0 END FROM vk_transfer
+    SELECT debit_id, SUM(CASE WHEN code IN ('CONFIRM', 'IMPORT', 'REVERSE') THEN -minutes ELSE 0 END),
+           SUM(CASE WHEN code = 'RECORD' THEN -minutes ELSE 0 END) FROM vk_transfer GROUP BY debit_id
     UNION ALL
     SELECT t.credit_id, 0, -r.minutes FROM vk_transfer t JOIN vk_transfer r ON r.seq = t.refers_to
     WHERE t.code IN ('CONFIRM', 'REJECT')
@@ -59,21 +59,22 @@ SELECT h.id, COALESCE(p.posted, 0) AS posted, COALESCE(p.pending, 0) AS pending 
 """
 # (account, posted and pending as stored, posted and pending as they must be); NULL for what must not be or is not
 _BALANCES = f"""
-WITH b AS ({_TRUE_BALANCES})
+WITH b AS MATERIALIZED ({_TRUE_BALANCES})
 SELECT b.id, a.posted_minutes, a.pending_minutes, b.posted, b.pending
 FROM b LEFT JOIN vk_account a ON a.id = b.id
 WHERE a.id IS NULL OR a.posted_minutes <> b.posted OR a.pending_minutes <> b.pending
 UNION ALL
 SELECT a.id, a.posted_minutes, a.pending_minutes, NULL, NULL
-FROM vk_account a LEFT JOIN b ON b.id = a.id WHERE b.id IS NULL
+FROM vk_account a WHERE a.id NOT IN (SELECT id FROM b)
 ORDER BY 1
 """
 
 # what each record's state and confirmed minutes must be, from its last transfer
 _RECORDS = """
 SELECT r.id, r.state, r.confirmed_minutes, t.code, t.minutes, t.debit_id
-FROM vk_service_record r LEFT JOIN vk_transfer t
-  ON t.seq = (SELECT MAX(seq) FROM vk_transfer WHERE record_id = r.id)
+FROM vk_service_record r
+LEFT JOIN (SELECT record_id, MAX(seq) AS seq FROM vk_transfer GROUP BY record_id) l ON l.record_id = r.id
+LEFT JOIN vk_transfer t ON t.seq = l.seq
 WHERE NOT CASE
   WHEN t.code IS NULL THEN r.state IN ('rejected', 'cancelled') AND r.confirmed_minutes = 0
   WHEN t.code = 'RECORD' THEN r.state = 'pending' AND r.confirmed_minutes = 0 AND r.claimed_minutes = t.minutes
