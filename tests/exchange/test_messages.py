@@ -20,7 +20,7 @@ VALUES = {
 
 
 @pytest.mark.parametrize("language", messages.LANGUAGES)
-@pytest.mark.parametrize("area", ["exchange", "core", "plugins"])
+@pytest.mark.parametrize("area", ["exchange", "core", "plugins", "approvals"])
 def test_every_message(area: str, language: str, snapshot: Callable[[str, str], None]) -> None:
     codes = tomllib.loads(files("volunteerkit.messages").joinpath(f"{area}.toml").read_text("utf-8"))
     more = {
@@ -28,6 +28,7 @@ def test_every_message(area: str, language: str, snapshot: Callable[[str, str], 
         "key": "k", "name": "minutes", "value": 0, "allowed": "1 … 1440", "package": "numpy", "extra": "fast", "found": "9",
         "expected": "1", "what": "x", "mode": "644", "plugin": "xinyu", "hook": "vk_react", "volunteer": "V1", "status": "pending",
         "day": "2027-01-01", "today": "2026-11-23", "record": 5, "claimed": 60, "minutes": 90, "number": "V1", "known": 1,
+        "case": 7, "objection": 2, "role": "centre", "step": "centre", "grant": 3, "until": "2026-12-31",
     }  # fmt: skip
     values = VALUES | more if area != "exchange" else VALUES
     lines = [f"{code}: {messages.text(code, language, **values)}" for code in sorted(codes)]
