@@ -474,3 +474,37 @@ def test_what_happens_at_the_deadline_is_one_of_three_words(word: Any) -> None:
 
 def test_a_route_is_a_value_even_from_a_list() -> None:
     assert hash(Route("x", [BY_CENTRE])) == hash(Route("x", (BY_CENTRE,)))  # type: ignore[arg-type]
+
+
+def test_the_notice_goes_on_only_when_every_objection_is_answered(city: Make) -> None:
+    here = city(notice_days=3)
+    case_id = here.open(MONDAY, ADMIN)
+    first, second = (
+        here.at(MONDAY, PUBLIC, lambda desk: approvals.object_to(desk, case_id, reason="不实"))
+        for _ in range(2)
+    )
+
+    def dismiss(number: int) -> Callable[[Desk], Case]:
+        return lambda desk: approvals.answer_objection(desk, case_id, number, "dismiss", reason="已核实")
+
+    assert here.at(MONDAY, CENTRE, dismiss(first)).state == "objected"
+    with pytest.raises(Refused) as caught:
+        here.at(MONDAY, CENTRE, dismiss(first))
+    assert codes(caught) == ["no_open_objection"]
+    assert here.at(LATE, CENTRE, viewed(case_id)).state == "objected"
+    assert here.at(LATE, CENTRE, dismiss(second)).state == "notice"
+
+
+@pytest.mark.parametrize("at_deadline", ["grant", "refuse"])
+@pytest.mark.parametrize("notice_days", [0, 2])
+def test_on_every_day_the_list_in_sql_says_what_the_case_says(
+    city: Make, at_deadline: Any, notice_days: int
+) -> None:
+    here = city(attrs.evolve(ORGANIZATION, at_deadline=at_deadline), notice_days=notice_days)
+    case_id = here.open(MONDAY, CENTRE)
+    for later in range(15):
+        day = MONDAY + dt.timedelta(later)
+        found = here.at(day, CENTRE, viewed(case_id))
+        query = sa.select(outcome_on(day_number(day)))
+        in_sql = here.at(day, CENTRE, lambda desk, query=query: desk.connection.execute(query).scalar_one())
+        assert in_sql == (found.state if found.standing.closed else found.put.state), day
