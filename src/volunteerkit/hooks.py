@@ -26,22 +26,27 @@ if TYPE_CHECKING:
     from volunteerkit.clock import Calendar
     from volunteerkit.events import Event
     from volunteerkit.hours.model import Claim, Overlap
+    from volunteerkit.organizations.model import OrganizationForm, TeamForm
     from volunteerkit.rules import Fact, Rulebook, RuleFunction
     from volunteerkit.store.desk import Desk
-    from volunteerkit.workflow import Route
+    from volunteerkit.workflow import Office, Route
 
 __all__ = [
     "KINDS",
     "choose_volunteer_number",
     "hookimpl",
+    "review",
     "review_hours",
     "vk_choose_calendar",
+    "vk_choose_lead",
     "vk_choose_volunteer_number",
     "vk_facts",
     "vk_functions",
     "vk_react",
     "vk_review_access",
     "vk_review_hours",
+    "vk_review_organization",
+    "vk_review_team",
     "vk_routes",
     "vk_rulebooks",
 ]
@@ -116,6 +121,32 @@ def vk_choose_calendar() -> Calendar | None:
 
 
 @hookspec
+def vk_choose_lead() -> Office | None:
+    """Choose the office that decides where the library's own routes say "the department".
+
+    Asked once, in `Kit.load`. At most one plugin may answer; None leaves it to the library: the officers of
+    the department for the organization's own area. A ``scope`` names one area for the whole city.
+
+    Example: ``return Office("department_officer", "新余市")``
+    """
+
+
+@hookspec
+def vk_review_organization(form: OrganizationForm) -> Iterable[Finding]:  # type: ignore[empty-body]
+    """Review an application for an organization before its case is opened.
+
+    A finding with severity ``"block"`` refuses it, ``"warn"`` travels with the case. An exception refuses.
+
+    Example: ``if form.kind == "hosted_group" and not form.area: yield Finding("xinyu.area")``
+    """
+
+
+@hookspec
+def vk_review_team(form: TeamForm) -> Iterable[Finding]:  # type: ignore[empty-body]
+    """Review the registration of a team before its case is opened; works as `vk_review_organization`."""
+
+
+@hookspec
 def vk_review_hours(claim: Claim, overlapping: tuple[Overlap, ...]) -> Iterable[Finding]:  # type: ignore[empty-body]
     """Review a claim of hours before it is recorded.
 
@@ -150,7 +181,10 @@ KINDS: Final = {
     "vk_routes": "contribute",
     "vk_review_access": "review",
     "vk_review_hours": "review",
+    "vk_review_organization": "review",
+    "vk_review_team": "review",
     "vk_choose_calendar": "choose",
+    "vk_choose_lead": "choose",
     "vk_choose_volunteer_number": "choose",
     "vk_react": "react",
 }
@@ -171,19 +205,24 @@ def _ask(desk: Desk, hook: str, **values: Any) -> Iterable[tuple[str, Any]]:
             raise PluginError(plugin=plugin, hook=hook, problem=type(error).__name__) from error
 
 
-def review_hours(desk: Desk, claim: Claim, overlapping: tuple[Overlap, ...]) -> tuple[Finding, ...]:
-    """Return every plugin's findings about ``claim``, each with its plugin's name."""
+def review(desk: Desk, hook: str, **values: Any) -> tuple[Finding, ...]:
+    """Return every plugin's findings of a review hook, each with its plugin's name."""
     import attrs
 
     from volunteerkit.errors import PluginError
 
     found = []
-    for plugin, findings in _ask(desk, "vk_review_hours", claim=claim, overlapping=overlapping):
+    for plugin, findings in _ask(desk, hook, **values):
         for finding in findings or ():
             if not isinstance(finding, Finding):
-                raise PluginError(plugin=plugin, hook="vk_review_hours", problem=type(finding).__name__)
+                raise PluginError(plugin=plugin, hook=hook, problem=type(finding).__name__)
             found.append(attrs.evolve(finding, plugin=plugin))
     return tuple(found)
+
+
+def review_hours(desk: Desk, claim: Claim, overlapping: tuple[Overlap, ...]) -> tuple[Finding, ...]:
+    """Return every plugin's findings about ``claim``, each with its plugin's name."""
+    return review(desk, "vk_review_hours", claim=claim, overlapping=overlapping)
 
 
 def choose_volunteer_number(desk: Desk, organization: str, serial: int) -> str | None:

@@ -23,6 +23,7 @@ from volunteerkit.approvals import Workflow
 from volunteerkit.clock import Calendar, Clock, system_clock, zone_named
 from volunteerkit.errors import PluginConflict, PluginError, RetryableConflict, VolunteerkitError, nearest
 from volunteerkit.events import Event
+from volunteerkit.organizations import routes as organizations
 from volunteerkit.plugins import Bound, Plugin
 from volunteerkit.rating.tables import decision as _decision
 from volunteerkit.rules import FACTS, Fact, Rulebook, RuleFunction, builtin_rulebooks
@@ -30,13 +31,12 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import place_of, reading, self_check, storage_errors
 from volunteerkit.store.posting import driver, replayed, request_hash, take_numbers, write_event
 from volunteerkit.store.vault import Cipher
-from volunteerkit.workflow import Route
+from volunteerkit.workflow import Office, Route
 
 __all__ = ["Kit"]
 
 T = TypeVar("T")
 _TABLES = (_decision,)  # imported so that they belong to the schema before it is created
-_WORKFLOWS: tuple[Workflow, ...] = ()
 _TRIES = 10
 _DEADLINE_SECONDS = 30.0
 
@@ -85,7 +85,7 @@ class Kit:
         functions = _unique(loading.contributed(bound, "vk_functions"), RuleFunction, {}, "rule function")
         facts = _unique(loading.contributed(bound, "vk_facts"), Fact, dict(FACTS), "fact")
         books = _rulebooks(loading.contributed(bound, "vk_rulebooks"), functions, facts)
-        workflows = _workflows(loading.contributed(bound, "vk_routes"))
+        workflows = _workflows(loading.contributed(bound, "vk_routes"), _lead(bound))
         return cls(found, zone_named(zone), clock, cipher, MappingProxyType(books), MappingProxyType(functions),
                    bound, MappingProxyType(workflows), _calendar(bound))  # fmt: skip
 
@@ -219,9 +219,9 @@ def _reacted(react: Callable[..., Any], event: Event) -> bool:
     return True
 
 
-def _workflows(given: list[tuple[str, Any]]) -> dict[str, Workflow]:
+def _workflows(given: list[tuple[str, Any]], lead: Office) -> dict[str, Workflow]:
     """Return the workflow of every kind of case; a plugin's route takes the place of the library's."""
-    found = {workflow.route.kind: workflow for workflow in _WORKFLOWS}
+    found = {workflow.route.kind: workflow for workflow in organizations.workflows(lead)}
     owners: dict[str, str] = {}
     for plugin, route in given:
         if not isinstance(route, Route):
@@ -235,6 +235,15 @@ def _workflows(given: list[tuple[str, Any]]) -> dict[str, Workflow]:
         owners[route.kind] = plugin
         found[route.kind] = attrs.evolve(found[route.kind], route=route)
     return found
+
+
+def _lead(bound: Bound) -> Office:
+    chosen = loading.chosen(bound, "vk_choose_lead")
+    if chosen is None:
+        return organizations.DEPARTMENT
+    if not isinstance(chosen[1], Office):
+        raise loading.wrong_value(chosen[0], "lead office", chosen[1])
+    return chosen[1]
 
 
 def _calendar(bound: Bound) -> Calendar:

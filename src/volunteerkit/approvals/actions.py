@@ -107,7 +107,8 @@ def _authority(desk: Desk, found: Case) -> str | None:
         lender = grants[0].delegated_by
     desk.separate(
         cell, "own_case", Person(found.opened_by, found.opened_volunteer),
-        Person(None, found.place.volunteer), Person(None, found.beneficiary), lender=lender,
+        Person(None, found.place.volunteer), Person(found.facts.get("beneficiary_actor"), found.beneficiary),
+        lender=lender,
     )  # fmt: skip
     staying_out = sa.select(recusal.c.actor_id).where(recusal.c.case_id == found.id)
     if desk.actor.id in set(desk.connection.execute(staying_out).scalars()):

@@ -1,30 +1,55 @@
-"""Organizations and teams."""
+"""Organizations and teams, their offices and their end, and the incubation base (`teams`, `base`)."""
 
-from __future__ import annotations
+from volunteerkit.organizations.actions import (
+    apply,
+    check_application,
+    edit,
+    list_applications,
+    list_organizations,
+    register,
+    view,
+    view_application,
+)
+from volunteerkit.organizations.administrators import administrators, propose_admin, remove_admin
+from volunteerkit.organizations.model import (
+    Administrator,
+    Applied,
+    Organization,
+    OrganizationForm,
+    Team,
+    TeamForm,
+)
+from volunteerkit.organizations.standing import (
+    propose_dissolution,
+    propose_lifting,
+    propose_merger,
+    propose_suspension,
+)
 
-from volunteerkit.organizations.tables import organization
-from volunteerkit.store.desk import Desk
-from volunteerkit.store.registering import checked_text, register_row
-from volunteerkit.units import day_number
-
-__all__ = ["register"]
+__all__ = [
+    "Administrator",
+    "Applied",
+    "Organization",
+    "OrganizationForm",
+    "Team",
+    "TeamForm",
+    "administrators",
+    "apply",
+    "check_application",
+    "edit",
+    "list_applications",
+    "list_organizations",
+    "propose_admin",
+    "propose_dissolution",
+    "propose_lifting",
+    "propose_merger",
+    "propose_suspension",
+    "register",
+    "remove_admin",
+    "view",
+    "view_application",
+]
 
 
 def __dir__() -> list[str]:
     return __all__
-
-
-def register(desk: Desk, number: str, *, name: str, type: str = "") -> str:
-    """Register an organization under the city's ``number`` for it and return that number.
-
-    Raises NotPermitted, InvalidValue, Refused when the number is taken.
-    """
-    desk.permit("organization.register")
-    values = {
-        "name": checked_text("name", name),
-        "type": type,
-        "registered_on": day_number(desk.today),
-        "status": "active",
-    }
-    register_row(desk, organization, "organization.registered", checked_text("number", number, 100), values)
-    return number

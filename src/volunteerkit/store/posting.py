@@ -26,6 +26,7 @@ __all__ = [
     "Numbers",
     "driver",
     "event_hash",
+    "hold_head",
     "insert_rows",
     "note",
     "replayed",
@@ -112,6 +113,15 @@ def take_numbers(execute: Execute, records: int = 0, transfers: int = 0) -> Numb
     if row is None:
         raise IntegrityProblem(what="vk_head is empty")
     return Numbers(*row)
+
+
+def hold_head(desk: Desk) -> None:
+    """Queue with every other writer now, before anything is read that must still be true when it is written.
+
+    Nothing changes by it. What spans several rows (no circle of parents, somebody left in an office) is
+    read and written behind it; the write itself is a guarded UPDATE all the same.
+    """
+    driver(desk.connection)("UPDATE vk_head SET id = id WHERE id = ?", (1,))
 
 
 def request_hash(*fields: object) -> bytes:
