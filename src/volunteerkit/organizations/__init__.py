@@ -1,5 +1,6 @@
 """Organizations and teams, their offices and their end, and the incubation base (`teams`, `base`)."""
 
+from volunteerkit.organizations import teams
 from volunteerkit.organizations.actions import (
     apply,
     check_application,
@@ -46,6 +47,7 @@ __all__ = [
     "propose_suspension",
     "register",
     "remove_admin",
+    "teams",
     "view",
     "view_application",
 ]

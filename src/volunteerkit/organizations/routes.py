@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from volunteerkit.approvals import Workflow
+from volunteerkit.organizations import teams
 from volunteerkit.organizations.actions import REGISTRATION, settle_registration
 from volunteerkit.organizations.administrators import ADMIN, settle_admin
 from volunteerkit.organizations.standing import STANDING, settle_standing
@@ -35,12 +36,23 @@ def workflows(lead: Office = DEPARTMENT) -> tuple[Workflow, ...]:
         # without an area no officer would ever be reached
         return lead if lead.role != "department_officer" or lead.scope or facts.get("area") else _CENTRE
 
+    def owner(facts: Any) -> Office:
+        return Office("organization_admin") if facts.get("organization") else by_area(facts)
+
+    def side(name: str) -> Callable[[Any], Office]:
+        return lambda facts: Office("organization_admin", facts[name])
+
+    transfer = (_step("release", side("first")), _step("accept", side("second")))
     return (
         Workflow(
             Route(REGISTRATION, (_step("department", by_area),)), "organization.decide", settle_registration
         ),
         Workflow(Route(ADMIN, (_step("department", lead),)), "organization.decide_admin", settle_admin),
         Workflow(Route(STANDING, (Step("centre", _CENTRE),)), "organization.suspend", settle_standing),
+        Workflow(
+            Route(teams.REGISTRATION, (_step("owner", owner),)), "team.decide", teams.settle_registration
+        ),
+        Workflow(Route(teams.TRANSFER, transfer), "team.accept", teams.settle_transfer),
     )
 
 

@@ -17,7 +17,7 @@ from volunteerkit.approvals.cases import close_expired, open_case, put, read_cas
 from volunteerkit.approvals.tables import case as case_table
 from volunteerkit.errors import Finding, NotFound, Refused
 from volunteerkit.organizations.reading import must_live, organization_rows, place_of, reached
-from volunteerkit.organizations.tables import organization, standing
+from volunteerkit.organizations.tables import affiliation, organization, organization_on, standing, team
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.grants import grant, succession
 from volunteerkit.store.posting import note
@@ -27,6 +27,7 @@ from volunteerkit.workflow import OPEN, Position
 
 __all__ = [
     "checked_days",
+    "move_teams",
     "next_standing_id",
     "propose_dissolution",
     "propose_lifting",
@@ -191,6 +192,9 @@ def _end(desk: Desk, row: Any, case: Case, since: int) -> None:
     if heir_id is not None:
         heir = _number(desk, heir_id)
         desk.connection.execute(sa.insert(succession).values(number=number, successor=heir, since=since))
+        theirs = sa.and_(organization_on(since) == row.organization_id, team.c.ended_on.is_(None))
+        teams = desk.connection.execute(sa.select(team.c.id).where(theirs)).scalars()
+        move_teams(desk, set(teams), heir_id, since)
     offices = sa.update(grant).where(
         grant.c.role == "organization_admin", grant.c.scope == number,
         sa.or_(grant.c.until.is_(None), grant.c.until >= since),
@@ -198,6 +202,23 @@ def _end(desk: Desk, row: Any, case: Case, since: int) -> None:
     desk.connection.execute(offices.values(until=since - 1))
     _end_cases(desk, number, case.id)
     note(desk, "organization.ended", case.subject, {"ending": ending, "on": since})
+
+
+def move_teams(desk: Desk, teams: set[int], to: int, since: int) -> None:
+    """Write that the teams with these ids belong to the organization ``to`` from day ``since`` on."""
+    if not teams:
+        return
+    moved = sorted(teams)
+    following = (desk.connection.execute(sa.select(sa.func.max(affiliation.c.id))).scalar() or 0) + 1
+    later = sa.and_(affiliation.c.team_id.in_(moved), affiliation.c.since >= since)
+    desk.connection.execute(sa.delete(affiliation).where(later))
+    desk.connection.execute(
+        sa.insert(affiliation),
+        [
+            {"id": following + i, "team_id": id_, "organization_id": to, "since": since}
+            for i, id_ in enumerate(moved)
+        ],
+    )
 
 
 def _living_heir(desk: Desk, row: Any) -> int | None:
