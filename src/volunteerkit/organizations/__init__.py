@@ -1,6 +1,6 @@
 """Organizations and teams, their offices and their end, and the incubation base (`teams`, `base`)."""
 
-from volunteerkit.organizations import teams
+from volunteerkit.organizations import base, teams
 from volunteerkit.organizations.actions import (
     apply,
     check_application,
@@ -17,8 +17,10 @@ from volunteerkit.organizations.model import (
     Applied,
     Organization,
     OrganizationForm,
+    Seat,
     Team,
     TeamForm,
+    Tenancy,
 )
 from volunteerkit.organizations.standing import (
     propose_dissolution,
@@ -32,10 +34,13 @@ __all__ = [
     "Applied",
     "Organization",
     "OrganizationForm",
+    "Seat",
     "Team",
     "TeamForm",
+    "Tenancy",
     "administrators",
     "apply",
+    "base",
     "check_application",
     "edit",
     "list_applications",

@@ -13,13 +13,16 @@ from volunteerkit.units import fold
 __all__ = [
     "ADMITTED",
     "KINDS",
+    "OUTCOMES",
     "WAITING",
     "Administrator",
     "Applied",
     "Organization",
     "OrganizationForm",
+    "Seat",
     "Team",
     "TeamForm",
+    "Tenancy",
     "check_character",
     "read_credit_code",
 ]
@@ -32,6 +35,9 @@ WAITING: Final = ("pending", "refused", "withdrawn", "rejected")
 
 ADMITTED: Final = ("active", "approved")
 """States in which an organization (active) or a team (approved) may act."""
+
+OUTCOMES: Final = ("graduated", "expired", "gave_up", "expelled")
+"""How a tenancy in the incubation base may end: grown up, its time over, left early, sent away."""
 
 _ALPHABET: Final = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 _MODULUS: Final = 31
@@ -158,3 +164,29 @@ class Administrator:
     since: dt.date
     until: dt.date | None
     granted_by: str
+
+
+@attrs.frozen
+class Tenancy:
+    """An organization's time in the incubation base, from ``starts_on`` to ``ends_on`` (inclusive).
+
+    ``status`` is pending, refused, withdrawn, granted, or left after the review of its exit, whose
+    ``outcome`` is one of `OUTCOMES`; ``lent`` is how many pieces of equipment are still out.
+    """
+
+    id: int
+    organization: str
+    starts_on: dt.date
+    ends_on: dt.date
+    status: str
+    outcome: str
+    lent: int
+    services: tuple[tuple[dt.date, str], ...]
+
+
+@attrs.frozen
+class Seat:
+    """A desk of the incubation base and the organization that has it on a day, None when it is free."""
+
+    desk: str
+    organization: str | None

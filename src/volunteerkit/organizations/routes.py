@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from volunteerkit.approvals import Workflow
-from volunteerkit.organizations import teams
+from volunteerkit.organizations import base, teams
 from volunteerkit.organizations.actions import REGISTRATION, settle_registration
 from volunteerkit.organizations.administrators import ADMIN, settle_admin
 from volunteerkit.organizations.standing import STANDING, settle_standing
@@ -53,6 +53,9 @@ def workflows(lead: Office = DEPARTMENT) -> tuple[Workflow, ...]:
             Route(teams.REGISTRATION, (_step("owner", owner),)), "team.decide", teams.settle_registration
         ),
         Workflow(Route(teams.TRANSFER, transfer), "team.accept", teams.settle_transfer),
+        Workflow(
+            Route(base.TENANCY, (Step("centre", _CENTRE, days=_DAYS),)), "base.decide", base.settle_tenancy
+        ),
     )
 
 

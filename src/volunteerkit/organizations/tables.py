@@ -7,9 +7,23 @@ from typing import Any
 import sqlalchemy as sa
 
 from volunteerkit.approvals.tables import case, outcome_on
-from volunteerkit.store.schema import id_column, integer, table
+from volunteerkit.store.schema import append_only, id_column, integer, table
 
-__all__ = ["affiliation", "organization", "organization_on", "standing", "status_on", "team"]
+__all__ = [
+    "affiliation",
+    "base_desk",
+    "base_service",
+    "equipment",
+    "evaluation",
+    "loan",
+    "organization",
+    "organization_on",
+    "seat",
+    "standing",
+    "status_on",
+    "team",
+    "tenancy",
+]
 
 
 def __dir__() -> list[str]:
@@ -104,6 +118,86 @@ standing = table(
 
 sa.Index("ix_vk_standing_organization", standing.c.organization_id)
 sa.Index("ix_vk_standing_team", standing.c.team_id)
+
+
+tenancy = table(
+    "tenancy",
+    id_column(),
+    sa.Column("organization_id", integer, sa.ForeignKey("vk_organization.id"), nullable=False),
+    sa.Column("starts_on", integer, nullable=False),
+    sa.Column("ends_on", integer, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False, server_default=""),
+    sa.Column("case_id", integer, sa.ForeignKey("vk_case.id")),
+    sa.CheckConstraint("starts_on <= ends_on + 1", name="days"),
+    sa.CheckConstraint("status IN ('pending', 'refused', 'withdrawn', 'granted', 'left')", name="status"),
+)
+"""An organization in the incubation base, from ``starts_on`` to ``ends_on`` (inclusive) once it is granted."""
+
+sa.Index("ix_vk_tenancy_organization", tenancy.c.organization_id)
+
+base_desk = table(
+    "base_desk",
+    id_column(),
+    sa.Column("number", sa.Text, nullable=False, unique=True),
+    sa.Column("tenancy_id", integer, sa.ForeignKey("vk_tenancy.id")),
+)
+"""The desks of the base; ``tenancy_id`` is who sits there now. Who sat there when: `seat`."""
+
+seat = table(
+    "base_seat",
+    id_column(),
+    sa.Column("desk_id", integer, sa.ForeignKey("vk_base_desk.id"), nullable=False),
+    sa.Column("tenancy_id", integer, sa.ForeignKey("vk_tenancy.id"), nullable=False),
+    sa.Column("since", integer, nullable=False),
+    sa.Column("until", integer),
+)
+"""Who has a desk from which to which day (inclusive); a day belongs to whoever took the desk last."""
+
+equipment = table(
+    "base_equipment",
+    id_column(),
+    sa.Column("number", sa.Text, nullable=False, unique=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("owned", integer, nullable=False),
+    sa.Column("lent", integer, nullable=False, server_default="0"),
+    sa.CheckConstraint("lent BETWEEN 0 AND owned", name="lent"),
+)
+
+loan = table(
+    "base_loan",
+    id_column(),
+    sa.Column("equipment_id", integer, sa.ForeignKey("vk_base_equipment.id"), nullable=False),
+    sa.Column("tenancy_id", integer, sa.ForeignKey("vk_tenancy.id"), nullable=False),
+    sa.Column("lent_on", integer, nullable=False),
+    sa.Column("count", integer, nullable=False),
+    sa.Column("returned", integer, nullable=False, server_default="0"),
+    sa.CheckConstraint("count > 0 AND returned BETWEEN 0 AND count", name="returned"),
+)
+
+sa.Index("ix_vk_base_loan_tenancy", loan.c.tenancy_id)
+
+base_service = table(
+    "base_service",
+    id_column(),
+    sa.Column("tenancy_id", integer, sa.ForeignKey("vk_tenancy.id"), nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("served_on", integer, nullable=False),
+)
+"""What a tenant received: advice, training, a room; ``kind`` is the city's word."""
+
+evaluation = table(
+    "organization_evaluation",
+    id_column(),
+    sa.Column("organization_id", integer, sa.ForeignKey("vk_organization.id"), nullable=False),
+    sa.Column("score", integer, nullable=False),
+    sa.Column("evaluated_on", integer, nullable=False),
+    sa.Column("actor_id", sa.Text, nullable=False),
+    sa.CheckConstraint("score BETWEEN 0 AND 100", name="score"),
+)
+"""How well an organization served, in points of a hundred; a later one replaces, the earlier one stays."""
+
+append_only(evaluation)
 
 
 def status_on(target: sa.Table, day: int) -> sa.ColumnElement[str]:

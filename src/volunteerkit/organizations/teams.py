@@ -284,6 +284,7 @@ def lift(desk: Desk, number: str, *, reason: str, on: dt.date | None = None) -> 
     row = _of_team(desk, "team.suspend", number)
     first, _ = checked_days(desk, on)
     checked_text("reason", reason, 500)
+    hold_head(desk)
     running = sa.and_(
         standing.c.team_id == row.id, standing.c.change == "suspend",
         sa.or_(standing.c.until.is_(None), standing.c.until >= first),
