@@ -21,7 +21,7 @@ from volunteerkit.store.posting import hold_head, note
 from volunteerkit.store.registering import checked_text
 from volunteerkit.units import day_number, day_of
 
-__all__ = ["administrators", "propose_admin", "remove_admin", "settle_admin"]
+__all__ = ["administrators", "in_office", "propose_admin", "remove_admin", "settle_admin"]
 
 ADMIN: Final = "organization.admin"
 
@@ -30,7 +30,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
-def _in_office(number: Any, day: int, table: Any = grant) -> sa.ColumnElement[bool]:
+def _holds(number: Any, day: int, table: Any = grant) -> sa.ColumnElement[bool]:
     return sa.and_(
         table.c.role == "organization_admin", table.c.scope == number, table.c.delegated == 0,
         table.c.since <= day, sa.or_(table.c.until.is_(None), table.c.until >= day),
@@ -48,7 +48,7 @@ def propose_admin(desk: Desk, number: str, actor_id: str, *, volunteer: str | No
     who = checked_text("actor_id", actor_id, 100)
     if desk.is_one_of(Person(who, volunteer)):
         raise Refused(Finding("own_case"))
-    if any(each.actor_id == who for each in _administrators(desk, number)):
+    if any(each.actor_id == who for each in in_office(desk, number)):
         raise Refused(Finding("already_administrator", {"number": number}))
     facts = {"beneficiary_actor": who}
     area = case_area(desk, ADMIN, row.area, facts)
@@ -62,7 +62,7 @@ def settle_admin(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
     if outcome != "granted":
         return
     who, number = case.facts["beneficiary_actor"], next(iter(case.place.organizations))
-    if any(each.actor_id == who for each in _administrators(desk, number)):
+    if any(each.actor_id == who for each in in_office(desk, number)):
         return
     id_ = (desk.connection.execute(sa.select(sa.func.max(grant.c.id))).scalar() or 0) + 1
     # Whoever writes down an expired term may be anybody, also the one who gains; the proposer never is.
@@ -86,10 +86,10 @@ def remove_admin(desk: Desk, number: str, actor_id: str, *, reason: str) -> None
     checked_text("reason", reason, 500)
     hold_head(desk)
     today, other = day_number(desk.today), grant.alias("other")
-    held = sa.and_(_in_office(number, today), grant.c.actor_id == actor_id)
+    held = sa.and_(_holds(number, today), grant.c.actor_id == actor_id)
     if desk.connection.execute(sa.select(grant.c.id).where(held)).first() is None:
         raise NotFound(kind="administrator", id=actor_id)
-    another = sa.exists().where(_in_office(number, today, other), other.c.actor_id != actor_id)
+    another = sa.exists().where(_holds(number, today, other), other.c.actor_id != actor_id)
     ended = sa.exists().where(organization.c.id == row.id, organization.c.ended_on <= today)
     removed = sa.update(grant).where(held, sa.or_(another, ended)).values(until=today - 1)
     if desk.connection.execute(removed).rowcount == 0:
@@ -103,11 +103,12 @@ def administrators(desk: Desk, number: str) -> tuple[Administrator, ...]:
     Whom the portal itself names for a session does not stand here. Raises NotFound, NotPermitted.
     """
     reached(desk, "organization.list_admins", number)
-    return _administrators(desk, number)
+    return in_office(desk, number)
 
 
-def _administrators(desk: Desk, number: str) -> tuple[Administrator, ...]:
-    query = sa.select(grant).where(_in_office(number, day_number(desk.today))).order_by(grant.c.id)
+def in_office(desk: Desk, number: str) -> tuple[Administrator, ...]:
+    """Return who administers an organization today; nobody's right to see it is checked here."""
+    query = sa.select(grant).where(_holds(number, day_number(desk.today))).order_by(grant.c.id)
     return tuple(
         Administrator(
             row.actor_id, day_of(row.since), None if row.until is None else day_of(row.until), row.granted_by

@@ -13,7 +13,7 @@ import attrs
 from volunteerkit.errors import InvalidValue, RulebookError, VolunteerkitError, nearest
 from volunteerkit.messages import LANGUAGES
 from volunteerkit.rules.expression import Expression, Fact, FactType, RuleFunction
-from volunteerkit.rules.facts import FACTS, LADDER_FACTS, PERSON_FACTS, RECORD_FACTS
+from volunteerkit.rules.facts import FACTS, GROUP_FACTS, LADDER_FACTS, PERSON_FACTS, RECORD_FACTS
 from volunteerkit.rules.parsing import parse
 from volunteerkit.rules.rulebook import Coefficient, Rulebook, Step, Version
 
@@ -58,6 +58,7 @@ class _Reader:
         self.facts = dict(facts)
         # What plugins declare may stand in every rule; the library's own facts each have their place.
         self.declared = {name: fact for name, fact in facts.items() if FACTS.get(name) != fact}
+        self.of_subject = LADDER_FACTS
         self.problems: list[tuple[str, VolunteerkitError]] = []
 
     def problem(self, path: str, code: str, **values: Any) -> None:
@@ -95,7 +96,9 @@ class _Reader:
 
     def rulebook(self, data: Any) -> Rulebook | None:
         top = self.table(data, _TOP, "$", ("id", "decides", "version"))
-        read = self.credit if top.get("decides") == "credit" else self.ladder
+        decides = str(top.get("decides", ""))
+        self.of_subject = GROUP_FACTS if decides.startswith("organization_") else LADDER_FACTS
+        read = self.credit if decides == "credit" else self.ladder
         versions = [read(each, f"$.version[{i}]") for i, each in enumerate(top.get("version", []))]
         last: dt.date | None = None
         for i, version in enumerate(versions):
@@ -110,7 +113,7 @@ class _Reader:
 
     def ladder(self, data: Any, path: str) -> Version | None:
         got = self.table(data, _LADDER, path, ("effective_from", "citation", "step"))
-        scope = LADDER_FACTS | self.declared
+        scope = self.of_subject | self.declared
         read = [self.step(each, f"{path}.step[{i}]", scope) for i, each in enumerate(got.get("step", []))]
         steps = [step for step in read if step]
         for i, (lower, upper) in enumerate(pairwise(steps)):
