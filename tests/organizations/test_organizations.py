@@ -300,6 +300,10 @@ def test_a_dissolved_organization_leaves_its_records_to_its_successor(city: Any)
         city.at(day(4), admin(heir, "heir-1"), hours.confirm, claim.record_id)
     gone = city.at(day(5), CITIZEN, organizations.view, old)
     assert (gone.status, gone.ended_on, gone.successor) == ("merged", day(5), heir)
+    assert [city.at(day(5), CITIZEN, organizations.answering_for, old, on=day(n)) for n in (4, 5)] == [
+        old,
+        heir,
+    ]
     assert city.at(day(5), admin(heir, "heir-1"), hours.confirm, claim.record_id).state == "confirmed"
     for verb in (organizations.propose_suspension, organizations.propose_dissolution):
         with pytest.raises(Refused) as caught:

@@ -2,6 +2,7 @@
 
 from volunteerkit.organizations import base, teams
 from volunteerkit.organizations.actions import (
+    answering_for,
     apply,
     check_application,
     edit,
@@ -39,6 +40,7 @@ __all__ = [
     "TeamForm",
     "Tenancy",
     "administrators",
+    "answering_for",
     "apply",
     "base",
     "check_application",

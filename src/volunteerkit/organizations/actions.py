@@ -39,6 +39,7 @@ from volunteerkit.store.registering import checked_text, register_row
 from volunteerkit.units import day_number
 
 __all__ = [
+    "answering_for",
     "apply",
     "case_area",
     "check_application",
@@ -339,6 +340,19 @@ def list_organizations(
     return tuple(
         as_organization(row) for row in listed(desk, "organization.view", *wanted, after=after, limit=limit)
     )
+
+
+def answering_for(desk: Desk, number: str, *, on: dt.date | None = None) -> str | None:
+    """Return the number of the organization that answers for the records of ``number`` on a day.
+
+    That is itself while it exists, then its successor or the successor's; None when it ended without one.
+    ``on`` is today by default. Raises NotFound, NotPermitted.
+    """
+    row, day = reached(desk, "organization.view", number), day_number(on or desk.today)
+    while row is not None and row.ended_on is not None and row.ended_on <= day:
+        following = organization_rows(day).where(organization.c.id == row.successor_id)
+        row = desk.connection.execute(following).first() if row.successor_id is not None else None
+    return None if row is None else str(row.number)
 
 
 def view_application(desk: Desk, number: str) -> Organization:
