@@ -9,6 +9,7 @@ import sys
 
 import volunteerkit
 from volunteerkit import Actor, KeyCipher, Kit, Refused, VolunteerkitError, fixed_clock, organizations
+from volunteerkit.organizations import OrganizationForm
 
 
 def main(url: str, id: str) -> None:
@@ -22,7 +23,8 @@ def main(url: str, id: str) -> None:
         verb = operator.attrgetter(asked["verb"])(organizations)
 
         def work(desk: volunteerkit.Desk, asked: dict = asked, verb: object = verb) -> None:
-            verb(desk, *asked["given"], **asked["named"])
+            given = [OrganizationForm(**each) if isinstance(each, dict) else each for each in asked["given"]]
+            verb(desk, *given, **asked["named"])
 
         try:
             kit.run(engine, Actor.of(id, "centre"), work)

@@ -22,9 +22,10 @@ from volunteerkit import (
     volunteers,
 )
 from volunteerkit.errors import AlreadyResolved, InvalidValue, NotFound, NotPermitted
-from volunteerkit.organizations import OrganizationForm
+from volunteerkit.organizations import OrganizationForm, base
 from volunteerkit.organizations.model import check_character, read_credit_code
-from volunteerkit.workflow import Office
+from volunteerkit.store import undelivered
+from volunteerkit.workflow import Office, Route, Step
 
 MONDAY = dt.date(2026, 11, 23)
 CENTRE, SECOND = Actor.of("centre-1", "centre"), Actor.of("centre-2", "centre")
@@ -377,3 +378,100 @@ def test_a52_the_last_administrator_of_a_living_organization_cannot_be_removed(c
         city.at(day(1), OFFICER, organizations.remove_admin, number, "admin-2", reason="调离")
     assert codes(caught) == ["last_administrator"]
     assert len(city.at(day(1), OFFICER, organizations.administrators, number)) == 1
+
+
+def test_a_term_that_ran_out_admits_without_anybody_sweeping(make_city: Any) -> None:
+    route = Route(
+        "organization.registration",
+        (Step("department", Office("department_officer"), days=5, at_deadline="grant"),),
+    )
+    hook = hookimpl(lambda: [route])
+    city = make_city("sqlite://", SimpleNamespace(__name__="xin", vk_routes=hook))
+    applied = city.at(MONDAY, CITIZEN, organizations.apply, form())
+    after = dt.date(2026, 12, 1)
+    with pytest.raises(NotFound):
+        city.at(day(7), CITIZEN, organizations.view, applied.number)
+    for _ in ("unswept", "swept"):
+        assert city.at(after, CITIZEN, organizations.view, applied.number).status == "active"
+        assert city.at(after, CITIZEN, organizations.list_organizations, status="active")
+        city.at(after, CENTRE, approvals.sweep)
+    assert city.at(after, CITIZEN, organizations.view, applied.number).registered_on == after
+
+
+def test_records_pass_on_from_successor_to_successor(small: Any) -> None:
+    for number in "ABC":
+        small.at(MONDAY, CENTRE, organizations.register, number, name=number, area="渝水区")
+    for n, (old, heir) in enumerate((("A", "B"), ("B", "C"))):
+        case = small.at(day(n), CENTRE, organizations.propose_merger, old, successor=heir, reason="合并")
+        small.at(day(n), SECOND, approvals.decide, case, "approve")
+    for number in "AB":
+        assert small.at(day(1), CITIZEN, organizations.answering_for, number) == "C"
+        assert small.at(day(1), admin("C"), organizations.administrators, number) == ()
+        with pytest.raises(NotFound):
+            small.at(day(1), admin("D"), organizations.administrators, number)
+    with pytest.raises(NotFound):  # it answered for A only until it ended itself
+        small.at(day(1), CENTRE, organizations.view, "D")
+
+
+def test_the_office_of_an_ended_organizations_administrator_ends(small: Any) -> None:
+    number = admitted(small)
+    appointing = small.at(MONDAY, CENTRE, organizations.propose_admin, number, "admin-1")
+    small.at(MONDAY, OFFICER, approvals.decide, appointing, "approve")
+    stored = Actor("admin-1")
+    case = small.at(MONDAY, OFFICER, organizations.propose_dissolution, number, reason="自愿终止", on=day(3))
+    small.at(MONDAY, CENTRE, approvals.decide, case, "approve")
+    assert len(small.at(day(2), stored, organizations.administrators, number)) == 1
+    with pytest.raises(NotPermitted):
+        small.at(day(3), stored, organizations.administrators, number)
+    assert small.at(day(3), CITIZEN, organizations.answering_for, number) is None
+
+
+def test_the_applicant_has_no_say_in_a_suspension(small: Any) -> None:
+    member = Actor("member-1", (Grant("volunteer"),), volunteer="V1")
+    applied = small.at(MONDAY, member, organizations.apply, form())
+    small.at(MONDAY, OFFICER, approvals.decide, applied.case, "approve")
+    case = small.at(MONDAY, OFFICER, organizations.propose_suspension, applied.number, reason="年检未过")
+    with pytest.raises(NotFound):
+        small.at(MONDAY, member, approvals.withdraw, case)
+
+
+def test_what_happened_is_told_as_events(small: Any) -> None:
+    number = admitted(small)
+    case = small.at(MONDAY, CENTRE, organizations.propose_suspension, number, reason="年检未过")
+    small.at(MONDAY, SECOND, approvals.decide, case, "approve")
+
+    def told(desk: Any) -> list[tuple[str, str]]:
+        return [(each.type, each.subject) for each in undelivered(desk.connection, "nobody", 100)]
+
+    kinds = small.desk(MONDAY, CENTRE, told)
+    assert [kind for kind, subject in kinds if subject == "organization:1"] == [
+        "organization.registered",
+        "organization.suspended",
+    ]
+    assert [kind for kind, _ in kinds].count("case.closed") == 2
+
+
+def test_a_city_may_decide_at_once(make_city: Any) -> None:
+    kinds = ("organization.registration", "organization.standing", "organization.admin", "base.tenancy")
+    hook = hookimpl(lambda: [Route(kind) for kind in kinds])
+    city = make_city("sqlite://", SimpleNamespace(__name__="xin", vk_routes=hook))
+    number = city.at(MONDAY, CITIZEN, organizations.apply, form()).number
+    assert city.at(MONDAY, CITIZEN, organizations.view, number).status == "active"
+    city.at(MONDAY, CENTRE, organizations.propose_admin, number, "admin-1")
+    stay = city.at(MONDAY, Actor("admin-1"), base.apply, number, starts_on=MONDAY, ends_on=day(9))
+    assert city.at(MONDAY, CENTRE, base.view, stay).status == "granted"
+    city.at(MONDAY, CENTRE, organizations.propose_suspension, number, reason="年检未过")
+    assert city.at(MONDAY, CITIZEN, organizations.view, number).status == "suspended"
+
+
+def test_a_number_or_code_is_taken_once(small: Any) -> None:
+    number = admitted(small)
+    with pytest.raises(Refused) as caught:
+        small.at(MONDAY, CENTRE, organizations.register, "O9", name="别的", credit_code=CODE)
+    assert codes(caught) == ["credit_code_taken"]
+    other = form("别的", kind="branch", credit_code="", parent=number)
+    refused = small.at(MONDAY, CITIZEN, organizations.apply, other)
+    small.at(MONDAY, OFFICER, approvals.decide, refused.case, "refuse", reason="没有章程")
+    with pytest.raises(Refused) as caught:
+        small.at(MONDAY, CITIZEN, organizations.apply, other, number=refused.number)
+    assert codes(caught) == ["already_registered"]

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from volunteerkit import Actor, Grant, approvals, organizations
 from volunteerkit.organizations import base
+from volunteerkit.organizations.model import check_character
 from volunteerkit.store.grants import grant
 
 MONDAY = dt.date(2026, 11, 23)
@@ -67,6 +68,7 @@ def test_eight_processes_race(race: Race, city: Any) -> None:
     for n in range(ROUNDS):
         the_last_administrator_stays(race, city, f"A{n}")
         nothing_comes_above_itself(race, city, f"H{n}")
+        a_code_is_applied_for_once(race, f"{n}")
         a_desk_has_one_tenant_and_equipment_is_lent_once(race, city, n)
 
 
@@ -94,6 +96,18 @@ def nothing_comes_above_itself(race: Race, city: Any, letter: str) -> None:
     assert done == {"done": RACERS - 1, "in_a_circle": 1}
 
 
+def a_code_is_applied_for_once(race: Race, digit: str) -> None:
+    code = digit + "0" * 16
+    form = {
+        "name": "联合会",
+        "kind": "registered",
+        "area": "渝水区",
+        "credit_code": code + check_character(code),
+    }
+    done = race.run(*[("apply", [form], {})] * RACERS)
+    assert done == {"done": 1, "credit_code_taken": RACERS - 1}
+
+
 def a_desk_has_one_tenant_and_equipment_is_lent_once(race: Race, city: Any, n: int) -> None:
     tenancies = []
     for i in range(RACERS):
@@ -101,7 +115,7 @@ def a_desk_has_one_tenant_and_equipment_is_lent_once(race: Race, city: Any, n: i
         city.at(MONDAY, CENTRE, organizations.register, number, name=number)
         admin = Actor("admin", (Grant("organization_admin", number),))
         tenancies.append(city.at(MONDAY, admin, base.apply, number, starts_on=MONDAY, ends_on=MONDAY))
-        case = city.at(MONDAY, SECOND, approvals.pending)[0]
+        case = city.at(MONDAY, SECOND, approvals.pending, kind="base.tenancy")[0]
         city.at(MONDAY, SECOND, approvals.decide, case.id, "approve")
     city.at(MONDAY, CENTRE, base.add_desk, f"D{n}")
     city.at(MONDAY, CENTRE, base.add_equipment, f"E{n}", name="帐篷", count=3)

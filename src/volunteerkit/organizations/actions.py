@@ -12,7 +12,7 @@ from volunteerkit import hooks
 from volunteerkit.access import Place
 from volunteerkit.approvals import Case
 from volunteerkit.approvals.cases import close_expired, open_case, waiting_case, workflow_of
-from volunteerkit.errors import Finding, InvalidValue, NotFound, Refused
+from volunteerkit.errors import Finding, InvalidValue, NotFound, Refused, RetryableConflict
 from volunteerkit.organizations.model import (
     ADMITTED,
     KINDS,
@@ -69,7 +69,7 @@ def check_application(
     NotPermitted, NotFound for an unknown parent or host, InvalidValue.
     """
     desk.permit("organization.apply", _place_of_form(desk, form))
-    return _findings(desk, form, previous)
+    return (*_findings(desk, form, previous), *hooks.review(desk, "vk_review_organization", form=form))
 
 
 def _place_of_form(desk: Desk, form: OrganizationForm) -> Place:
@@ -78,11 +78,7 @@ def _place_of_form(desk: Desk, form: OrganizationForm) -> Place:
     return Place(desk.acting.volunteer, (), above, areas, desk.actor.id)
 
 
-def _findings(desk: Desk, form: OrganizationForm, previous: str | None) -> tuple[Finding, ...]:
-    return (*_own_findings(desk, form, previous), *hooks.review(desk, "vk_review_organization", form=form))
-
-
-def _own_findings(desk: Desk, form: OrganizationForm, previous: str | None) -> Iterator[Finding]:
+def _findings(desk: Desk, form: OrganizationForm, previous: str | None) -> Iterator[Finding]:
     checked_text("name", form.name)
     checked_text("area", form.area, 100)
     if form.kind in ("legal_person", "registered") and not form.credit_code:
@@ -143,24 +139,31 @@ def apply(
     """
     desk.permit("organization.apply", place := _place_of_form(desk, form))
     before = _refused_before(desk, previous) if previous else None
-    findings = _findings(desk, form, previous)
+    told = hooks.review(desk, "vk_review_organization", form=form)
+    hold_head(desk)
+    findings = (*_findings(desk, form, previous), *told)
     if any(finding.severity == "block" for finding in findings):
         raise Refused(*findings)
     values = _values(desk, form) | {"status": "pending"}
-    hold_head(desk)
     if before is None:
         given = checked_text("number", number, 100) if number else free_number(desk, organization, "O")
-        if _alike(desk, organization.c.number == given, None):
+        if desk.connection.execute(
+            sa.select(organization.c.id).where(organization.c.number == given)
+        ).first():
             raise Refused(Finding("already_registered", {"number": given}))
         id_ = (desk.connection.execute(sa.select(sa.func.max(organization.c.id))).scalar() or 0) + 1
         values |= {"brought_by": desk.actor.id, "brought_volunteer": desk.acting.volunteer}
         desk.connection.execute(sa.insert(organization).values(id=id_, number=given, **values))
     else:
         given, id_ = before.number, before.id
+        waiting = waiting_case(desk, REGISTRATION, f"organization:{id_}")
+        if waiting is not None:  # its term ran out and nobody has swept yet
+            close_expired(desk, waiting)
         guarded = sa.update(organization).where(
             organization.c.id == id_, organization.c.case_id == before.case_id
         )
-        desk.connection.execute(guarded.values(**values))
+        if desk.connection.execute(guarded.values(**values)).rowcount != 1:
+            raise RetryableConflict()
     area = case_area(desk, REGISTRATION, form.area, facts := {"kind": form.kind, "area": form.area})
     opened = open_case(
         desk, REGISTRATION, f"organization:{id_}",
@@ -172,13 +175,10 @@ def apply(
 
 
 def _refused_before(desk: Desk, previous: str) -> Any:
-    """Return the row of an own application that was refused or withdrawn; whatever expired is settled."""
+    """Return the row of an own application that was refused or withdrawn."""
     row = reached(desk, "organization.apply", previous)
     if row.stands not in WAITING or row.stands == "pending" or row.case_id is None:
         raise Refused(Finding("not_living", {"number": previous, "status": row.stands}))
-    waiting = waiting_case(desk, REGISTRATION, f"organization:{row.id}")
-    if waiting is not None:
-        close_expired(desk, waiting)
     return row
 
 
@@ -247,7 +247,7 @@ def register(
         "type": type,
         "kind": kind,
         "area": area.strip(),
-        "credit_code": read_credit_code(credit_code) if credit_code else "",
+        "credit_code": _free_code(desk, credit_code, number),
         "parent_id": id_or_none(desk, parent),
         "hosted_by_id": id_or_none(desk, hosted_by),
         "registered_on": day_number(desk.today),
@@ -278,6 +278,7 @@ def edit(
     kept = sorted(key for key, value in given.items() if value is not None)
     if kept and not reach.city and reach.areas.isdisjoint(place_of(row).areas):
         raise Refused(Finding("field_not_yours", {"fields": ", ".join(kept)}))
+    hold_head(desk)
     if area is not None:  # whoever hands it to another area must answer for that one too
         desk.permit("organization.edit", Place(None, (), (), (checked_text("area", area, 100),)))
     must_live(row, "suspended")
@@ -291,7 +292,6 @@ def edit(
         above = _row(desk, parent) if parent else None
         if above is not None:
             must_live(above)
-        hold_head(desk)
         if above is not None and above.id in below(desk, organization, row.id):
             raise Refused(Finding("in_a_circle", {"number": parent}))
         values["parent_id"] = above.id if above is not None else None

@@ -113,12 +113,12 @@ def apply(desk: Desk, number: str, *, starts_on: dt.date, ends_on: dt.date) -> i
     place, facts = Place(None, (), (number,), area), {"days": until - since + 1}
     id_ = _next(desk, tenancy)
     opened = open_case(desk, TENANCY, f"organization:{row.id}", place, facts=facts | {"tenancy": id_})
-    status = opened.state if opened.standing.closed else "pending"
+    days = {"starts_on": since, "ends_on": until}
     desk.connection.execute(
-        sa.insert(tenancy).values(
-            id=id_, organization_id=row.id, starts_on=since, ends_on=until, status=status, case_id=opened.id
-        )
+        sa.insert(tenancy).values(id=id_, organization_id=row.id, status="pending", case_id=opened.id, **days)
     )
+    if opened.standing.closed:  # a route without steps decides at once, before there was anything to decide
+        settle_tenancy(desk, opened, opened.state, desk.today)
     return id_
 
 

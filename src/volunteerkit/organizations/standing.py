@@ -154,6 +154,8 @@ def _propose(desk: Desk, row: Any, change: str, reason: str, since: int, **more:
             state="proposed", case_id=opened.id, actor_id=desk.actor.id, **more,
         )
     )  # fmt: skip
+    if opened.standing.closed:  # a route without steps decides at once, before there was anything to decide
+        settle_standing(desk, opened, opened.state, desk.today)
     return opened.id
 
 

@@ -98,14 +98,10 @@ def check_application(desk: Desk, form: TeamForm) -> tuple[Finding, ...]:
     that may not act.
     """
     desk.permit("team.register", _place_of_form(desk, form))
-    return _findings(desk, form)
+    return (*_findings(desk, form), *hooks.review(desk, "vk_review_team", form=form))
 
 
-def _findings(desk: Desk, form: TeamForm) -> tuple[Finding, ...]:
-    return (*_own_findings(desk, form), *hooks.review(desk, "vk_review_team", form=form))
-
-
-def _own_findings(desk: Desk, form: TeamForm) -> Iterator[Finding]:
+def _findings(desk: Desk, form: TeamForm) -> Iterator[Finding]:
     name = checked_text("name", form.name)
     if form.organization:
         must_live(_owner(desk, form.organization))
@@ -129,7 +125,9 @@ def apply(desk: Desk, form: TeamForm, *, number: str | None = None) -> Applied:
     without one the department of the ``area``. Raises NotPermitted, NotFound, InvalidValue, Refused.
     """
     desk.permit("team.register", _place_of_form(desk, form))
-    findings = _findings(desk, form)
+    told = hooks.review(desk, "vk_review_team", form=form)
+    hold_head(desk)
+    findings = (*_findings(desk, form), *told)
     if any(finding.severity == "block" for finding in findings):
         raise Refused(*findings)
     values = {
@@ -141,7 +139,6 @@ def apply(desk: Desk, form: TeamForm, *, number: str | None = None) -> Applied:
         "brought_by": desk.actor.id,
         "brought_volunteer": desk.acting.volunteer,
     }
-    hold_head(desk)
     given = checked_text("number", number, 100) if number else free_number(desk, team, "T")
     if desk.connection.execute(sa.select(team.c.id).where(team.c.number == given)).first() is not None:
         raise Refused(Finding("already_registered", {"number": given}))
