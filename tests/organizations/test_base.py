@@ -9,6 +9,7 @@ import pytest
 
 from volunteerkit import Actor, Grant, Refused, approvals, organizations
 from volunteerkit.errors import InvalidValue, NotFound, NotPermitted
+from volunteerkit.messages import LANGUAGES
 from volunteerkit.organizations import base
 
 MONDAY = dt.date(2026, 11, 23)
@@ -24,6 +25,9 @@ def admin(number: str) -> Actor:
 
 
 def codes(caught: pytest.ExceptionInfo[Refused]) -> list[str]:
+    for language in LANGUAGES:  # every text is there and gets what it needs
+        assert caught.value.message(language)
+        assert all(finding.code not in finding.message(language) for finding in caught.value.findings)
     return [finding.code for finding in caught.value.findings]
 
 

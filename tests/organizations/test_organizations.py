@@ -22,7 +22,8 @@ from volunteerkit import (
     volunteers,
 )
 from volunteerkit.errors import AlreadyResolved, InvalidValue, NotFound, NotPermitted
-from volunteerkit.organizations import OrganizationForm, base
+from volunteerkit.messages import LANGUAGES
+from volunteerkit.organizations import OrganizationForm, TeamForm, base, teams
 from volunteerkit.organizations.model import check_character, read_credit_code
 from volunteerkit.store import undelivered
 from volunteerkit.workflow import Office, Route, Step
@@ -40,6 +41,9 @@ def day(n: int) -> dt.date:
 
 
 def codes(caught: pytest.ExceptionInfo[Refused]) -> list[str]:
+    for language in LANGUAGES:  # every text is there and gets what it needs
+        assert caught.value.message(language)
+        assert all(finding.code not in finding.message(language) for finding in caught.value.findings)
     return [finding.code for finding in caught.value.findings]
 
 
@@ -475,3 +479,23 @@ def test_a_number_or_code_is_taken_once(small: Any) -> None:
     with pytest.raises(Refused) as caught:
         small.at(MONDAY, CITIZEN, organizations.apply, other, number=refused.number)
     assert codes(caught) == ["already_registered"]
+
+
+def test_nobody_learns_of_an_application_by_naming_it(small: Any) -> None:
+    waiting = small.at(MONDAY, CITIZEN, organizations.apply, form()).number
+    number = small.at(MONDAY, CENTRE, organizations.register, "O9", name="别的", area="渝水区")
+    stranger = Actor("stranger", (Grant("volunteer"), Grant("organization_admin", number)), volunteer="V1")
+    for unknown in (waiting, "O404"):
+        branch = form("分支", kind="branch", credit_code="", parent=unknown)
+        for verb, given in (
+            (organizations.apply, (branch,)),
+            (organizations.view, (unknown,)),
+            (organizations.view_application, (unknown,)),
+            (organizations.edit, (unknown,)),
+            (organizations.administrators, (unknown,)),
+            (organizations.propose_admin, (unknown, "admin-1")),
+            (teams.apply, (TeamForm("护河队", organization=unknown),)),
+        ):
+            with pytest.raises((NotFound, NotPermitted)) as caught:
+                small.at(MONDAY, stranger, verb, *given)
+            assert "pending" not in caught.value.message("en")

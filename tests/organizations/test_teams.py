@@ -9,6 +9,7 @@ import pytest
 
 from volunteerkit import Actor, Claim, Grant, Refused, approvals, hours, organizations, projects, volunteers
 from volunteerkit.errors import NotFound, NotPermitted
+from volunteerkit.messages import LANGUAGES
 from volunteerkit.organizations import TeamForm, teams
 
 MONDAY = dt.date(2026, 11, 23)
@@ -27,6 +28,9 @@ def admin(number: str, id: str = "") -> Actor:
 
 
 def codes(caught: pytest.ExceptionInfo[Refused]) -> list[str]:
+    for language in LANGUAGES:  # every text is there and gets what it needs
+        assert caught.value.message(language)
+        assert all(finding.code not in finding.message(language) for finding in caught.value.findings)
     return [finding.code for finding in caught.value.findings]
 
 

@@ -23,6 +23,7 @@ from volunteerkit.organizations.model import (
     read_credit_code,
 )
 from volunteerkit.organizations.reading import (
+    admitted_row,
     as_organization,
     below,
     id_or_none,
@@ -92,7 +93,7 @@ def _findings(desk: Desk, form: OrganizationForm, previous: str | None) -> Itera
             yield Finding("consent_missing")
     for number in (form.parent, form.hosted_by):
         if number:
-            above = _row(desk, number)
+            above = admitted_row(desk, number)
             must_live(above)
             if number == form.hosted_by and above.kind == "hosted_group":
                 yield Finding("host_unfit", {"number": number})
@@ -117,14 +118,6 @@ def _alike(desk: Desk, condition: Any, previous: str | None) -> list[Any]:
     stands = status_on(organization, day).in_([*ADMITTED, "pending", "suspended"])
     query = organization_rows(day).where(condition, stands, organization.c.number != (previous or ""))
     return list(desk.connection.execute(query.order_by(organization.c.id)))
-
-
-def _row(desk: Desk, number: str) -> Any:
-    query = organization_rows(day_number(desk.today)).where(organization.c.number == number)
-    row = desk.connection.execute(query).first()
-    if row is None:
-        raise NotFound(kind="organization", id=number)
-    return row
 
 
 def apply(
@@ -289,7 +282,7 @@ def edit(
         **({"credit_code": _free_code(desk, credit_code, number)} if credit_code is not None else {}),
     }
     if parent is not None:
-        above = _row(desk, parent) if parent else None
+        above = admitted_row(desk, parent) if parent else None
         if above is not None:
             must_live(above)
         if above is not None and above.id in below(desk, organization, row.id):
@@ -301,7 +294,7 @@ def edit(
     if desk.connection.execute(guarded.values(**values)).rowcount != 1:
         raise Refused(Finding("not_living", {"number": number, "status": "dissolved"}))
     note(desk, "organization.edited", f"organization:{row.id}", {"fields": sorted(values)})
-    return as_organization(_row(desk, number))
+    return as_organization(admitted_row(desk, number))
 
 
 def _free_code(desk: Desk, text: str, number: str) -> str:

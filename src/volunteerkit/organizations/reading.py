@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from volunteerkit.access import Place
-from volunteerkit.errors import Finding, Refused
+from volunteerkit.errors import Finding, NotFound, Refused
 from volunteerkit.organizations.model import ADMITTED, WAITING, Organization, Team
 from volunteerkit.organizations.tables import organization, organization_on, status_on, team
 from volunteerkit.store.desk import Desk
@@ -17,6 +17,7 @@ from volunteerkit.store.registering import id_of
 from volunteerkit.units import day_number, day_of
 
 __all__ = [
+    "admitted_row",
     "as_organization",
     "as_team",
     "below",
@@ -93,6 +94,18 @@ def reached(desk: Desk, action: str, number: str, *, kind: str = "organization")
     table, rows = (team, team_rows) if kind == "team" else (organization, organization_rows)
     row = desk.connection.execute(rows(day_number(desk.today)).where(table.c.number == number)).first()
     desk.permit_on(action, kind, number, None if row is None else place_of(row))
+    return row
+
+
+def admitted_row(desk: Desk, number: str, *, kind: str = "organization") -> Any:
+    """Return the row of an organization or team that was admitted once, whoever asks.
+
+    Raises NotFound for an unknown number, and for an application: nobody learns of it by naming it.
+    """
+    table, rows = (team, team_rows) if kind == "team" else (organization, organization_rows)
+    row = desk.connection.execute(rows(day_number(desk.today)).where(table.c.number == number)).first()
+    if row is None or row.stands in WAITING:
+        raise NotFound(kind=kind, id=number)
     return row
 
 

@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from volunteerkit.approvals import Case
 from volunteerkit.approvals.cases import close_expired, open_case, put, read_case
 from volunteerkit.approvals.tables import case as case_table
-from volunteerkit.errors import Finding, NotFound, Refused
-from volunteerkit.organizations.reading import must_live, organization_rows, place_of, reached
+from volunteerkit.errors import Finding, Refused
+from volunteerkit.organizations.reading import admitted_row, must_live, place_of, reached
 from volunteerkit.organizations.tables import affiliation, organization, organization_on, standing, team
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.grants import grant, succession
@@ -117,10 +117,7 @@ def _propose_end(
 
 
 def _heir(desk: Desk, id_: int, number: str) -> int:
-    query = organization_rows(day_number(desk.today)).where(organization.c.number == number)
-    heir = desk.connection.execute(query).first()
-    if heir is None:
-        raise NotFound(kind="organization", id=number)
+    heir = admitted_row(desk, number)
     must_live(heir)
     if heir.id == id_:
         raise Refused(Finding("in_a_circle", {"number": number}))

@@ -17,12 +17,12 @@ from volunteerkit.errors import Finding, NotFound, Refused
 from volunteerkit.organizations.actions import case_area, free_number
 from volunteerkit.organizations.model import WAITING, Applied, Team, TeamForm
 from volunteerkit.organizations.reading import (
+    admitted_row,
     as_team,
     below,
     id_or_none,
     listed,
     must_live,
-    organization_rows,
     place_of,
     reached,
     team_rows,
@@ -30,7 +30,6 @@ from volunteerkit.organizations.reading import (
 from volunteerkit.organizations.standing import checked_days, move_teams, next_standing_id
 from volunteerkit.organizations.tables import (
     affiliation,
-    organization,
     organization_on,
     standing,
     status_on,
@@ -71,21 +70,6 @@ def _of_team(desk: Desk, action: str, number: str) -> Any:
     return reached(desk, action, number, kind="team")
 
 
-def _row(desk: Desk, number: str) -> Any:
-    row = desk.connection.execute(team_rows(day_number(desk.today)).where(team.c.number == number)).first()
-    if row is None:
-        raise NotFound(kind="team", id=number)
-    return row
-
-
-def _owner(desk: Desk, number: str) -> Any:
-    query = organization_rows(day_number(desk.today)).where(organization.c.number == number)
-    row = desk.connection.execute(query).first()
-    if row is None:
-        raise NotFound(kind="organization", id=number)
-    return row
-
-
 def _place_of_form(desk: Desk, form: TeamForm) -> Place:
     owners = (form.organization,) if form.organization else ()
     return Place(desk.acting.volunteer, (), owners, (form.area,) if form.area else (), desk.actor.id)
@@ -104,11 +88,11 @@ def check_application(desk: Desk, form: TeamForm) -> tuple[Finding, ...]:
 def _findings(desk: Desk, form: TeamForm) -> Iterator[Finding]:
     name = checked_text("name", form.name)
     if form.organization:
-        must_live(_owner(desk, form.organization))
+        must_live(admitted_row(desk, form.organization))
     else:  # somebody has to answer for it
         checked_text("area", form.area, 100)
     if form.parent:
-        above = _row(desk, form.parent)
+        above = admitted_row(desk, form.parent, kind="team")
         must_live(above)
         if above.organization != form.organization:
             yield Finding("other_organization", {"number": form.parent})
@@ -194,7 +178,7 @@ def edit(
     if desk.connection.execute(guarded).rowcount != 1:
         raise Refused(Finding("not_living", {"number": number, "status": "dissolved"}))
     note(desk, "team.edited", f"team:{row.id}", {"fields": sorted(values)})
-    return as_team(_row(desk, number))
+    return as_team(admitted_row(desk, number, kind="team"))
 
 
 def transfer(desk: Desk, number: str, organization: str, *, on: dt.date | None = None) -> int:
@@ -212,7 +196,7 @@ def transfer(desk: Desk, number: str, organization: str, *, on: dt.date | None =
     desk.permit_on("team.transfer", "team", number, asked_at)
     assert place is not None
     must_live(row)
-    new = _owner(desk, organization)
+    new = admitted_row(desk, organization)
     must_live(new)
     if new.id == row.owner_id:
         raise Refused(Finding("same_organization", {"number": organization}))
@@ -303,7 +287,7 @@ def dissolve(
     must_live(row, "suspended")
     first, _ = checked_days(desk, on)
     checked_text("reason", reason, 500)
-    heir = _row(desk, successor) if successor else None
+    heir = admitted_row(desk, successor, kind="team") if successor else None
     hold_head(desk)
     ending = below(desk, team, row.id)
     if heir is not None:
