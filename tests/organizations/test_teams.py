@@ -57,6 +57,8 @@ def test_a_volunteers_team_is_approved_by_its_organization(two: Any) -> None:
     assert two.at(MONDAY, admin("O2"), teams.list_applications) == ()
     with pytest.raises(NotFound):
         two.at(MONDAY, admin("O2"), approvals.decide, applied.case, "approve")
+    with pytest.raises(NotFound):
+        two.at(MONDAY, admin("O2"), teams.transfer, applied.number, "O2")
     with pytest.raises(Refused) as caught:
         two.at(MONDAY, MEMBER, teams.apply, TeamForm("清晨护学队", organization="O1"))
     assert codes(caught) == ["organization_waiting"]

@@ -192,7 +192,9 @@ def transfer(desk: Desk, number: str, organization: str, *, on: dt.date | None =
     place = None if row is None else attrs.evolve(place_of(row), brought_by=None, volunteer=None)
     old = row.organization if row is not None else None
     # An organization may ask for another one's team, who is then asked; a team without one asks itself.
-    asked_at = attrs.evolve(place, organizations=(old, organization)) if place and old else place
+    asked_at = place
+    if place is not None and old and place.published:
+        asked_at = attrs.evolve(place, organizations=(old, organization))
     desk.permit_on("team.transfer", "team", number, asked_at)
     assert place is not None
     must_live(row)
