@@ -499,3 +499,10 @@ def test_nobody_learns_of_an_application_by_naming_it(small: Any) -> None:
             with pytest.raises((NotFound, NotPermitted)) as caught:
                 small.at(MONDAY, stranger, verb, *given)
             assert "pending" not in caught.value.message("en")
+
+
+def test_where_no_area_is_known_the_centre_decides(small: Any) -> None:
+    small.at(MONDAY, CENTRE, organizations.register, "O1", name="早年登记的")
+    case = small.at(MONDAY, CENTRE, organizations.propose_admin, "O1", "admin-1")
+    small.at(MONDAY, SECOND, approvals.decide, case, "approve")
+    assert len(small.at(MONDAY, CENTRE, organizations.administrators, "O1")) == 1

@@ -50,7 +50,7 @@ def propose_admin(desk: Desk, number: str, actor_id: str, *, volunteer: str | No
         raise Refused(Finding("own_case"))
     if any(each.actor_id == who for each in in_office(desk, number)):
         raise Refused(Finding("already_administrator", {"number": number}))
-    facts = {"beneficiary_actor": who}
+    facts = {"beneficiary_actor": who, "area": row.area}
     area = case_area(desk, ADMIN, row.area, facts)
     place = Place(None, (), (number,), (area,) if area else ())
     subject = f"organization:{row.id}:{who}"

@@ -47,7 +47,7 @@ def workflows(lead: Office = DEPARTMENT) -> tuple[Workflow, ...]:
         Workflow(
             Route(REGISTRATION, (_step("department", by_area),)), "organization.decide", settle_registration
         ),
-        Workflow(Route(ADMIN, (_step("department", lead),)), "organization.decide_admin", settle_admin),
+        Workflow(Route(ADMIN, (_step("department", by_area),)), "organization.decide_admin", settle_admin),
         Workflow(Route(STANDING, (Step("centre", _CENTRE),)), "organization.suspend", settle_standing),
         Workflow(
             Route(teams.REGISTRATION, (_step("owner", owner),)), "team.decide", teams.settle_registration
