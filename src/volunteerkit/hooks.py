@@ -29,26 +29,31 @@ if TYPE_CHECKING:
     from volunteerkit.clock import Calendar
     from volunteerkit.events import Event
     from volunteerkit.hours.model import Claim, Overlap
+    from volunteerkit.organizations.model import OrganizationForm, TeamForm
     from volunteerkit.rules import Fact, Rulebook, RuleFunction
     from volunteerkit.store.desk import Desk
     from volunteerkit.volunteers.model import Application
-    from volunteerkit.workflow import Route
+    from volunteerkit.workflow import Office, Route
 
 __all__ = [
     "KINDS",
     "choose_volunteer_number",
     "hookimpl",
+    "review",
     "review_hours",
     "review_registration",
     "review_transfer",
     "vk_choose_calendar",
+    "vk_choose_lead",
     "vk_choose_volunteer_number",
     "vk_facts",
     "vk_functions",
     "vk_react",
     "vk_review_access",
     "vk_review_hours",
+    "vk_review_organization",
     "vk_review_registration",
+    "vk_review_team",
     "vk_review_transfer",
     "vk_routes",
     "vk_rulebooks",
@@ -147,6 +152,32 @@ def vk_choose_calendar() -> Calendar | None:
 
 
 @hookspec
+def vk_choose_lead() -> Office | None:
+    """Choose the office that decides where the library's own routes say "the department".
+
+    Asked once, in `Kit.load`. At most one plugin may answer; None leaves it to the library: the officers of
+    the department for the organization's own area. A ``scope`` names one area for the whole city.
+
+    Example: ``return Office("department_officer", "新余市")``
+    """
+
+
+@hookspec
+def vk_review_organization(form: OrganizationForm) -> Iterable[Finding]:  # type: ignore[empty-body]
+    """Review an application for an organization before its case is opened.
+
+    A finding with severity ``"block"`` refuses it, ``"warn"`` travels with the case. An exception refuses.
+
+    Example: ``if form.kind == "hosted_group" and not form.area: yield Finding("xinyu.area")``
+    """
+
+
+@hookspec
+def vk_review_team(form: TeamForm) -> Iterable[Finding]:  # type: ignore[empty-body]
+    """Review the registration of a team before its case is opened; works as `vk_review_organization`."""
+
+
+@hookspec
 def vk_review_hours(claim: Claim, overlapping: tuple[Overlap, ...]) -> Iterable[Finding]:  # type: ignore[empty-body]
     """Review a claim of hours before it is recorded.
 
@@ -188,7 +219,10 @@ KINDS: Final = {
     "vk_review_hours": "review",
     "vk_review_registration": "review",
     "vk_review_transfer": "review",
+    "vk_review_organization": "review",
+    "vk_review_team": "review",
     "vk_choose_calendar": "choose",
+    "vk_choose_lead": "choose",
     "vk_choose_volunteer_number": "choose",
     "vk_react": "react",
 }
@@ -209,8 +243,8 @@ def _ask(desk: Desk, hook: str, **values: Any) -> Iterable[tuple[str, Any]]:
             raise PluginError(plugin=plugin, hook=hook, problem=type(error).__name__) from error
 
 
-def _review(desk: Desk, hook: str, **values: Any) -> tuple[Finding, ...]:
-    """Return every plugin's findings, each with its plugin's name."""
+def review(desk: Desk, hook: str, **values: Any) -> tuple[Finding, ...]:
+    """Return every plugin's findings of a review hook, each with its plugin's name."""
     import attrs
 
     from volunteerkit.errors import PluginError
@@ -226,12 +260,12 @@ def _review(desk: Desk, hook: str, **values: Any) -> tuple[Finding, ...]:
 
 def review_hours(desk: Desk, claim: Claim, overlapping: tuple[Overlap, ...]) -> tuple[Finding, ...]:
     """Return every plugin's findings about ``claim``."""
-    return _review(desk, "vk_review_hours", claim=claim, overlapping=overlapping)
+    return review(desk, "vk_review_hours", claim=claim, overlapping=overlapping)
 
 
 def review_registration(desk: Desk, application: Application, on: dt.date) -> tuple[Finding, ...]:
     """Return every plugin's findings about an application to be registered."""
-    return _review(desk, "vk_review_registration", application=application, on=on)
+    return review(desk, "vk_review_registration", application=application, on=on)
 
 
 def review_transfer(
@@ -239,7 +273,7 @@ def review_transfer(
 ) -> tuple[Finding, ...]:
     """Return every plugin's findings about a transfer from one managing organization to another."""
     values = {"volunteer": volunteer, "from_": from_, "to": to, "effective_on": effective_on}
-    return _review(desk, "vk_review_transfer", **values)
+    return review(desk, "vk_review_transfer", **values)
 
 
 def choose_volunteer_number(desk: Desk, organization: str, serial: int) -> str | None:

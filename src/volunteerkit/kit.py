@@ -32,6 +32,7 @@ from volunteerkit.errors import (
     did_you_mean,
 )
 from volunteerkit.events import Event
+from volunteerkit.organizations import routes as organizations
 from volunteerkit.personal import ERASURE
 from volunteerkit.plugins import Bound, Plugin
 from volunteerkit.rating.tables import decision as _decision
@@ -107,7 +108,7 @@ class Kit:
         functions = _unique(given, RuleFunction, {}, "rule function")
         facts = _unique(loading.contributed(bound, "vk_facts"), Fact, dict(FACTS), "fact")
         books = _rulebooks(loading.contributed(bound, "vk_rulebooks"), functions, facts)
-        workflows = _workflows(loading.contributed(bound, "vk_routes"))
+        workflows = _workflows(loading.contributed(bound, "vk_routes"), _lead(bound))
         return cls(found, zone_named(zone), clock, cipher, MappingProxyType(books), MappingProxyType(functions),
                    bound, MappingProxyType(workflows), _calendar(bound))  # fmt: skip
 
@@ -292,9 +293,9 @@ def _reacted(react: Callable[..., Any], event: Event) -> bool:
     return True
 
 
-def _workflows(given: list[tuple[str, Any]]) -> dict[str, Workflow]:
+def _workflows(given: list[tuple[str, Any]], lead: Office) -> dict[str, Workflow]:
     """Return the workflow of every kind of case; a plugin's route takes the place of the library's."""
-    found = {workflow.route.kind: workflow for workflow in _WORKFLOWS}
+    found = {workflow.route.kind: workflow for workflow in (*_WORKFLOWS, *organizations.workflows(lead))}
     owners: dict[str, str] = {}
     for plugin, route in given:
         if not isinstance(route, Route):
@@ -321,6 +322,15 @@ def _check_offices(plugin: str, route: Route, action: str) -> None:
     automatic = not route.steps or any(step.at_deadline == "grant" for step in route.steps)
     if automatic and any(cell.second for cell in cells.values()):
         raise PluginError("plugin_route_second", plugin=plugin, kind=route.kind)
+
+
+def _lead(bound: Bound) -> Office:
+    chosen = loading.chosen(bound, "vk_choose_lead")
+    if chosen is None:
+        return organizations.DEPARTMENT
+    if not isinstance(chosen[1], Office):
+        raise loading.wrong_value(chosen[0], "lead office", chosen[1])
+    return chosen[1]
 
 
 def _calendar(bound: Bound) -> Calendar:

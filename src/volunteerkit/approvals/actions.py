@@ -118,7 +118,7 @@ def _authority(desk: Desk, found: Case) -> str | None:
     # Whatever the matrix says of the action: a case is there so that somebody else decides.
     parties = (
         Person(found.opened_by, found.opened_volunteer), Person(found.opened_for),
-        Person(None, found.place.volunteer), Person(None, found.beneficiary), *workflow.parties(found),
+        Person(None, found.place.volunteer), Person(found.facts.get("beneficiary_actor"), found.beneficiary), *workflow.parties(found),
     )  # fmt: skip
     if desk.is_one_of(*parties, lender=lender):
         raise Refused(Finding("own_case", {}))

@@ -1,33 +1,64 @@
-"""Organizations and teams."""
+"""Organizations and teams, their offices and their end, and the incubation base (`teams`, `base`)."""
 
-from __future__ import annotations
+from volunteerkit.organizations import base, teams
+from volunteerkit.organizations.actions import (
+    answering_for,
+    apply,
+    check_application,
+    edit,
+    list_applications,
+    list_organizations,
+    register,
+    view,
+    view_application,
+)
+from volunteerkit.organizations.administrators import administrators, propose_admin, remove_admin
+from volunteerkit.organizations.model import (
+    Administrator,
+    Applied,
+    Organization,
+    OrganizationForm,
+    Seat,
+    Team,
+    TeamForm,
+    Tenancy,
+)
+from volunteerkit.organizations.standing import (
+    propose_dissolution,
+    propose_lifting,
+    propose_merger,
+    propose_suspension,
+)
 
-from volunteerkit.organizations.tables import organization
-from volunteerkit.store.desk import Desk
-from volunteerkit.store.engine import storage_errors
-from volunteerkit.store.registering import checked_text, register_row
-from volunteerkit.units import day_number
-
-__all__ = ["register"]
+__all__ = [
+    "Administrator",
+    "Applied",
+    "Organization",
+    "OrganizationForm",
+    "Seat",
+    "Team",
+    "TeamForm",
+    "Tenancy",
+    "administrators",
+    "answering_for",
+    "apply",
+    "base",
+    "check_application",
+    "edit",
+    "list_applications",
+    "list_organizations",
+    "propose_admin",
+    "propose_dissolution",
+    "propose_lifting",
+    "propose_merger",
+    "propose_suspension",
+    "register",
+    "remove_admin",
+    "teams",
+    "view",
+    "view_application",
+]
 
 
 def __dir__() -> list[str]:
     return __all__
-
-
-@storage_errors("database")
-def register(desk: Desk, number: str, *, name: str, type: str = "") -> str:
-    """Register an organization under the city's ``number`` for it and return that number.
-
-    Raises NotPermitted, InvalidValue, Refused when the number is taken.
-    """
-    desk.permit("organization.register")
-    values = {
-        "name": checked_text("name", name),
-        "type": checked_text("type", type) if type else "",
-        "registered_on": day_number(desk.today),
-        "status": "active",
-    }
-    given = checked_text("number", number, 100)
-    register_row(desk, organization, "organization.registered", given, values)
-    return given

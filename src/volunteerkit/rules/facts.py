@@ -6,7 +6,7 @@ from typing import Final
 
 from volunteerkit.rules.expression import Fact
 
-__all__ = ["FACTS", "LADDER_FACTS", "PERSON_FACTS", "RECORD_FACTS"]
+__all__ = ["FACTS", "GROUP_FACTS", "LADDER_FACTS", "PERSON_FACTS", "RECORD_FACTS"]
 
 # A day that never comes (in the year 47904): nobody becomes sixty by default.
 _NEVER: Final = 2**24
@@ -53,5 +53,17 @@ LADDER_FACTS: Final = _named(
 )
 """Facts of a volunteer, for ladders."""
 
-FACTS: Final[dict[str, Fact]] = {**RECORD_FACTS, **PERSON_FACTS, **LADDER_FACTS}
+GROUP_FACTS: Final = _named(
+    LADDER_FACTS["credited_minutes"],
+    LADDER_FACTS["claimed_minutes"],
+    LADDER_FACTS["service_records"],
+    LADDER_FACTS["registered_days"],
+    Fact("members_served", "int", "服务过的志愿者人数", "volunteers who served"),
+    Fact("projects", "int", "有服务记录的项目数", "projects with service"),
+    Fact("evaluation_score", "int", "最近一次评价得分（百分制）", "points of the last evaluation, of 100"),
+    Fact("evaluated_days", "int", "距最近一次评价天数", "days since the last evaluation", "days"),
+)
+"""Facts of an organization, for ladders that decide ``organization_…``."""
+
+FACTS: Final[dict[str, Fact]] = {**RECORD_FACTS, **PERSON_FACTS, **LADDER_FACTS, **GROUP_FACTS}
 """All of them; plugins may declare more, which every rule may mention."""

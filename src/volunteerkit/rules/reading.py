@@ -13,7 +13,7 @@ import attrs
 from volunteerkit.errors import InvalidValue, RulebookError, VolunteerkitError, nearest
 from volunteerkit.messages import LANGUAGES
 from volunteerkit.rules.expression import Expression, Fact, FactType, RuleFunction
-from volunteerkit.rules.facts import FACTS, LADDER_FACTS, PERSON_FACTS, RECORD_FACTS
+from volunteerkit.rules.facts import FACTS, GROUP_FACTS, LADDER_FACTS, PERSON_FACTS, RECORD_FACTS
 from volunteerkit.rules.parsing import parse
 from volunteerkit.rules.rulebook import Coefficient, Rulebook, Step, Version
 from volunteerkit.units import plain_text
@@ -60,6 +60,7 @@ class _Reader:
         self.facts = dict(facts)
         # What plugins declare may stand in every rule; the library's own facts each have their place.
         self.declared = {name: fact for name, fact in facts.items() if FACTS.get(name) != fact}
+        self.of_subject = LADDER_FACTS
         self.problems: list[tuple[str, VolunteerkitError]] = []
 
     def problem(self, path: str, code: str, **values: Any) -> None:
@@ -97,7 +98,9 @@ class _Reader:
 
     def rulebook(self, data: Any) -> Rulebook | None:
         top = self.table(data, _TOP, "$", ("id", "decides", "version"))
-        read = self.credit if top.get("decides") == "credit" else self.ladder
+        decides = str(top.get("decides", ""))
+        self.of_subject = GROUP_FACTS if decides.startswith("organization_") else LADDER_FACTS
+        read = self.credit if decides == "credit" else self.ladder
         for name in ("id", "decides"):  # both are stored and looked up: no hidden characters
             if name in top:
                 try:
@@ -118,7 +121,7 @@ class _Reader:
 
     def ladder(self, data: Any, path: str) -> Version | None:
         got = self.table(data, _LADDER, path, ("effective_from", "citation", "step"))
-        scope = LADDER_FACTS | self.declared
+        scope = self.of_subject | self.declared
         read = [self.step(each, f"{path}.step[{i}]", scope) for i, each in enumerate(got.get("step", []))]
         steps = [step for step in read if step]
         for i, (lower, upper) in enumerate(pairwise(steps)):

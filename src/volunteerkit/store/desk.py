@@ -25,7 +25,7 @@ from volunteerkit.access import (
 from volunteerkit.clock import Calendar
 from volunteerkit.errors import Finding, KeyProblem, NotFound, NotPermitted, Refused
 from volunteerkit.store.cipher import Cipher
-from volunteerkit.store.grants import lenders_numbers, resolved_number, stored_grants
+from volunteerkit.store.grants import inherited, lenders_numbers, resolved_number, stored_grants
 
 __all__ = ["Desk", "microseconds"]
 
@@ -74,9 +74,13 @@ class Desk:
 
     @property
     def stored_grants(self) -> tuple[Grant, ...]:
-        """The actor's grants that are kept in the database, read once on this transaction."""
+        """The actor's grants that are kept in the database, read once on this transaction.
+
+        Who administers an organization holds the same for those whose records it answers for.
+        """
         if "grants" not in self._looked_up:
-            self._looked_up["grants"] = stored_grants(self.connection, self.actor.id)
+            kept = stored_grants(self.connection, self.actor.id)
+            self._looked_up["grants"] = kept + inherited(self.connection, (*self.actor.grants, *kept))
         found: tuple[Grant, ...] = self._looked_up["grants"]
         return found
 

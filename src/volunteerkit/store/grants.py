@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,7 +13,9 @@ from volunteerkit.access import Grant, Reach
 from volunteerkit.store.schema import id_column, integer, table
 from volunteerkit.units import day_of
 
-__all__ = ["alias", "grant", "lenders_numbers", "resolved_number", "stored_grants", "within"]
+__all__ = [
+    "alias", "grant", "inherited", "lenders_numbers", "resolved_number", "stored_grants", "succession", "within",
+]  # fmt: skip
 
 grant = table(
     "grant",
@@ -44,6 +46,16 @@ alias = table(
     sa.Column("volunteer_number", sa.Text, nullable=False),
 )
 """Numbers of volunteers who were merged into another one, and whose number stands for them now."""
+
+succession = table(
+    "succession",
+    sa.Column("number", sa.Text, primary_key=True),
+    sa.Column("successor", sa.Text, nullable=False),
+    sa.Column("since", integer, nullable=False),
+)
+"""Numbers of organizations that ended, who answers for their records, and from which day."""
+
+sa.Index("ix_vk_succession_successor", succession.c.successor)
 
 
 def __dir__() -> list[str]:
@@ -88,6 +100,23 @@ def lenders_numbers(connection: sa.Connection, actor_id: str) -> tuple[str, ...]
     return tuple(
         resolved_number(connection, number) for number in connection.execute(query.distinct()).scalars()
     )
+
+
+def inherited(connection: sa.Connection, grants: Iterable[Grant]) -> tuple[Grant, ...]:
+    """Return the same grants for organizations that ended and whose records those of the grants answer for."""
+    held = [each for each in grants if each.role == "organization_admin"]
+    found: list[Grant] = []
+    while held:
+        scopes = sorted({each.scope for each in held if each.scope})
+        rows = connection.execute(sa.select(succession).where(succession.c.successor.in_(scopes))).fetchall()
+        held = [
+            evolve(each, scope=row.number, since=max(each.since or dt.date.min, day_of(row.since)))
+            for row in rows
+            for each in held
+            if each.scope == row.successor
+        ]
+        found += held
+    return tuple(found)
 
 
 def resolved_number(connection: sa.Connection, number: str) -> str:

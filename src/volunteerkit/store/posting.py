@@ -29,6 +29,7 @@ __all__ = [
     "Numbers",
     "driver",
     "event_hash",
+    "hold_head",
     "insert_rows",
     "note",
     "replayed",
@@ -136,6 +137,15 @@ def take_numbers(execute: Execute, records: int = 0, transfers: int = 0, events:
     return Numbers(*row)
 
 
+def hold_head(desk: Desk) -> None:
+    """Queue with every other writer now, before anything is read that must still be true when it is written.
+
+    Nothing changes by it. What spans several rows (no circle of parents, somebody left in an office) is
+    read and written behind it; the write itself is a guarded UPDATE all the same.
+    """
+    driver(desk.connection)(_HOLD, ())
+
+
 @contextmanager
 def writing(desk: Desk) -> Iterator[None]:
     """Hold the head while the block decides and writes; when it raises, nothing of it was written.
@@ -144,7 +154,7 @@ def writing(desk: Desk) -> Iterator[None]:
     a portal that catches the error and commits its own transaction keeps no half of the command.
     """
     with storage_errors("database"), desk.connection.begin_nested():
-        driver(desk.connection)(_HOLD, ())
+        hold_head(desk)
         desk.look_again()
         yield
 

@@ -12,7 +12,7 @@ from volunteerkit.access import Person, Place
 from volunteerkit.approvals import Case, Workflow
 from volunteerkit.approvals.cases import open_case
 from volunteerkit.errors import Finding, InvalidValue, NotFound, Refused
-from volunteerkit.organizations.tables import organization, team
+from volunteerkit.organizations.tables import organization, organization_on, status_on, team
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.posting import note
 from volunteerkit.store.registering import checked_text
@@ -54,13 +54,15 @@ class Membership:
 
 
 def _team(desk: Desk, number: str) -> tuple[Any, Place]:
+    day = day_number(desk.today)
     row = desk.connection.execute(
         sa.select(
-            team.c.id, team.c.number, team.c.status, team.c.organization_id, organization.c.number.label("of")
+            team.c.id, team.c.number, status_on(team, day).label("status"),
+            organization.c.id.label("organization_id"), organization.c.number.label("of"),
         )
-        .join(organization, organization.c.id == team.c.organization_id)
+        .join(organization, organization.c.id == organization_on(day))
         .where(team.c.number == number)
-    ).first()
+    ).first()  # fmt: skip
     if row is None:
         raise NotFound(kind="team", id=number)
     return row, Place(None, (row.number,), (row.of,))

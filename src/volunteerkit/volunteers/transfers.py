@@ -14,7 +14,7 @@ from volunteerkit.access import Place
 from volunteerkit.approvals import Case, Workflow
 from volunteerkit.approvals.cases import open_case
 from volunteerkit.errors import Finding, InvalidValue
-from volunteerkit.organizations.tables import organization
+from volunteerkit.organizations.tables import organization, status_on
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.grants import grant
 from volunteerkit.store.posting import note
@@ -56,9 +56,8 @@ def request_transfer(
         )
     if to == found.organization:
         findings += (Finding("same_organization", {"organization": to}),)
-    status = desk.connection.execute(
-        sa.select(organization.c.status).where(organization.c.number == to)
-    ).scalar()
+    stands = sa.select(status_on(organization, day_number(desk.today))).where(organization.c.number == to)
+    status = desk.connection.execute(stands).scalar()
     if status != "active":
         findings += (Finding("organization_not_active", {"organization": to, "status": status}),)
     findings += hooks.review_transfer(desk, found.number, found.organization, to, effective_on or desk.today)

@@ -1,0 +1,255 @@
+"""How organizations stop for a while or for good: suspension, its lifting, dissolution, merger.
+
+Each is proposed by one person and decided by another officer of the centre. Where an organization stands on
+a day follows from the dated rows that the decision puts in force.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Final
+
+import attrs
+import sqlalchemy as sa
+
+from volunteerkit.approvals import Case
+from volunteerkit.approvals.cases import close_expired, open_case, put, read_case
+from volunteerkit.approvals.tables import case as case_table
+from volunteerkit.errors import Finding, Refused
+from volunteerkit.organizations.reading import admitted_row, must_live, place_of, reached
+from volunteerkit.organizations.tables import affiliation, organization, organization_on, standing, team
+from volunteerkit.store.desk import Desk
+from volunteerkit.store.grants import grant, succession
+from volunteerkit.store.posting import note
+from volunteerkit.store.registering import checked_text
+from volunteerkit.units import day_number
+from volunteerkit.workflow import OPEN, Position
+
+__all__ = [
+    "checked_days",
+    "move_teams",
+    "next_standing_id",
+    "propose_dissolution",
+    "propose_lifting",
+    "propose_merger",
+    "propose_suspension",
+    "settle_standing",
+]
+
+STANDING: Final = "organization.standing"
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def checked_days(desk: Desk, since: dt.date | None, until: dt.date | None = None) -> tuple[int, int | None]:
+    """Return two days as day numbers, ``since`` today by default; raises Refused for past or reversed ones."""
+    first = since or desk.today
+    if first < desk.today:
+        raise Refused(Finding("dates_in_the_past", {"day": str(first), "today": str(desk.today)}))
+    if until is not None and until < first:
+        raise Refused(Finding("dates_reversed", {"since": str(first), "until": str(until)}))
+    return day_number(first), None if until is None else day_number(until)
+
+
+def next_standing_id(desk: Desk) -> int:
+    """Return the next id for a row of the table of standings."""
+    return (desk.connection.execute(sa.select(sa.func.max(standing.c.id))).scalar() or 0) + 1
+
+
+def propose_suspension(
+    desk: Desk, number: str, *, reason: str, since: dt.date | None = None, until: dt.date | None = None
+) -> int:
+    """Propose that an organization may not act from ``since`` to ``until`` (inclusive); return the case.
+
+    Without ``until`` it lasts until it is lifted. It is in force when another officer of the centre has
+    approved the case, and not before that day. Raises NotFound, NotPermitted, InvalidValue, Refused.
+    """
+    row = reached(desk, "organization.propose_suspension", number)
+    must_live(row)
+    first, last = checked_days(desk, since, until)
+    return _propose(desk, row, "suspend", reason, first, until=last)
+
+
+def propose_lifting(desk: Desk, number: str, *, reason: str, on: dt.date | None = None) -> int:
+    """Propose that an organization may act again from day ``on`` (default today); return the case.
+
+    Raises what `propose_suspension` raises, and Refused when it is not suspended.
+    """
+    row = reached(desk, "organization.propose_suspension", number)
+    first, _ = checked_days(desk, on)
+    query = sa.select(standing.c.id).where(_suspending(row.id, first))
+    if row.ended_on is not None or desk.connection.execute(query).first() is None:
+        raise Refused(Finding("not_suspended", {"number": number}))
+    return _propose(desk, row, "lift", reason, first)
+
+
+def propose_dissolution(
+    desk: Desk, number: str, *, reason: str, on: dt.date | None = None, successor: str | None = None
+) -> int:
+    """Propose that an organization no longer exists from day ``on`` (default today); return the case.
+
+    ``successor`` is the number of the organization that answers for its records from then on; one with
+    service records needs it. Raises what `propose_suspension` raises.
+    """
+    return _propose_end(desk, number, "dissolve", reason, on, successor)
+
+
+def propose_merger(desk: Desk, number: str, *, successor: str, reason: str, on: dt.date | None = None) -> int:
+    """Propose that an organization goes over into ``successor`` on day ``on``; return the case.
+
+    Raises what `propose_suspension` raises.
+    """
+    return _propose_end(desk, number, "merge", reason, on, successor)
+
+
+def _propose_end(
+    desk: Desk, number: str, change: str, reason: str, on: dt.date | None, successor: str | None
+) -> int:
+    row = reached(desk, "organization.propose_suspension", number)
+    must_live(row, "suspended")
+    first, _ = checked_days(desk, on)
+    heir = _heir(desk, row.id, successor) if successor else None
+    if heir is None and _has_records(desk, row.id):
+        raise Refused(Finding("successor_missing", {"number": number}))
+    return _propose(desk, row, change, reason, first, successor_id=heir)
+
+
+def _heir(desk: Desk, id_: int, number: str) -> int:
+    heir = admitted_row(desk, number)
+    must_live(heir)
+    if heir.id == id_:
+        raise Refused(Finding("in_a_circle", {"number": number}))
+    found: int = heir.id
+    return found
+
+
+def _has_records(desk: Desk, id_: int) -> bool:
+    # Hours lie above organizations, so their table is asked by its name alone.
+    records = sa.table("vk_service_record", sa.column("organization_id"))
+    query = sa.select(records.c.organization_id).where(records.c.organization_id == id_).limit(1)
+    return desk.connection.execute(query).first() is not None
+
+
+def _suspending(id_: int, day: int) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        standing.c.organization_id == id_, standing.c.change == "suspend", standing.c.state == "in_force",
+        sa.or_(standing.c.until.is_(None), standing.c.until >= day),
+    )  # fmt: skip
+
+
+def _propose(desk: Desk, row: Any, change: str, reason: str, since: int, **more: Any) -> int:
+    said = checked_text("reason", reason, 500)
+    facts = {"change": change, "since": since}
+    # not whoever once applied for it: they are no party to this, and could withdraw it
+    place = attrs.evolve(place_of(row), volunteer=None, brought_by=None)
+    opened = open_case(desk, STANDING, f"organization:{row.id}", place, facts=facts)
+    desk.connection.execute(
+        sa.insert(standing).values(
+            id=next_standing_id(desk), organization_id=row.id, change=change, since=since, reason=said,
+            state="proposed", case_id=opened.id, actor_id=desk.actor.id, **more,
+        )
+    )  # fmt: skip
+    if opened.standing.closed:  # a route without steps decides at once, before there was anything to decide
+        settle_standing(desk, opened, opened.state, desk.today)
+    return opened.id
+
+
+def settle_standing(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
+    """Put in force what was proposed, from its own day or the day of the decision if that is later."""
+    query = sa.select(standing).where(standing.c.case_id == case.id, standing.c.state == "proposed")
+    row = desk.connection.execute(query).first()
+    if row is None:
+        return
+    since = max(row.since, day_number(on))
+    values = {"state": "in_force" if outcome == "granted" else outcome, "since": since}
+    guarded = sa.update(standing).where(standing.c.id == row.id, standing.c.state == "proposed")
+    if desk.connection.execute(guarded.values(**values)).rowcount != 1 or outcome != "granted":
+        return
+    if row.change == "suspend":
+        note(desk, "organization.suspended", case.subject, {"since": since, "until": row.until})
+    elif row.change == "lift":
+        lifted = sa.update(standing).where(_suspending(row.organization_id, since))
+        desk.connection.execute(lifted.values(until=since - 1))
+        note(desk, "organization.lifted", case.subject, {"since": since})
+    else:
+        _end(desk, row, case, since)
+
+
+def _end(desk: Desk, row: Any, case: Case, since: int) -> None:
+    """End the organization: its heir takes over, its administrators' offices and its open cases end."""
+    ending = "merged" if row.change == "merge" else "dissolved"
+    heir_id = _living_heir(desk, row)
+    end: dict[str, Any] = {"ended_on": since, "ending": ending, "successor_id": heir_id}
+    for id_ in sorted(each for each in (row.organization_id, heir_id) if each is not None):
+        guarded = sa.update(organization).where(organization.c.id == id_, organization.c.ended_on.is_(None))
+        values = end if id_ == row.organization_id else {"status": organization.c.status}
+        if desk.connection.execute(guarded.values(**values)).rowcount != 1:
+            raise Refused(Finding("not_living", {"number": _number(desk, id_), "status": ending}))
+    number = _number(desk, row.organization_id)
+    if heir_id is not None:
+        heir = _number(desk, heir_id)
+        desk.connection.execute(sa.insert(succession).values(number=number, successor=heir, since=since))
+        theirs = sa.and_(organization_on(since) == row.organization_id, team.c.ended_on.is_(None))
+        teams = desk.connection.execute(sa.select(team.c.id).where(theirs)).scalars()
+        move_teams(desk, set(teams), heir_id, since)
+    offices = sa.update(grant).where(
+        grant.c.role == "organization_admin", grant.c.scope == number,
+        sa.or_(grant.c.until.is_(None), grant.c.until >= since),
+    )  # fmt: skip
+    desk.connection.execute(offices.values(until=since - 1))
+    _end_cases(desk, number, case.id)
+    note(desk, "organization.ended", case.subject, {"ending": ending, "on": since})
+
+
+def move_teams(desk: Desk, teams: set[int], to: int, since: int) -> None:
+    """Write that the teams with these ids belong to the organization ``to`` from day ``since`` on."""
+    if not teams:
+        return
+    moved = sorted(teams)
+    following = (desk.connection.execute(sa.select(sa.func.max(affiliation.c.id))).scalar() or 0) + 1
+    later = sa.and_(affiliation.c.team_id.in_(moved), affiliation.c.since >= since)
+    desk.connection.execute(sa.delete(affiliation).where(later))
+    desk.connection.execute(
+        sa.insert(affiliation),
+        [
+            {"id": following + i, "team_id": id_, "organization_id": to, "since": since}
+            for i, id_ in enumerate(moved)
+        ],
+    )
+
+
+def _living_heir(desk: Desk, row: Any) -> int | None:
+    """Return the id of who answers for the records: the proposed heir, or who took over from it meanwhile."""
+    heir, columns = row.successor_id, (organization.c.ended_on, organization.c.successor_id)
+    while heir is not None:
+        ended_on, following = desk.connection.execute(
+            sa.select(*columns).where(organization.c.id == heir)
+        ).one()
+        if ended_on is None:
+            break
+        if following in (None, row.organization_id):
+            raise Refused(Finding("not_living", {"number": _number(desk, heir), "status": "dissolved"}))
+        heir = following
+    found: int | None = heir
+    return found
+
+
+def _number(desk: Desk, id_: int) -> str:
+    query = sa.select(organization.c.number).where(organization.c.id == id_)
+    found: str = desk.connection.execute(query).scalar_one()
+    return found
+
+
+def _end_cases(desk: Desk, number: str, but: int) -> None:
+    """Withdraw whatever still waits at an organization that ends; it can be opened anew at another one."""
+    here = sa.or_(case_table.c.organization == number, case_table.c.second_organization == number)
+    query = sa.select(case_table).where(here, case_table.c.state.in_(OPEN), case_table.c.id != but)
+    for waiting in desk.connection.execute(query.order_by(case_table.c.id)).fetchall():
+        found = close_expired(desk, read_case(desk, waiting))
+        if not found.standing.closed:
+            at = found.standing.position
+            put(
+                desk, found, Position("withdrawn", at.step, at.escalated, desk.today), by="organization_ended"
+            )
