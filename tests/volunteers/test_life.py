@@ -153,7 +153,7 @@ def test_refused_and_registered_again(city: City) -> None:
         (dt.date(2010, 11, 24), {"own_income": True}, {"guardian_consent_needed"}),
         (dt.date(2012, 11, 24), {"guardian": Guardian("母", "12900000001")}, {"guardian_consent_needed"}),
         (dt.date(2012, 11, 24), {"guardian": Guardian("母", "12900000001", consented_on=MONDAY)}, set()),
-        (dt.date(1990, 1, 1), {"consent_on": None}, {"consent_missing"}),
+        (dt.date(1990, 1, 1), {"consent_on": None}, {"consent_day_missing"}),
         (dt.date(1990, 1, 1), {"consent_on": MONDAY + dt.timedelta(1)}, {"consent_in_future"}),
     ],
 )

@@ -68,7 +68,7 @@ def _findings(desk: Desk, application: Application, identity: Identity | None) -
         raise InvalidValue(name="born_on", value="?", allowed=f"1850-01-01 … {desk.today}")
     found = review_age(application, born_on, desk.today)
     if not application.by_oneself and application.consent_on is None:
-        found += (Finding("consent_missing", {}),)
+        found += (Finding("consent_day_missing", {}),)
     for day in (application.consent_on, application.guardian and application.guardian.consented_on):
         if day and day > desk.today:
             found += (Finding("consent_in_future", {"day": day, "today": desk.today}),)

@@ -55,7 +55,7 @@ def request_transfer(
             Finding("volunteer_not_active", {"volunteer": number, "status": status_of(desk, found)}),
         )
     if to == found.organization:
-        findings += (Finding("same_organization", {"organization": to}),)
+        findings += (Finding("managed_already", {"organization": to}),)
     stands = sa.select(status_on(organization, day_number(desk.today))).where(organization.c.number == to)
     status = desk.connection.execute(stands).scalar()
     if status != "active":
