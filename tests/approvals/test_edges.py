@@ -277,8 +277,8 @@ def test_a_sweeper_closes_what_a_calendar_published_later_makes_certain(city: Ma
     known = here.with_calendar(Calendar(known_until=dt.date(2027, 12, 31)))
     assert known.at(TUESDAY, CENTRE, approvals.sweep) == 0
     in_sql = sa.select(outcome_on(day_number(LATE)))
-    assert known.at(LATE, CENTRE, lambda desk: desk.connection.execute(in_sql).scalar_one()) == "granted"
-    assert known.at(LATE, CENTRE, approvals.sweep) == 1
+    assert known.unswept(LATE, CENTRE, lambda desk: desk.connection.execute(in_sql).scalar_one()) == "granted"
+    assert known.unswept(LATE, CENTRE, approvals.sweep) == 1
     assert here.settled == [(case_id, "granted", dt.date(2026, 12, 1))]
 
 
@@ -287,13 +287,13 @@ def test_a_sweep_changes_nothing_of_what_is_told(city: Make) -> None:
     case_id = here.open(MONDAY, CENTRE)
 
     def told() -> tuple[Any, ...]:
-        found = here.at(LATE, CENTRE, viewed(case_id))
+        found = here.unswept(LATE, CENTRE, viewed(case_id))
         with pytest.raises(AlreadyResolved) as caught:
-            here.at(LATE, ADMIN, approve(case_id))
+            here.unswept(LATE, ADMIN, approve(case_id))
         return found.standing, found.place, found.closed_by, found.reason, str(caught.value)
 
     before = told()
-    assert here.at(LATE, CENTRE, approvals.sweep) == 1
+    assert here.unswept(LATE, CENTRE, approvals.sweep) == 1
     assert told() == before
     assert before[2] == "deadline"
 
@@ -308,7 +308,7 @@ def test_one_case_that_cannot_be_settled_does_not_stop_the_sweeper(city: Make) -
 
     here = city(attrs.evolve(ORGANIZATION, at_deadline="grant"), settle=settle)
     first, second = here.open(MONDAY, CENTRE), here.open(MONDAY, CENTRE, subject="team:2")
-    assert here.at(LATE, CENTRE, approvals.sweep) == 1
+    assert here.unswept(LATE, CENTRE, approvals.sweep) == 1
     assert done == [second]
     assert here.at(LATE, CENTRE, viewed(first)).version == 1
 
@@ -317,16 +317,18 @@ def test_withdrawing_comes_too_late_when_the_term_ran_out(city: Make) -> None:
     here = city(attrs.evolve(ORGANIZATION, at_deadline="grant"))
     case_id = here.open(MONDAY, CENTRE)
     with pytest.raises(AlreadyResolved, match="deadline"):
-        here.at(LATE, CENTRE, lambda desk: approvals.withdraw(desk, case_id))
-    assert here.at(LATE, CENTRE, approvals.sweep) == 1
+        here.unswept(LATE, CENTRE, lambda desk: approvals.withdraw(desk, case_id))
+    assert here.unswept(LATE, CENTRE, approvals.sweep) == 1
 
 
 def test_a_new_case_settles_the_expired_one_first(city: Make) -> None:
     here = city(attrs.evolve(ORGANIZATION, at_deadline="refuse"))
     first = here.open(MONDAY, CENTRE)
-    second = here.open(LATE, CENTRE)
+    again = here.unswept(
+        LATE, CENTRE, lambda desk: open_case(desk, "team.registration", "team:1", Place("V1", (), ("O1",)))
+    )
     assert here.settled == [(first, "refused", dt.date(2026, 12, 1))]
-    assert here.at(LATE, CENTRE, viewed(second)).state == "review"
+    assert here.at(LATE, CENTRE, viewed(again.id)).state == "review"
 
 
 # nothing half written
@@ -338,7 +340,7 @@ def test_a_refused_opening_writes_nothing_even_in_the_portals_transaction(city: 
     here.open(MONDAY, CENTRE)
     before = here.events()
     with here.engine.begin() as connection:
-        desk = here.on(LATE).desk(connection, CENTRE)
+        desk = here.unswept_desk(connection, LATE, CENTRE)
         with pytest.raises(Refused):
             open_case(desk, "team.registration", "team:1", Place("V1", (), ("O1",)))
     assert here.events() == before
@@ -373,7 +375,7 @@ def test_what_cannot_be_settled_leaves_no_trace(city: Make, error: Exception, wa
     actor, day, run = work[way]
     before, dumped = here.events(), dump(here)
     with here.engine.begin() as connection:  # the portal's own: it commits although the verb raised
-        desk = here.on(day).desk(connection, actor)
+        desk = here.unswept_desk(connection, day, actor)
         if way == "sweep" and isinstance(error, Refused):
             assert run(desk) == 0
         else:

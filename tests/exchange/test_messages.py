@@ -22,7 +22,18 @@ VALUES = {
 
 @pytest.mark.parametrize("language", messages.LANGUAGES)
 @pytest.mark.parametrize(
-    "area", ["exchange", "reasons", "flags", "core", "plugins", "approvals", "volunteers"]
+    "area",
+    [
+        "exchange",
+        "reasons",
+        "flags",
+        "core",
+        "plugins",
+        "approvals",
+        "volunteers",
+        "organizations",
+        "personal",
+    ],
 )
 def test_every_message(area: str, language: str, snapshot: Callable[[str, str], None]) -> None:
     codes = tomllib.loads(files("volunteerkit.messages").joinpath(f"{area}.toml").read_text("utf-8"))

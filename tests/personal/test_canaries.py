@@ -115,7 +115,8 @@ VERBS: dict[str, Callable[[Desk], Any]] = {
     "request": personal.request_erasure,
     "driver": lambda desk: desk.connection.execute(sa.text("SELECT :name FROM nowhere"), {"name": NAME}),
     "unique": lambda desk: desk.connection.execute(
-        sa.text("INSERT INTO vk_skill (volunteer_id, code) VALUES (9, :name)"), {"name": PHONE}
+        sa.text("INSERT INTO vk_volunteer_tag (volunteer_id, kind, value) VALUES (9, 'skill', :name)"),
+        {"name": PHONE},
     ),
 }
 
