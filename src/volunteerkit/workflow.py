@@ -70,7 +70,8 @@ class Step:
     ``quorum`` approvals of different persons are needed; one refusal refuses. ``days`` is the term, in
     working days or (``calendar_days``) calendar days; at its end ``at_deadline`` happens by itself:
     ``grant``, ``refuse``, or ``escalate`` to the office ``escalate_to`` for another term, once; approvals
-    given before count on. Without ``at_deadline`` the case is merely overdue.
+    given before count on. Without ``at_deadline`` the case is merely overdue. With ``since_opening`` the term
+    is counted from the day on which the case was opened, whenever the step began.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Step:
     calendar_days: bool = False
     at_deadline: Literal["grant", "refuse", "escalate"] | None = None
     escalate_to: Office | None = None
+    since_opening: bool = False
 
     def __attrs_post_init__(self) -> None:
         if type(self.quorum) is not int or self.quorum < 1:
@@ -92,6 +94,8 @@ class Step:
             (self.at_deadline == "escalate") != (self.escalate_to is not None)
         ):
             raise InvalidValue(name="at_deadline", value=self.at_deadline, allowed="days, escalate_to")
+        if self.since_opening and (self.days is None or self.at_deadline == "escalate"):
+            raise InvalidValue(name="since_opening", value=True, allowed="days, grant, refuse")
 
     def office_for(self, facts: Facts, escalated: bool = False) -> Office:
         """Return who decides a case with these facts, before or after the term ran out."""
@@ -142,12 +146,16 @@ class Route:
 
 @attrs.frozen
 class Position:
-    """Where a case was last put: its state, step, whether that step was escalated, and since which day."""
+    """Where a case was last put: its state, step, whether that step was escalated, and since which day.
+
+    ``opened`` is the day of its opening, for terms that count from there; None is ``since``.
+    """
 
     state: str = "review"
     step: int = 0
     escalated: bool = False
     since: dt.date = dt.date.min
+    opened: dt.date | None = None
 
 
 @attrs.frozen
