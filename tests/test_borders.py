@@ -69,7 +69,9 @@ def register(desk: Desk, **changes: Any) -> str:
 
 
 def apply(desk: Desk, **changes: Any) -> str:
-    return volunteers.register(desk, Application(**({"name": "兰", "organization": "O1", "consent_on": DAY} | changes)))
+    return volunteers.register(
+        desk, Application(**({"name": "兰", "organization": "O1", "consent_on": DAY} | changes))
+    )
 
 
 TEXTS = [None, 5, b"x", object(), ["V1"], "", "  ", "a\0b", "a\x1fb", "\ud800", "x" * 501, Word.CHECKIN]

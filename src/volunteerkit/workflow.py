@@ -146,16 +146,12 @@ class Route:
 
 @attrs.frozen
 class Position:
-    """Where a case was last put: its state, step, whether that step was escalated, and since which day.
-
-    ``opened`` is the day of its opening, for terms that count from there; None is ``since``.
-    """
+    """Where a case was last put: its state, step, whether that step was escalated, and since which day."""
 
     state: str = "review"
     step: int = 0
     escalated: bool = False
     since: dt.date = dt.date.min
-    opened: dt.date | None = None
 
 
 @attrs.frozen
@@ -192,19 +188,21 @@ def after_approval(route: Route, step: int, on: dt.date) -> Position:
     return Position("notice" if route.notice_days else "granted", step, False, on)
 
 
-def _term(route: Route, at: Position, calendar: Calendar) -> dt.date | None:
+def _term(route: Route, at: Position, calendar: Calendar, opened: dt.date | None) -> dt.date | None:
     if at.state == "notice":
         return calendar.working_days_after(at.since, route.notice_days)
     if at.state == "review":
         step = route.step(at.step)
-        return step.due_on(at.since, calendar) if step else None
+        if step is None:
+            return None
+        return step.due_on(opened if opened and step.since_opening else at.since, calendar)
     return None
 
 
 def _after_term(route: Route, at: Position, due: dt.date) -> Position | None:
     """Return where a case goes when the term ended on ``due``; None when it merely stays overdue."""
     # The term's last day still belongs to those who may decide; what follows begins the day after.
-    following = due + dt.timedelta(1)
+    following = max(due + dt.timedelta(1), at.since)
     if at.state == "notice":
         return Position("granted", at.step, False, following)
     step = route.step(at.step)
@@ -218,8 +216,12 @@ def _after_term(route: Route, at: Position, due: dt.date) -> Position | None:
     return None
 
 
-def stands(route: Route, at: Position, on: dt.date, calendar: Calendar) -> Standing:
-    """Return where a case that was put to ``at`` stands on day ``on``.
+def stands(
+    route: Route, at: Position, on: dt.date, calendar: Calendar, opened: dt.date | None = None
+) -> Standing:
+    """Return where a case that was put to ``at`` stands on day ``on``; it was opened on day ``opened``.
+
+    A step that somebody's decision began has at least that day, also when its term since the opening is over.
 
     >>> step = Step("organization", Office("organization_admin"), days=1, at_deadline="grant")
     >>> monday = dt.date(2026, 11, 23)
@@ -229,7 +231,9 @@ def stands(route: Route, at: Position, on: dt.date, calendar: Calendar) -> Stand
     """
     automatic = False
     while at.state in ("review", "notice"):
-        due = _term(route, at, calendar)
+        due = _term(route, at, calendar, opened)
+        if due is not None and not automatic:
+            due = max(due, at.since)
         moved = None if due is None or on <= due else _after_term(route, at, due)
         if moved is None:
             return Standing(at, due, automatic)
@@ -237,10 +241,12 @@ def stands(route: Route, at: Position, on: dt.date, calendar: Calendar) -> Stand
     return Standing(at, None, automatic)
 
 
-def forecast(route: Route, at: Position, calendar: Calendar) -> tuple[str, dt.date] | None:
+def forecast(
+    route: Route, at: Position, calendar: Calendar, opened: dt.date | None = None
+) -> tuple[str, dt.date] | None:
     """Return (state, day) in which a case ends if nobody does anything; None when it would wait for ever.
 
     Kept beside the case so that a list in SQL sees the same as `stands`.
     """
-    found = stands(route, at, dt.date.max, calendar)
+    found = stands(route, at, dt.date.max, calendar, opened)
     return (found.state, found.position.since) if found.closed else None

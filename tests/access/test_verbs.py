@@ -334,7 +334,9 @@ def test_a_foreign_id_is_an_unknown_one(name: str, city: tuple[Kit, sa.Engine]) 
 @pytest.mark.parametrize("name", [name for name, verb in VERBS.items() if type(verb.known) is int])
 @pytest.mark.parametrize("id", [0, -1, 2**63, 10**30, "1", None, 1.5, True])
 def test_no_id_reaches_a_driver_that_cannot_take_it(name: str, id: Any, city: tuple[Kit, sa.Engine]) -> None:
-    assert told(city, CLERK, VERBS[name], id)[0] == "NotFound"
+    # what is no whole number at all may be told as such
+    expected = {"NotFound"} if type(id) is int else {"NotFound", "InvalidValue"}
+    assert told(city, CLERK, VERBS[name], id)[0] in expected
 
 
 @pytest.mark.parametrize("name", sorted(verbs()))
@@ -444,7 +446,10 @@ RULES: dict[str, list[Callable[[Any], None]] | set[str]] = {
         lambda city: _own_record(city, attrs.evolve(THIRD, on_behalf_of="clerk-7")),
     ],
     "4 beneficiary, decider": [lambda city: _own_case(city, WITH_V7, beneficiary="V7")],
-    "5 release, accept": [lambda city: _own_transfer(city, CLERK), lambda city: _accept_after_release(city, THIRD)],
+    "5 release, accept": [
+        lambda city: _own_transfer(city, CLERK),
+        lambda city: _accept_after_release(city, THIRD),
+    ],
     "6 first decision, appeal": {"hours.decide_dispute", "hours.decide_appeal"},
     "7 grantor, grantee": [
         lambda city: _own_grant(city, CLERK),

@@ -11,7 +11,18 @@ import pytest
 import sqlalchemy as sa
 
 import volunteerkit
-from volunteerkit import Actor, Claim, Grant, KeyCipher, Kit, fixed_clock, hours, organizations, projects, volunteers
+from volunteerkit import (
+    Actor,
+    Claim,
+    Grant,
+    KeyCipher,
+    Kit,
+    fixed_clock,
+    hours,
+    organizations,
+    projects,
+    volunteers,
+)
 from volunteerkit.errors import IntegrityProblem, NotPermitted
 from volunteerkit.hours import verify_store
 

@@ -105,7 +105,9 @@ VERBS: dict[str, Callable[[Desk], Any]] = {
     "apply under a known identity": lambda desk: volunteers.register(desk, applied(identity_number=IDENTITY)),
     "apply twice": lambda desk: volunteers.register(desk, applied(), number="V1"),
     "apply badly": lambda desk: volunteers.register(desk, applied(name=f"{NAME}\0")),
-    "apply with a bad identity": lambda desk: volunteers.register(desk, applied(identity_number=IDENTITY[:-1])),
+    "apply with a bad identity": lambda desk: volunteers.register(
+        desk, applied(identity_number=IDENTITY[:-1])
+    ),
     "apply with a bad phone": lambda desk: volunteers.register(desk, applied(phone=f"{PHONE}\ud800")),
     "apply with a bad address": lambda desk: volunteers.register(desk, applied(address=f"{NAME}\0")),
     "apply with a bad guardian": lambda desk: volunteers.register(
