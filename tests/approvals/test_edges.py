@@ -110,6 +110,58 @@ def test_a_quorum_is_of_persons_seen_through_loans(city: Make) -> None:
     assert here.at(MONDAY, Actor("borrower-2"), approvals.pending) == ()
 
 
+def test_nobody_decides_two_steps_of_one_case_under_any_account(city: Make) -> None:
+    here = city(BY_CENTRE, attrs.evolve(BY_CENTRE, name="again"), attrs.evolve(BY_CENTRE, name="last"))
+    here.at(MONDAY, ADMIN, lambda desk: lend(desk, "lender-1", "borrower-1"))
+    case_id = here.open(MONDAY, ADMIN)
+    here.at(MONDAY, attrs.evolve(CENTRE, volunteer="V5"), approve(case_id))
+    here.at(MONDAY, Actor("borrower-1"), approve(case_id))
+    for again in (CENTRE, attrs.evolve(SECOND, volunteer="V5"), Actor("borrower-1"), Actor("lender-1")):
+        with pytest.raises(Refused) as caught:
+            here.at(MONDAY, again, approve(case_id))
+        assert codes(caught) == ["decided_before"]
+        with pytest.raises(Refused):  # nor refuses it
+            here.at(MONDAY, again, refuse(case_id))
+        assert here.at(MONDAY, again, approvals.pending) == ()
+    other = here.open(MONDAY, ADMIN, subject="team:2")  # another case is another matter
+    assert here.at(MONDAY, CENTRE, approve(other)).state == "review"
+    assert here.at(MONDAY, SECOND, approve(case_id)).state == "granted"
+
+
+def test_further_roles_may_decide_in_the_place_of_an_office(city: Make) -> None:
+    office = Office("organization_admin", "O1", also=("department_officer",))
+    here = city(Step("organization", office))
+    officer = Actor("officer-1", (Grant("department_officer", "渝水区"),))
+    elsewhere = Actor("officer-2", (Grant("department_officer", "分宜县"),))
+    other = Actor("admin-2", (Grant("organization_admin", "O2"),))
+    for actor in (ADMIN, officer):
+        case_id = here.open(MONDAY, THIRD, place=Place("V1", (), ("O1", "O2"), ("渝水区",)))
+        assert len(here.at(MONDAY, actor, approvals.pending)) == 1
+        for no in (CENTRE, other, elsewhere):  # the scope narrows the office itself
+            with pytest.raises((NotPermitted, NotFound)):
+                here.at(MONDAY, no, approve(case_id))
+        assert here.at(MONDAY, actor, approve(case_id)).state == "granted"
+
+
+def test_a_step_counted_from_the_opening_that_begins_late_has_that_day(city: Make) -> None:
+    step = Step(
+        "centre", Office("centre"), days=3, calendar_days=True, at_deadline="grant", since_opening=True
+    )
+    here = city(Step("organization", Office("organization_admin")), step)
+    case_id, day = here.open(MONDAY, THIRD), MONDAY + dt.timedelta(9)
+    assert here.at(day, ADMIN, approve(case_id)).state == "review"
+    assert here.at(day, CENTRE, viewed(case_id)).standing.due_on == day
+    found = here.at(day + dt.timedelta(1), CENTRE, viewed(case_id))
+    assert (found.state, found.standing.automatic) == ("granted", True)
+    assert here.settled == [(case_id, "granted", day + dt.timedelta(1))]
+    for wrong in (
+        {"days": None, "at_deadline": None},
+        {"at_deadline": "escalate", "escalate_to": Office("centre")},
+    ):
+        with pytest.raises(InvalidValue):
+            attrs.evolve(step, **wrong)
+
+
 @pytest.mark.parametrize("who", ["opened", "subject"])
 def test_a_borrower_decides_nothing_of_the_lenders(city: Make, who: str) -> None:
     here = city(BY_CENTRE)
