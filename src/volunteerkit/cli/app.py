@@ -31,6 +31,8 @@ __all__ = ["Place", "app"]
 def _told(error: CycloptsError) -> str:
     """Say what was not understood in the reader's language; the parser knows only English."""
     name = error.argument.name if error.argument else ""
+    # what an office types may be a person's name or number, also where it does not belong
+    private = (*(error.command_chain or ()), "")[0] in clerk.commands
     match error:
         case MissingArgumentError():
             return messages.text("command_missing", name=name)
@@ -42,14 +44,12 @@ def _told(error: CycloptsError) -> str:
             near = did_you_mean(word, known)
             return messages.text("command_unknown", name=word, near=near, known=", ".join(known))
         case UnusedCliTokensError() if error.unused_tokens:
-            # what stands beside a name or a number may be a part of it
-            private = not clerk.PRIVATE.isdisjoint(error.command_chain or ())
             words = ["＊" if private else word for word in error.unused_tokens]
             return messages.text("command_extra", words=" ".join(words))
         case CoercionError(msg=None, token=Token(value=value)):
             if allowed := get_args(error.target_type):
                 return messages.text("invalid_value", name=name, value=value, allowed=", ".join(allowed))
-            return messages.text("command_value", name=name, value=value)
+            return messages.text("command_value", name=name, value="＊" if private else value)
     return str(error.msg or error)
 
 

@@ -12,10 +12,7 @@ from cyclopts import App, Group, Parameter, Token
 from volunteerkit import messages
 from volunteerkit.cli.options import Json, Seat, both, in_chinese, read_day
 
-__all__ = ["PRIVATE", "Form", "commands"]
-
-PRIVATE = frozenset({"register", "find", "show"})
-"""Commands whose words may be personal: what of them was not understood is not repeated."""
+__all__ = ["Form", "commands"]
 
 commands = App()
 _office = Group(both("办公", "Office"), sort_key=1)

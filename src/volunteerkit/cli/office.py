@@ -245,13 +245,14 @@ def run_case(typed: str, city: City, json: bool) -> None:
         decided, objected = approvals.decisions(desk, case_id), approvals.objections(desk, case_id)
         zone = desk.zone
     if json:
-        told = {"decisions": [attrs.asdict(each) for each in decided], "objections": [attrs.asdict(each) for each in objected]}  # fmt: skip
-        print_json(values | told)
+        added = {"decisions": [attrs.asdict(each) for each in decided], "objections": [attrs.asdict(each) for each in objected]}  # fmt: skip
+        print_json(values | added)
         return
     _print_where(values, json)
     print(both(f"  由 {case.opened_by} 于 {case.opened_on} 提出", f"  opened by {case.opened_by} on {case.opened_on}"))  # fmt: skip
     for name, value in values["facts"].items():
-        print(f"  {name}: {value}")
+        told = {True: both("是", "yes"), False: both("否", "no")}[value] if isinstance(value, bool) else value
+        print(f"  {_word('fact', name)}: {told}")
     _print_findings(case.findings)
     for one in decided:
         at, verdict = one.at.astimezone(zone).strftime("%Y-%m-%d %H:%M"), _word("verdict", one.verdict)

@@ -53,7 +53,8 @@ def _missing(kind: str, typed: str) -> NotFound:
     """Return the error for what was typed in place of a number; perhaps it was a name, a phone or an identity number."""
     from volunteerkit.exchange.cells import hide
 
-    shown = hide(typed) if any(letter.isdigit() for letter in typed) else HIDDEN
+    personal = hide(typed) != typed or not any(letter.isdigit() for letter in typed)
+    shown = HIDDEN if personal else typed
     error = NotFound(kind=kind, id=shown)
     if kind == "volunteer" and shown != typed:
         error.add_note(
