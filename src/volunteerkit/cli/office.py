@@ -39,7 +39,7 @@ def __dir__() -> list[str]:
 
 def _word(area: str, code: str) -> str:
     """Return the word for a code in the reader's language, the code itself when there is none."""
-    key = f"{area}_{code}"
+    key = f"word_{area}_{code}"
     return messages.text(key) if key in messages.catalogue() else code
 
 
