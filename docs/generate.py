@@ -38,7 +38,13 @@ def text(*words):
     app.help_print(words, console=console)
     return "\\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
 
-print(json.dumps([text(), *(text(name) for name in app if not name.startswith("-"))]))
+def below(at, *words):
+    for name in at:
+        if not name.startswith("-"):
+            yield [*words, name]
+            yield from below(at[name], *words, name)
+
+print(json.dumps([([], text()), *((words, text(*words)) for words in below(app))]))
 """
 
 
@@ -68,11 +74,9 @@ def commands(language: str) -> Iterator[str]:
     done = subprocess.run(
         [sys.executable, "-c", HELP], env=env, check=True, capture_output=True, encoding="utf-8"
     )
-    for text in json.loads(done.stdout):
-        name = text.split()[2] if text.split()[1] == "volunteerkit" else ""
-        asked = f"volunteerkit {name} --help".replace("COMMAND ", "")
-        yield f"## {name}" if name != "COMMAND" else ""
-        yield f"```console\n$ {asked}\n{text}\n```"
+    for words, text in json.loads(done.stdout):
+        yield f"## {' '.join(words)}" if words else ""
+        yield f"```console\n$ {' '.join(['volunteerkit', *words, '--help'])}\n{text}\n```"
 
 
 def hook_pages(language: str) -> Iterator[str]:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
-import attrs
 from cyclopts import (
     App,
     CoercionError,
@@ -22,58 +19,37 @@ from cyclopts import (
 )
 
 from volunteerkit import messages
+from volunteerkit.cli import clerk
+from volunteerkit.cli.options import AsOf, Db, Json, Key, Place, Plugins
+from volunteerkit.cli.options import both as _
+from volunteerkit.cli.options import in_chinese as _in_chinese
 from volunteerkit.errors import did_you_mean
-from volunteerkit.messages import language
-from volunteerkit.units import day_of
-
-if TYPE_CHECKING:
-    from volunteerkit.cli.common import City
 
 __all__ = ["Place", "app"]
-
-_zh = language() == "zh-CN"
-
-
-def _(zh: str, en: str) -> str:
-    return zh if _zh else en
-
-
-def _in_chinese(zh: str) -> str | None:
-    """Return a command's help in Chinese; in English its docstring is the help."""
-    return zh if _zh else None
-
-
-def _day(_type: Any, tokens: Sequence[Token]) -> dt.date:
-    """Read a day in every form in which the importer reads one."""
-    from volunteerkit.exchange.cells import Cell, read_day
-
-    try:
-        return day_of(read_day(tokens[0].value))
-    except Cell:
-        allowed = messages.phrase("allowed_day")
-        raise ValueError(
-            messages.text("invalid_value", name=tokens[0].keyword, value=tokens[0].value, allowed=allowed)
-        ) from None
 
 
 def _told(error: CycloptsError) -> str:
     """Say what was not understood in the reader's language; the parser knows only English."""
     name = error.argument.name if error.argument else ""
+    # what an office types may be a person's name or number, also where it does not belong
+    private = (*(error.command_chain or ()), "")[0] in clerk.commands
     match error:
         case MissingArgumentError():
             return messages.text("command_missing", name=name)
         case UnknownOptionError():
             return messages.text("command_option_unknown", name=error.token.keyword)
         case UnknownCommandError() if error.unused_tokens:
-            word, known = error.unused_tokens[0], [each for each in app if not each.startswith("-")]
+            at = error.app or app
+            word, known = error.unused_tokens[0], [each for each in at if not each.startswith("-")]
             near = did_you_mean(word, known)
             return messages.text("command_unknown", name=word, near=near, known=", ".join(known))
         case UnusedCliTokensError() if error.unused_tokens:
-            return messages.text("command_extra", words=" ".join(error.unused_tokens))
+            words = ["＊" if private else word for word in error.unused_tokens]
+            return messages.text("command_extra", words=" ".join(words))
         case CoercionError(msg=None, token=Token(value=value)):
             if allowed := get_args(error.target_type):
                 return messages.text("invalid_value", name=name, value=value, allowed=", ".join(allowed))
-            return messages.text("command_value", name=name, value=value)
+            return messages.text("command_value", name=name, value="＊" if private else value)
     return str(error.msg or error)
 
 
@@ -85,57 +61,14 @@ app = App(
     version_flags=["--version"],
     error_formatter=_told,
 )  # fmt: skip
+app.update(clerk.commands)
 
 _work = Group(_("日常工作", "Daily work"), sort_key=1)
 _look = Group(_("检查与了解", "Look and check"), sort_key=2)
 
-Db = Annotated[
-    str, Parameter(help=_("SQLite 文件，或 postgresql://… 地址", "an SQLite file, or postgresql://…"))
-]
-Key = Annotated[
-    Path | None,
-    Parameter(
-        help=_(
-            "密钥文件（默认在 SQLite 文件旁：数据库名.key）",
-            "key file (default: beside the SQLite file, NAME.key)",
-        )
-    ),
-]
-Plugins = Annotated[
-    tuple[str, ...],
-    Parameter(name="--plugin", negative=(), show_default=False, help=_("插件名或 .toml/.py 文件，可多次给出（默认 xinyu）",
-                                      "a plugin's name or a .toml/.py file, may be repeated (default xinyu)")),
-]  # fmt: skip
-Zone = Annotated[str, Parameter(help=_("城市所在时区", "the city's time zone"))]
-AsOf = Annotated[
-    dt.date | None, Parameter(converter=_day, help=_("截至日期，默认今天", "as of this day, default today"))
-]
-Json = Annotated[
-    bool,
-    Parameter(
-        name="--json", negative=(), show_default=False, help=_("只打印 JSON", "print JSON and nothing else")
-    ),
-]
 Credit = Annotated[
     str, Parameter(name="--rulebook", help=_("计时规则：plain 或 union", "credit rulebook: plain or union"))
 ]
-
-
-@Parameter(name="*")
-@attrs.frozen(kw_only=True)
-class Place:
-    """The options that say which city is meant and how it is opened."""
-
-    db: Db
-    plugin: Plugins = ()
-    key_file: Key = None
-    zone: Zone = "Asia/Shanghai"
-
-    def open(self, *, create: bool = False) -> City:
-        """Open the city; with ``create`` make its tables and its key if they are missing."""
-        from volunteerkit.cli.common import open_city
-
-        return open_city(self.db, key_file=self.key_file, plugin=self.plugin, zone=self.zone, create=create)
 
 
 @app.command(

@@ -1,0 +1,300 @@
+"""The commands of an office and their options; what they do stands in `volunteerkit.cli.office`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+import attrs
+from cyclopts import App, Group, Parameter, Token
+
+from volunteerkit import messages
+from volunteerkit.cli.options import Json, Seat, both, in_chinese, read_day
+
+__all__ = ["Form", "commands"]
+
+commands = App()
+_office = Group(both("办公", "Office"), sort_key=1)
+_grants = App(
+    name="grants",
+    group=_office,
+    help=both("列出、给予、收回、出借授权。", "List, give, revoke and lend grants."),
+)
+commands.command(_grants)
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def _private_day(type_: Any, tokens: Sequence[Token]) -> dt.date:
+    """Read a day that is a personal datum: a wrong one is not repeated."""
+    try:
+        return read_day(type_, tokens)
+    except ValueError:
+        allowed = messages.phrase("allowed_day")
+        text = messages.text("invalid_value", name=tokens[0].keyword, value="?", allowed=allowed)
+        raise ValueError(text) from None
+
+
+_NUMBER = Parameter(help=both("志愿者编号", "the volunteer's number"))
+Volunteer = Annotated[str, _NUMBER]
+CaseId = Annotated[str, Parameter(help=both("审批件编号", "the case's number"))]
+CaseOrVolunteer = Annotated[
+    str,
+    Parameter(
+        name="CASE-OR-VOLUNTEER",
+        help=both(
+            "审批件编号，或待审核志愿者的编号", "a case's number, or that of a volunteer to be registered"
+        ),
+    ),
+]
+GrantId = Annotated[str, Parameter(help=both("授权编号", "the grant's number"))]
+Holder = Annotated[str, Parameter(help=both("操作者编号", "the id of the actor"))]
+Role = Annotated[str, Parameter(help=both("角色[:范围]", "ROLE[:SCOPE]"))]
+Reason = Annotated[
+    str, Parameter(show_default=False, help=both("理由（勿写个人信息）", "the reason (no personal data)"))
+]
+
+
+def _day_option(zh: str, en: str, name: str | None = None) -> Parameter:
+    return Parameter(name=name, converter=read_day, help=both(zh, en))
+
+
+Since = Annotated[dt.date | None, _day_option("起始日，默认今天", "first day, default today")]
+Until = Annotated[dt.date | None, _day_option("最后一日（含）", "last day, inclusive")]
+
+
+@Parameter(name="*")
+@attrs.frozen(kw_only=True, repr=False)
+class Form:
+    """What is asked of an applicant."""
+
+    name: Annotated[str, Parameter(help=both("姓名", "the applicant's name"))]
+    organization: Annotated[
+        str, Parameter(help=both("管理组织的编号", "number of the managing organization"))
+    ]
+    identity_number: Annotated[str | None, Parameter(help=both("证件号码", "identity number"))] = None
+    phone: Annotated[str | None, Parameter(help=both("电话", "phone"))] = None
+    born_on: Annotated[
+        dt.date | None, Parameter(converter=_private_day, help=both("出生日期", "day of birth"))
+    ] = None
+    guardian_name: Annotated[str | None, Parameter(help=both("监护人姓名", "the guardian's name"))] = None
+    guardian_phone: Annotated[str | None, Parameter(help=both("监护人电话", "the guardian's phone"))] = None
+    guardian_consent: Annotated[
+        dt.date | None, _day_option("监护人同意的日期", "the day on which the guardian agreed")
+    ] = None
+    consent: Annotated[
+        dt.date | None, _day_option("本人同意登记的日期", "the day on which the applicant agreed")
+    ] = None
+    rights: Annotated[
+        str | None,
+        Parameter(help=both("同意当日确认的权利义务告知书版本", "version of the notice of rights and duties acknowledged that day")),
+    ] = None  # fmt: skip
+    area: Annotated[str, Parameter(show_default=False, help=both("所在区县", "district"))] = ""
+    skill: Annotated[
+        tuple[str, ...], Parameter(negative=(), show_default=False, help=both("技能，可多次给出", "a skill, may be repeated"))
+    ] = ()  # fmt: skip
+
+
+@commands.command(group=_office, help=in_chinese("登记一名志愿者，由另一人审核；--check 只检查，不写入。"))
+def register(
+    *,
+    form: Form,
+    seat: Seat,
+    check: Annotated[
+        bool, Parameter(negative=(), help=both("只检查，不写入", "check only, write nothing"))
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Register a volunteer, for somebody else to approve; --check only checks and writes nothing."""
+    from volunteerkit.cli.office import run_register
+
+    run_register(form, seat.city(), check, json)
+
+
+@commands.command(group=_office, help=in_chinese("列出等您决定的审批件。"))
+def pending(
+    *,
+    seat: Seat,
+    every: Annotated[
+        bool, Parameter(name="--all", negative=(), help=both("列出可见的全部", "all that you may see"))
+    ] = False,
+    kind: Annotated[
+        str | None, Parameter(help=both("只看这类事项", "of this kind only, such as volunteer.transfer"))
+    ] = None,
+    json: Json = False,
+) -> None:
+    """List the cases that wait for your decision."""
+    from volunteerkit.cli.office import run_pending
+
+    run_pending(seat.city(), every, kind, json)
+
+
+@commands.command(group=_office, help=in_chinese("同意一个审批件，或一名志愿者的登记。"))
+def approve(case: CaseOrVolunteer, /, *, seat: Seat, reason: Reason = "", json: Json = False) -> None:
+    """Approve a case, or a volunteer's registration."""
+    from volunteerkit.cli.office import run_decide
+
+    run_decide(case, "approve", reason, seat.city(), json)
+
+
+@commands.command(group=_office, help=in_chinese("不同意一个审批件，或一名志愿者的登记。"))
+def refuse(case: CaseOrVolunteer, /, *, seat: Seat, reason: Reason, json: Json = False) -> None:
+    """Refuse a case, or a volunteer's registration."""
+    from volunteerkit.cli.office import run_decide
+
+    run_decide(case, "refuse", reason, seat.city(), json)
+
+
+@commands.command(group=_office, help=in_chinese("撤回自己提出的审批件。"))
+def withdraw(case: CaseId, /, *, seat: Seat, reason: Reason = "", json: Json = False) -> None:
+    """Withdraw a case that you opened."""
+    from volunteerkit.cli.office import run_withdraw
+
+    run_withdraw(case, reason, seat.city(), json)
+
+
+@commands.command(group=_office, help=in_chinese("查看一个审批件：决定、异议、意见。"))
+def case(case: CaseId, /, *, seat: Seat, json: Json = False) -> None:
+    """Show a case with its decisions, objections and findings."""
+    from volunteerkit.cli.office import run_case
+
+    run_case(case, seat.city(), json)
+
+
+@commands.command(group=_office, help=in_chinese("申请把志愿者转到另一组织，由两人分别调出、接收。"))
+def transfer(
+    volunteer: Volunteer,
+    /,
+    *,
+    seat: Seat,
+    to: Annotated[str, Parameter(help=both("接收组织的编号", "number of the organization that takes over"))],
+    on: Annotated[
+        dt.date | None, _day_option("生效日，默认批准之日", "takes effect on this day, default when granted")
+    ] = None,
+    reason: Reason = "",
+    json: Json = False,
+) -> None:
+    """Ask that another organization manage a volunteer; one person releases, another accepts."""
+    from volunteerkit.cli.office import run_transfer
+
+    run_transfer(volunteer, to, on, reason, seat.city(), json)
+
+
+@commands.command(group=_office, help=in_chinese("暂停、请假、试用，结束这些状态，注销或恢复一名志愿者。"))
+def status(
+    volunteer: Volunteer,
+    what: Annotated[
+        Literal["suspend", "leave", "probation", "end", "deregister", "reactivate"],
+        Parameter(
+            help=both(
+                "暂停、请假、试用、结束以上状态（默认昨日止）、注销、恢复",
+                "what to do; end ends what runs today (default: with yesterday)",
+            )
+        ),
+    ],
+    /,
+    *,
+    seat: Seat,
+    since: Since = None,
+    until: Until = None,
+    reason: Annotated[str | None, Parameter(help=both("理由（勿写个人信息）", "the reason (no personal data)"))] = None,
+    json: Json = False,
+) -> None:  # fmt: skip
+    """Suspend a volunteer, note leave or probation, end these, deregister or reactivate."""
+    from volunteerkit.cli.office import run_status
+
+    run_status(volunteer, what, {"since": since, "until": until, "reason": reason}, seat.city(), json)
+
+
+@commands.command(group=_office, help=in_chinese("按编号、电话（或末四位）、姓名的一部分查找志愿者。"))
+def find(
+    text: Annotated[str, Parameter(help=both("编号、电话或姓名", "a number, a phone or a name"))],
+    /,
+    *,
+    seat: Seat,
+    limit: Annotated[int, Parameter(help=both("最多列出几人", "how many at most"))] = 20,
+    json: Json = False,
+) -> None:
+    """Find volunteers by number, phone (or its last four digits) or part of a name."""
+    from volunteerkit.cli.office import run_find
+
+    run_find(text, limit, seat.city(), json)
+
+
+@commands.command(group=_office, help=in_chinese("查看一名志愿者：遮盖后的个人信息、归属、资质、记录。"))
+def show(volunteer: Volunteer, /, *, seat: Seat, json: Json = False) -> None:
+    """Show a volunteer: personal data in their masks, memberships, qualifications, record."""
+    from volunteerkit.cli.office import run_show
+
+    run_show(volunteer, seat.city(), json)
+
+
+@_grants.command(name="list", help=in_chinese("列出保存在库中的授权。"))
+def list_(
+    holder: Annotated[str | None, Parameter(help=both("只看这位操作者", "of this actor only"))] = None,
+    /,
+    *,
+    seat: Seat,
+    json: Json = False,
+) -> None:
+    """List the grants kept in the database."""
+    from volunteerkit.cli.office import run_grants
+
+    run_grants(holder, seat.city(), json)
+
+
+@_grants.command(help=in_chinese("提出授予一个市级角色，由市中心另一人决定。"))
+def give(
+    holder: Holder,
+    role: Role,
+    /,
+    *,
+    seat: Seat,
+    since: Since = None,
+    until: Until = None,
+    volunteer: Annotated[
+        str | None,
+        Parameter(help=both("此人若是志愿者，其编号", "the holder's number as a volunteer, if any")),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Propose to give one of the city's roles; another officer of the centre decides."""
+    from volunteerkit.cli.office import run_give
+
+    run_give(holder, role, since, until, volunteer, seat.city(), json)
+
+
+@_grants.command(help=in_chinese("提出收回一项授权，由市中心另一人决定。"))
+def revoke(grant: GrantId, /, *, seat: Seat, until: Until = None, json: Json = False) -> None:
+    """Propose to end a grant; another officer of the centre decides."""
+    from volunteerkit.cli.office import run_revoke
+
+    run_revoke(grant, until, seat.city(), json)
+
+
+@_grants.command(help=in_chinese("把本人的一项授权借给别人。"))
+def lend(
+    holder: Holder,
+    role: Role,
+    /,
+    *,
+    seat: Seat,
+    until: Annotated[dt.date, _day_option("最后一日（含）", "last day, inclusive")],
+    since: Since = None,
+    json: Json = False,
+) -> None:
+    """Lend a grant of your own to somebody."""
+    from volunteerkit.cli.office import run_lend
+
+    run_lend(holder, role, since, until, seat.city(), json)
+
+
+@_grants.command(name="take-back", help=in_chinese("收回借出的授权。"))
+def take_back(grant: GrantId, /, *, seat: Seat, json: Json = False) -> None:
+    """End a loan of your own at once."""
+    from volunteerkit.cli.office import run_take_back
+
+    run_take_back(grant, seat.city(), json)

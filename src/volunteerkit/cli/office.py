@@ -1,0 +1,483 @@
+"""The daily work of an office: register, decide cases, look volunteers up, give and lend grants."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from volunteerkit import messages
+from volunteerkit.cli.common import City, both, print_json
+from volunteerkit.cli.typed import id_of, number_of, role_of
+from volunteerkit.errors import Finding, InvalidValue, Refused
+from volunteerkit.units import day_of
+
+if TYPE_CHECKING:
+    from volunteerkit.approvals import Case
+    from volunteerkit.cli.clerk import Form
+    from volunteerkit.store.desk import Desk
+    from volunteerkit.volunteers import Application
+
+__all__ = [
+    "run_case", "run_decide", "run_find", "run_give", "run_grants", "run_lend", "run_pending", "run_register",
+    "run_revoke", "run_show", "run_status", "run_take_back", "run_transfer", "run_withdraw",
+]  # fmt: skip
+
+_DAYS = ("since", "until", "effective_on")
+_LINES = 20
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def _word(area: str, code: str) -> str:
+    """Return the word for a code in the reader's language, the code itself when there is none."""
+    key = f"word_{area}_{code}"
+    return messages.text(key) if key in messages.catalogue() else code
+
+
+def _print_table(
+    heads: tuple[tuple[str, str], ...], rows: Iterable[Iterable[object]], title: str = ""
+) -> None:
+    table = Table(title=title or None, title_justify="left")
+    for zh, en in heads:
+        table.add_column(both(zh, en), overflow="fold")
+    for row in rows:
+        # what people wrote is shown as it is, brackets too
+        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+    Console().print(table)
+
+
+def _findings(found: Iterable[Finding]) -> list[dict[str, Any]]:
+    return [{"code": each.code, "severity": each.severity, "text": each.message()} for each in found]
+
+
+def _step(desk: Desk, case: Case) -> str:
+    step = desk.workflows[case.kind].route.step(case.standing.position.step)
+    return step.name if step and case.state == "review" else ""
+
+
+def _facts(case: Case) -> dict[str, Any]:
+    shown = {name: value for name, value in case.facts.items() if value not in (None, "")}
+    return {
+        name: day_of(value) if name in _DAYS and isinstance(value, int) else value
+        for name, value in shown.items()
+    }
+
+
+def _case_values(desk: Desk, case: Case) -> dict[str, Any]:
+    return {
+        "case": case.id, "kind": case.kind, "volunteer": case.place.volunteer, "state": case.state,
+        "step": _step(desk, case), "due_on": case.standing.due_on, "opened_by": case.opened_by,
+        "opened_on": case.opened_on, "facts": _facts(case), "findings": _findings(case.findings),
+        "closed_by": case.closed_by, "reason": case.reason,
+    }  # fmt: skip
+
+
+def _about(case: dict[str, Any]) -> str:
+    return str(case["volunteer"] or case["facts"].get("actor", ""))
+
+
+def _print_where(case: dict[str, Any], json: bool) -> None:
+    """Say in one line where a case stands."""
+    if json:
+        print_json(case)
+        return
+    state, about, kind = (
+        _word("case_state", case["state"]),
+        _about(case),
+        _word("case_kind", case["kind"]),
+    )
+    line = both(f"审批件 {case['case']}（{kind}，{about}）：{state}", f"Case {case['case']} ({kind}, {about}): {state}")  # fmt: skip
+    if case["step"]:
+        step, due = _word("case_step", case["step"]), case["due_on"]
+        line += both(f"，环节：{step}", f", step {step}")
+        line += both(f"，期限 {due}", f", due {due}") if due else ""
+    print(line)
+
+
+def _print_findings(found: Iterable[Finding]) -> None:
+    for each in found:
+        mark = both("不可：", "blocks: ") if each.severity == "block" else both("提示：", "note: ")
+        print(f"  {mark}{each.message()}")
+
+
+def _application(form: Form) -> Application:
+    from volunteerkit.volunteers import Acknowledgement, Application, Guardian
+
+    guardian = None
+    if form.guardian_name or form.guardian_phone or form.guardian_consent:
+        for name in ("name", "phone", "consent"):
+            if not getattr(form, f"guardian_{name}"):
+                raise InvalidValue("option_missing_here", command="register", name=f"--guardian-{name}")
+        guardian = Guardian(
+            form.guardian_name or "", form.guardian_phone or "", consented_on=form.guardian_consent
+        )
+    agreed: tuple[Acknowledgement, ...] = ()
+    if form.rights:
+        if form.consent is None:
+            raise InvalidValue("option_missing_here", command="--rights", name="--consent")
+        agreed = (Acknowledgement("rights_and_duties", form.rights, form.consent),)
+    return Application(
+        form.name, number_of("organization", form.organization), form.identity_number, form.phone, form.born_on,
+        area=form.area, skills=form.skill, consent_on=form.consent, guardian=guardian, acknowledged=agreed,
+    )  # fmt: skip
+
+
+def run_register(form: Form, city: City, check: bool, json: bool) -> None:
+    """Register an applicant, or with ``check`` say what speaks against it: exit code 1 when something blocks."""
+    from volunteerkit import volunteers
+    from volunteerkit.approvals.cases import waiting_case
+    from volunteerkit.volunteers.reading import find
+
+    application = _application(form)
+    if check:
+        _check(city, application, json)
+        return
+
+    def work(desk: Desk) -> tuple[str, Case | None, dict[str, Any]]:
+        number = volunteers.register(desk, application)
+        found = find(desk, number)
+        case = waiting_case(desk, "volunteer.registration", found.subject) if found else None
+        return number, case, {} if case is None else _case_values(desk, case)
+
+    number, case, values = city.kit.run(city.engine, city.actor, work)
+    if json:
+        print_json({"volunteer": number, **({} if case is None else values)})
+        return
+    print(both(f"已登记，编号 {number}。", f"Registered under number {number}."))
+    if case is not None:
+        _print_where(values, json)
+        _print_findings(case.findings)
+
+
+def _check(city: City, application: Application, json: bool) -> None:
+    from volunteerkit import volunteers
+    from volunteerkit.organizations.tables import organization
+    from volunteerkit.store.registering import id_of as row_of
+
+    with city.kit.open(city.engine, city.actor, read_only=True) as desk:
+        found = volunteers.check_registration(desk, application)
+        row_of(desk, organization, "organization", application.organization)
+    blocks = any(each.severity == "block" for each in found)
+    if json:
+        print_json({"blocks": blocks, "findings": _findings(found)})
+    else:
+        _print_findings(found)
+        print(
+            both("不能登记；没有写入任何内容。", "Cannot be registered; nothing was written.")
+            if blocks
+            else both("可以登记；没有写入任何内容。", "Can be registered; nothing was written.")
+        )
+    if blocks:
+        sys.exit(1)
+
+
+def run_pending(city: City, every: bool, kind: str | None, json: bool) -> None:
+    """List waiting cases: those the actor may decide, or with ``every`` all that they may see."""
+    from volunteerkit import approvals
+
+    with city.kit.open(city.engine, city.actor, read_only=True) as desk:
+        if kind is not None and kind not in desk.workflows:
+            raise InvalidValue(name="--kind", value=kind, allowed=", ".join(sorted(desk.workflows)))
+        rows = [_case_values(desk, each) for each in approvals.pending(desk, mine=not every, kind=kind)]
+    if json:
+        print_json(rows)
+    elif not rows:
+        print(
+            both("没有等待办理的审批件。", "No case is waiting.")
+            if every
+            else both("没有等您决定的审批件。", "No case waits for your decision.")
+        )
+    else:
+        heads = (("审批件", "case"), ("事项", "kind"), ("对象", "about"), ("状态", "state"), ("环节", "step"),
+                 ("期限", "due"), ("意见", "findings"))  # fmt: skip
+        _print_table(heads, (
+            (row["case"], _word("case_kind", row["kind"]), _about(row), _word("case_state", row["state"]),
+             _word("case_step", row["step"]), row["due_on"], "\n".join(each["text"] for each in row["findings"]))
+            for row in rows
+        ))  # fmt: skip
+
+
+def _moved(city: City, work: Callable[[Desk], Case], json: bool) -> None:
+    """Do what moves or opens a case and say where it stands then."""
+    _print_where(
+        city.kit.run(city.engine, city.actor, lambda desk: _case_values(desk, work(desk))),
+        json,
+    )
+
+
+def run_decide(typed: str, verdict: str, reason: str, city: City, json: bool) -> None:
+    """Approve or refuse a case, or the registration of the volunteer with that number."""
+    from volunteerkit import approvals, volunteers
+
+    number = number_of("case", typed)
+    if number.isascii() and number.isdigit():
+        _moved(city, lambda desk: approvals.decide(desk, int(number), verdict, reason=reason), json)
+    else:
+        decide = volunteers.approve if verdict == "approve" else volunteers.refuse
+        _moved(city, lambda desk: decide(desk, number, reason=reason), json)
+
+
+def run_withdraw(typed: str, reason: str, city: City, json: bool) -> None:
+    """Withdraw a waiting case."""
+    from volunteerkit import approvals
+
+    case_id = id_of("case", typed)
+    _moved(city, lambda desk: approvals.withdraw(desk, case_id, reason=reason), json)
+
+
+def run_case(typed: str, city: City, json: bool) -> None:
+    """Show one case with its decisions, objections and findings."""
+    from volunteerkit import approvals
+
+    case_id = id_of("case", typed)
+    with city.kit.open(city.engine, city.actor, read_only=True) as desk:
+        case = approvals.view(desk, case_id)
+        values = _case_values(desk, case)
+        decided, objected = approvals.decisions(desk, case_id), approvals.objections(desk, case_id)
+        zone = desk.zone
+    if json:
+        added = {"decisions": [attrs.asdict(each) for each in decided], "objections": [attrs.asdict(each) for each in objected]}  # fmt: skip
+        print_json(values | added)
+        return
+    _print_where(values, json)
+    print(both(f"  由 {case.opened_by} 于 {case.opened_on} 提出", f"  opened by {case.opened_by} on {case.opened_on}"))  # fmt: skip
+    for name, value in values["facts"].items():
+        told = {True: both("是", "yes"), False: both("否", "no")}[value] if isinstance(value, bool) else value
+        print(f"  {_word('fact', name)}: {told}")
+    _print_findings(case.findings)
+    for one in decided:
+        at, verdict = one.at.astimezone(zone).strftime("%Y-%m-%d %H:%M"), _word("verdict", one.verdict)
+        by = one.actor_id + (both(f"（代 {one.on_behalf_of}）", f" for {one.on_behalf_of}") if one.on_behalf_of else "")  # fmt: skip
+        step, why = _word("case_step", one.step), one.reason and both(f"：{one.reason}", f": {one.reason}")
+        print(both(f"  {at} {by}（{step}）{verdict}{why}", f"  {at} {by} ({step}) {verdict}{why}"))
+    for each in objected:
+        answer = _word("answer", each.answer)
+        print(both(f"  异议 {each.number}，{each.on} {each.actor_id}（{answer}）：{each.reason}",
+                   f"  objection {each.number}, {each.on} {each.actor_id} ({answer}): {each.reason}"))  # fmt: skip
+    if case.closed_by in ("deadline", "route"):
+        print(both("  到期或按流程自动办结", "  closed by itself, by a term or its route"))
+
+
+def run_transfer(typed: str, to: str, on: dt.date | None, reason: str, city: City, json: bool) -> None:
+    """Ask that another organization manage the volunteer."""
+    from volunteerkit import volunteers
+
+    number, target = number_of("volunteer", typed), number_of("organization", to)
+    _moved(
+        city,
+        lambda desk: volunteers.request_transfer(desk, number, target, effective_on=on, reason=reason),
+        json,
+    )
+
+
+_USES = {
+    "suspend": ("since", "until", "reason"), "leave": ("since", "until", "reason"), "probation": ("until", "reason"),
+    "end": ("until",), "deregister": ("reason",), "reactivate": (),
+}  # fmt: skip
+_NEEDS = {"suspend": ("reason",), "probation": ("until", "reason")}
+
+
+def run_status(typed: str, what: str, given: dict[str, Any], city: City, json: bool) -> None:
+    """Suspend a volunteer and the like; ``given`` holds since, until and reason, None for what was not given."""
+    from volunteerkit import personal
+
+    number = number_of("volunteer", typed)
+    for name, value in given.items():
+        if value is not None and name not in _USES[what]:
+            raise InvalidValue("option_not_here", command=f"status {what}", name=f"--{name}")
+        if value is None and name in _NEEDS.get(what, ()):
+            raise InvalidValue("option_missing_here", command=f"status {what}", name=f"--{name}")
+
+    def work(desk: Desk) -> str:
+        _change(desk, number, what, given["since"], given["until"], given["reason"] or "")
+        return personal.profile(desk, number).status
+
+    status = city.kit.run(city.engine, city.actor, work)
+    if json:
+        print_json({"volunteer": number, "done": what, "status": status})
+    else:
+        word = _word("volunteer_status", status)
+        print(
+            both(f"已办理。志愿者 {number} 今天的状态：{word}", f"Done. Volunteer {number} is {word} today.")
+        )
+
+
+def _change(
+    desk: Desk, number: str, what: str, since: dt.date | None, until: dt.date | None, reason: str
+) -> None:
+    from volunteerkit import personal, volunteers
+
+    match what:
+        case "suspend":
+            volunteers.suspend(desk, number, reason=reason, since=since, until=until)
+        case "leave":
+            volunteers.take_leave(desk, number, since=since or desk.today, until=until, reason=reason)
+        case "probation":
+            assert until is not None
+            volunteers.put_on_probation(desk, number, until=until, reason=reason)
+        case "end":
+            running = personal.profile(desk, number).status
+            if running not in ("suspended", "on_leave", "provisional"):
+                raise Refused(Finding("status_does_not_allow", {"volunteer": number, "status": running}))
+            volunteers.end_period(desk, number, running, last_day=until)
+        case "deregister":
+            volunteers.deregister(desk, number, reason=reason)
+        case "reactivate":
+            volunteers.reactivate(desk, number)
+
+
+def run_find(text: str, limit: int, city: City, json: bool) -> None:
+    """List volunteers by number, phone or part of a name, each as far as the actor may see them."""
+    from volunteerkit import personal
+
+    with city.kit.open(city.engine, city.actor, read_only=True) as desk:
+        found = personal.find(desk, text, limit=limit)
+    if json:
+        print_json([attrs.asdict(each) for each in found])
+    elif not found:
+        print(both("没有找到。", "Nobody was found."))
+    else:
+        heads = (("编号", "number"), ("姓名", "name"), ("组织", "organization"), ("状态", "status"))
+        rows = ((each.number, each.name, each.organization, _word("volunteer_status", each.status)) for each in found)  # fmt: skip
+        _print_table(heads, rows)
+        if len(found) == limit:
+            print(both(f"只列出前 {limit} 人；--limit 可以更多。", f"The first {limit} only; --limit shows more."))  # fmt: skip
+
+
+def run_show(typed: str, city: City, json: bool) -> None:
+    """Show a volunteer: what may be seen of them in its masks, where they belong, what stands in their record."""
+    from volunteerkit import personal, statistics, volunteers
+
+    number = number_of("volunteer", typed)
+    with city.kit.open(city.engine, city.actor, read_only=True) as desk:
+        shown = personal.profile(desk, number)
+        belongs = volunteers.memberships(desk, number)
+        qualified = volunteers.qualifications(desk, number)
+        lines = statistics.activity_record(desk, number)
+    fields = {name: value for name, value in shown.fields.items() if value}
+    if json:
+        print_json({
+            "volunteer": shown.number, "status": shown.status, "organization": shown.organization, "team": shown.team,
+            "district": shown.district, "registered_on": shown.registered_on, "retention": shown.retention,
+            "skills": shown.skills, "fields": fields, "masked": sorted(shown.masked & fields.keys()),
+            "memberships": [attrs.asdict(each) for each in belongs],
+            "qualifications": [attrs.asdict(each) for each in qualified],
+            "record": [attrs.asdict(each) for each in lines],
+        })  # fmt: skip
+        return
+    status, since = _word("volunteer_status", shown.status), shown.registered_on
+    print(both(f"志愿者 {shown.number}：{status}，{since} 登记", f"Volunteer {shown.number}: {status}, registered on {since}"))  # fmt: skip
+    for name, value in fields.items():
+        print(f"  {_word('personal', name)}: {value}")
+    for label, text in (
+        (both("区县", "district"), shown.district),
+        (both("技能", "skills"), ", ".join(shown.skills)),
+    ):
+        if text:
+            print(f"  {label}: {text}")
+    days = (("起", "since"), ("止", "until"))
+    _print_table(
+        (("组织", "organization"), ("服务队", "team"), ("身份", "role"), *days),
+        ((each.organization, each.team, _word("member_role", each.role), each.since, each.until) for each in belongs),
+        both("归属", "Memberships"),
+    )  # fmt: skip
+    if qualified:
+        _print_table(
+            (("资质", "qualification"), *days, ("发证", "issuer")),
+            ((each.kind, each.obtained_on, each.valid_until, each.issuer) for each in qualified),
+            both("资质", "Qualifications"),
+        )
+    _print_record(lines)
+
+
+def _print_record(lines: tuple[Any, ...]) -> None:
+    if not lines:
+        return
+    title = both(f"记录（共 {len(lines)} 条，最近 {min(len(lines), _LINES)} 条）",
+                 f"Record ({len(lines)} lines, the last {min(len(lines), _LINES)})")  # fmt: skip
+    heads = (("日期", "day"), ("种类", "kind"), ("名称", "name"), ("分钟", "minutes"), ("组织", "organization"), ("状态", "state"))  # fmt: skip
+    _print_table(
+        heads,
+        ((each.on, _word("activity", each.kind), each.name, each.minutes if each.score is None else each.score,
+          each.organization or each.granted_by, _word("record_state", each.state)) for each in lines[-_LINES:]),
+        title,
+    )  # fmt: skip
+
+
+def run_grants(holder: str | None, city: City, json: bool) -> None:
+    """List the stored grants, of one actor or of all."""
+    from volunteerkit.approvals import grants
+
+    with city.kit.open(city.engine, city.actor, read_only=True) as desk:
+        found = grants.list_grants(desk, holder)
+    if json:
+        print_json([attrs.asdict(each) for each in found])
+    elif not found:
+        print(both("没有授权。", "There are no grants."))
+    else:
+        heads = (("授权", "grant"), ("持有者", "holder"), ("角色", "role"), ("范围", "scope"), ("起", "since"), ("止", "until"),
+                 ("给予者", "given by"), ("出借", "lent"))  # fmt: skip
+        _print_table(heads, (
+            (each.number, each.actor_id, each.role, each.scope, each.since, each.until, each.granted_by,
+             both("是", "yes") if each.delegated else "") for each in found
+        ))  # fmt: skip
+
+
+def run_give(
+    holder: str, role: str, since: dt.date | None, until: dt.date | None, volunteer: str | None, city: City, json: bool
+) -> None:  # fmt: skip
+    """Propose to give one of the city's roles; another officer of the centre decides."""
+    from volunteerkit.approvals import grants
+
+    name, scope = role_of(role)
+    person = None if volunteer is None else number_of("volunteer", volunteer)
+    _moved(
+        city,
+        lambda desk: grants.give(desk, holder, name, scope, since=since, until=until, volunteer=person),
+        json,
+    )
+
+
+def run_revoke(typed: str, until: dt.date | None, city: City, json: bool) -> None:
+    """Propose to end a stored grant; another officer of the centre decides."""
+    from volunteerkit.approvals import grants
+
+    grant_id = id_of("grant", typed)
+    _moved(city, lambda desk: grants.revoke(desk, grant_id, until=until), json)
+
+
+def run_lend(holder: str, role: str, since: dt.date | None, until: dt.date, city: City, json: bool) -> None:
+    """Lend a stored grant of the actor's own."""
+    from volunteerkit.approvals import grants
+
+    name, scope = role_of(role)
+    number = city.kit.run(
+        city.engine,
+        city.actor,
+        lambda desk: grants.delegate(desk, holder, name, scope, since=since, until=until),
+    )
+    if json:
+        print_json({"grant": number})
+    else:
+        print(both(f"已出借，授权 {number}，至 {until}。", f"Lent as grant {number}, until {until}."))
+
+
+def run_take_back(typed: str, city: City, json: bool) -> None:
+    """End a loan of the actor's own at once."""
+    from volunteerkit.approvals import grants
+
+    grant_id = id_of("grant", typed)
+    city.kit.run(city.engine, city.actor, lambda desk: grants.take_back(desk, grant_id))
+    if json:
+        print_json({"grant": grant_id})
+    else:
+        print(both(f"已收回授权 {grant_id}。", f"Grant {grant_id} was taken back."))

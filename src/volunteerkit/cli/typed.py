@@ -1,0 +1,87 @@
+"""Reading what an office types: roles, numbers, ids. What may be a personal datum is not repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from volunteerkit.access import ROLES, Actor, Grant
+from volunteerkit.cli.common import both
+from volunteerkit.errors import InvalidValue, NotFound, did_you_mean
+from volunteerkit.privacy import HIDDEN
+from volunteerkit.units import fold
+
+__all__ = ["actor_of", "id_of", "number_of", "role_of"]
+
+_SCOPES = {
+    "team_leader": "T0001",
+    "organization_admin": "O0001",
+    "department_officer": "渝水区",
+    "volunteer": "V0000001",
+}
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def role_of(text: str) -> tuple[str, str | None]:
+    """Return role and scope of ``ROLE[:SCOPE]``; raises InvalidValue."""
+    role, _, scope = fold(text).strip().partition(":")
+    if role not in ROLES:
+        raise InvalidValue("role_unknown", role=role, near=did_you_mean(role, ROLES), known=", ".join(ROLES))
+    if bool(scope) != (role in _SCOPES):
+        example = f"{role}:{_SCOPES[role]}" if role in _SCOPES else role
+        raise InvalidValue("role_form", role=role, example=example)
+    return role, scope or None
+
+
+def actor_of(id: str, roles: Iterable[str]) -> Actor:
+    """Return the actor with roles in the form ``ROLE[:SCOPE]``; a volunteer's scope is their own number.
+
+    Raises InvalidValue.
+
+    >>> actor_of("clerk-1", ["organization_admin:O0001"]).grants[0].scope
+    'O0001'
+    """
+    parted = [role_of(text) for text in roles]
+    volunteer = next((scope for role, scope in parted if role == "volunteer"), None)
+    grants = tuple(Grant(role, None if role == "volunteer" else scope) for role, scope in parted)
+    return Actor(id, grants, volunteer)
+
+
+def _missing(kind: str, typed: str) -> NotFound:
+    """Return the error for what was typed in place of a number; perhaps it was a name, a phone or an identity number."""
+    from volunteerkit.exchange.cells import hide
+
+    personal = hide(typed) != typed or not any(letter.isdigit() for letter in typed)
+    shown = HIDDEN if personal else typed
+    error = NotFound(kind=kind, id=shown)
+    if kind == "volunteer" and shown != typed:
+        error.add_note(
+            both(
+                "按姓名或电话查找，请用 volunteerkit find。",
+                "To look for a name or a phone use volunteerkit find.",
+            )
+        )
+    return error
+
+
+def number_of(kind: str, typed: str) -> str:
+    """Return a typed number in its one form; raises NotFound for what cannot be one."""
+    from volunteerkit.exchange.cells import Cell, read_id
+
+    try:
+        number = read_id(typed)
+    except Cell:
+        raise _missing(kind, typed) from None
+    if _missing(kind, number).values["id"] != number:
+        raise _missing(kind, number)
+    return number
+
+
+def id_of(kind: str, typed: str) -> int:
+    """Return a typed id of a case or a grant; raises NotFound."""
+    number = number_of(kind, typed)
+    if not (number.isascii() and number.isdigit()):
+        raise _missing(kind, number)
+    return int(number)
