@@ -87,8 +87,8 @@ def city(database_url: str) -> Iterator[City]:
             projects.register(desk, f"P{n}", name="献血宣传", organization=f"O{n}")
             row = {"id": n, "number": f"T{n}", "name": f"{n}队", "organization_id": 1, "status": "approved"}
             desk.connection.execute(sa.insert(team).values(**row))
-        rights = Acknowledgement("rights_and_duties", "1", MONDAY)
-        person(desk, "V1", phone="12900000001", skills=("急救",), acknowledged=(rights,))
+        first, rights = (Acknowledgement("rights_and_duties", version, MONDAY) for version in ("1", "2"))
+        person(desk, "V1", phone="12900000001", skills=("急救",), acknowledged=(first,))
         person(desk, "V2", "O2", phone="129-0000 0001", skills=("急救", "驾驶"), acknowledged=(rights,))
         person(desk, "V3", name="欧阳雪")
         person(desk, "V4", name="欧阳 雪", identity_number=IDENTITY)

@@ -29,6 +29,7 @@ from volunteerkit.store.vault import (
 )
 from volunteerkit.units import day_number, day_of
 from volunteerkit.volunteers.persons import together
+from volunteerkit.volunteers.reading import by_managing
 from volunteerkit.volunteers.tables import doubt, skill, volunteer
 from volunteerkit.workflow import Office, Route, Step
 
@@ -70,7 +71,7 @@ def erase(desk: Desk, number: str, *, only: Collection[str] = ()) -> Case | None
     if retention_of(desk.connection, found.subject)[0] == "erased":
         return None
     facts = {"fields": sorted({retention_rule(name).name for name in only})}
-    return open_case(desk, _KIND, found.subject, found.place, facts=facts)
+    return open_case(desk, _KIND, found.subject, by_managing(found), facts=facts)
 
 
 def _settle(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
