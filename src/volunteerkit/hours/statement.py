@@ -95,12 +95,8 @@ def statement(
     execute, person = driver(desk.connection), find(desk, volunteer)
     desk.permit_on("hours.statement", "volunteer", volunteer, person.place if person else None)
     assert person is not None
-    latest = execute("SELECT transfer_seq FROM vk_head", ()).fetchone()[0]
-    if known_at is not None and (type(known_at) is not int or not 0 <= known_at <= latest):
-        shown = known_at if isinstance(known_at, int | float) else type(known_at).__name__
-        raise InvalidValue(name="known_at", value=shown, allowed=f"0 … {latest}")
+    seq = _seq(execute("SELECT transfer_seq FROM vk_head", ()).fetchone()[0], known_at)
     day = desk.today if as_of is None else plain_day("as_of", as_of)
-    seq = latest if known_at is None else known_at
     ids, (_, number, registered_on, adult_on), merged = _people(desk, volunteer, known_at)
     query, accounts = _POSTED.format(people=", ".join("?" * len(ids))), {honour_account(id_) for id_ in ids}
     standing: dict[int, tuple[Any, ...]] = {}
@@ -134,6 +130,13 @@ def statement(
     )
     return Statement(number, day, seq, book.id, book.version_on(day).digest, credited.claimed_minutes,
                      credited.credited_minutes, lines, merged)  # fmt: skip
+
+
+def _seq(latest: int, known_at: int | None) -> int:
+    if known_at is not None and (type(known_at) is not int or not 0 <= known_at <= latest):
+        shown = known_at if isinstance(known_at, int | float) else type(known_at).__name__
+        raise InvalidValue(name="known_at", value=shown, allowed=f"0 … {latest}")
+    return latest if known_at is None else known_at
 
 
 def _people(

@@ -173,7 +173,7 @@ def _plan(desk: Desk, kept: Found, merged: Found, typed: str) -> MergePlan:
     overlaps = _overlaps(desk, kept, merged)
     findings = (*_forbidden(desk, kept, merged), *_doubtful(desk, kept, merged))
     if overlaps:
-        findings += (Finding("merge_overlap", {"records": len(overlaps)}, "warn"),)
+        findings += (Finding("merge_overlap", {"found": len(overlaps)}, "warn"),)
     counted = Counter(each.table.name for each in changes if each.table is not volunteer)
     return MergePlan(kept.number, merged.number, tuple(sorted(counted.items())), overlaps, findings)
 
