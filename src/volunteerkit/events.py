@@ -26,6 +26,8 @@ EVENT_TYPES: Final = {
     "volunteer.period_begun": "a volunteer is suspended, provisional, on leave or blacklisted from a day on",
     "volunteer.period_ended": "such a period has its last day",
     "volunteer.transferred": "another organization manages a volunteer from a day on",
+    "volunteer.merged": "a volunteer was found to be the same person as another one, who stands for both now",
+    "volunteer.unmerged": "such a merge was taken back",
     "volunteer.unmasked": "a field of a volunteer's was read in full, for a purpose",
     "privacy.exported": "somebody took a copy of everything about themselves",
     "privacy.erasure_requested": "somebody asked for their data to be erased; nothing is done with them but storing",

@@ -176,7 +176,10 @@ def vk_review_organization(form: OrganizationForm) -> Iterable[Finding]:  # type
 
 @hookspec
 def vk_review_team(form: TeamForm) -> Iterable[Finding]:  # type: ignore[empty-body]
-    """Review the registration of a team before its case is opened; works as `vk_review_organization`."""
+    """Review the registration of a team before its case is opened; works as `vk_review_organization`.
+
+    Example: ``if form.area == "": yield Finding("xinyu.team_area")``
+    """
 
 
 @hookspec
@@ -206,7 +209,7 @@ def vk_react(event: Event) -> None:
     """React to something that happened, after its transaction was committed.
 
     Delivered at least once, in order, by ``kit.deliver(engine)``; use ``event.seq`` to notice repeats.
-    Be quick: the delivery's transaction is open meanwhile.
+    No transaction is open meanwhile, so it may take its time and use the database itself.
 
     Example: ``if event.type == "hours.confirmed": queue.put(event.subject)``
     """

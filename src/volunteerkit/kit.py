@@ -41,7 +41,7 @@ from volunteerkit.store.cipher import Cipher
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import place_of, reading, self_check, storage_errors
 from volunteerkit.store.posting import driver, replayed, request_hash, take_numbers, write_event
-from volunteerkit.volunteers import belonging, registering, status, transfers
+from volunteerkit.volunteers import belonging, merging, registering, status, transfers
 from volunteerkit.workflow import Office, Route
 
 __all__ = ["Kit"]
@@ -55,6 +55,7 @@ _WORKFLOWS = (
     *status.WORKFLOWS,
     *transfers.WORKFLOWS,
     *belonging.WORKFLOWS,
+    *merging.WORKFLOWS,
 )
 # The day up to which an engine's expired approvals were settled: a case never ends on the day it is opened.
 _settled: WeakKeyDictionary[sa.Engine, dt.date] = WeakKeyDictionary()

@@ -147,6 +147,14 @@ VERBS = {
     "rating.decide_city": Verb("rating.decide", lambda desk, _: rating.decide_city(desk, EMPTY)),
     "statistics.city_figures": Verb("statistics.read", lambda desk, _: city_figures(desk)),
     "exchange.load_file": Verb("import.load", lambda desk, _: load_file(desk, None, None)),  # type: ignore[arg-type]
+    "volunteers.duplicates": Verb("volunteer.propose_merge", lambda desk, _: volunteers.duplicates(desk)),
+    "volunteers.plan_merge": Verb("volunteer.propose_merge", lambda desk, id: volunteers.plan_merge(desk, id, id), "V1", "V404"),
+    "volunteers.propose_merge": Verb(
+        "volunteer.propose_merge", lambda desk, id: volunteers.propose_merge(desk, id, id, reason="重复"), "V1", "V404"
+    ),
+    "volunteers.propose_unmerge": Verb(
+        "volunteer.propose_merge", lambda desk, id: volunteers.propose_unmerge(desk, id, reason="不是"), "V1", "V404"
+    ),
     "approvals.view": Verb("case.view", approvals.view, 1, 404),
     "approvals.pending": Verb("case.view", lambda desk, _: approvals.pending(desk, mine=False)),
     "approvals.decide": Verb("case.view", lambda desk, id: approvals.decide(desk, id, "approve"), 1, 404, ("team.decide",)),

@@ -27,6 +27,7 @@ from volunteerkit.privacy import found_by
 from volunteerkit.projects.tables import project
 from volunteerkit.store.cipher import Cipher
 from volunteerkit.store.desk import Desk
+from volunteerkit.store.grants import alias
 from volunteerkit.store.posting import insert_rows
 from volunteerkit.store.schema import account
 from volunteerkit.store.vault import blind, check_key, indexer, retention, row_digest, seal_subjects
@@ -180,12 +181,14 @@ def _volunteer(desk: Desk, source: Source) -> Callable[[_Cells], _Ready]:
     teams = _Numbers(desk, team, "team_unknown")
     zone, today = desk.zone, day_number(desk.today)
     index = indexer(desk.connection, desk.needed_cipher())
-    closed = _closed(desk)
+    closed, merged = _closed(desk), set(desk.connection.execute(sa.select(alias.c.number)).scalars())
 
     def ready(row: _Cells) -> _Ready:
         number = read_id(row["volunteer_id"])
         if number in closed:
             raise Cell("person_restricted")
+        if number in merged:
+            raise Cell("person_merged")
         personal, doubts = _personal(row, today)
         if number in (personal["phone"], personal["identity_number"]) or _is_identity(number, row, today):
             row.field = "volunteer_id"

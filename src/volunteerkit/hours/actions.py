@@ -45,13 +45,15 @@ _PARTIES = (
     "ORDER BY m.id LIMIT 1), "
     "(SELECT CASE MIN(CASE h.kind WHEN 'blacklisted' THEN 1 WHEN 'suspended' THEN 2 WHEN 'on_leave' THEN 3 END) "
     "WHEN 1 THEN 'blacklisted' WHEN 2 THEN 'suspended' WHEN 3 THEN 'on_leave' END FROM vk_volunteer_period h "
-    "WHERE h.volunteer_id = v.id AND h.since <= ? AND (h.until IS NULL OR h.until >= ?)) "
+    "WHERE h.volunteer_id = v.id AND h.since <= ? AND (h.until IS NULL OR h.until >= ?)), v.number "
     "FROM vk_volunteer v, vk_project p JOIN vk_organization o ON o.id = p.organization_id "
-    "WHERE v.number = ? AND p.number = ?"
+    "WHERE v.number = COALESCE((SELECT a.volunteer_number FROM vk_alias a WHERE a.number = ?), ?) AND p.number = ?"
 )
 _NEIGHBOURS = (
     "SELECT r.id, r.served_on, r.start_minute, r.clock_minutes, p.number FROM vk_service_record r "
-    "JOIN vk_project p ON p.id = r.project_id WHERE r.volunteer_id = ? AND r.served_on BETWEEN ? AND ? "
+    "JOIN vk_project p ON p.id = r.project_id WHERE r.volunteer_id IN (SELECT v.id FROM vk_volunteer v WHERE v.number = ? "
+    "UNION ALL SELECT v.id FROM vk_alias a JOIN vk_volunteer v ON v.number = a.number WHERE a.volunteer_number = ?) "
+    "AND r.served_on BETWEEN ? AND ? "
     "AND r.start_minute >= 0 AND r.state IN ('pending', 'confirmed')"
 )
 _INSERT = (
@@ -135,14 +137,14 @@ class _Accepted:
         desk, execute = self.desk, self.execute
         served_on = day_number(claim.served_on)
         days = (served_on, served_on, served_on, served_on)
-        row = execute(_PARTIES, (*days, claim.volunteer, claim.project)).fetchone()
+        row = execute(_PARTIES, (*days, claim.volunteer, claim.volunteer, claim.project)).fetchone()
         if row is None:
             known = execute("SELECT 1 FROM vk_volunteer WHERE number = ?", (claim.volunteer,)).fetchone()
             kind, number = ("project", claim.project) if known else ("volunteer", claim.volunteer)
             raise NotFound(kind=kind, id=number)
-        volunteer_id, status, project_id, organization_id, organization, team_id, period = row
+        volunteer_id, status, project_id, organization_id, organization, team_id, period, number = row
         status = (period or status) if status == "approved" else status
-        desk.permit("hours.record", organization=organization, volunteer=claim.volunteer)
+        desk.permit("hours.record", organization=organization, volunteer=number)
         request = request_hash(
             claim.volunteer, claim.project, claim.served_on, claim.claimed_minutes, claim.start, claim.end,
             claim.method,
@@ -150,7 +152,7 @@ class _Accepted:
         if before := self._replayed(key, request):
             return before
         start, clock = claim.start_minute, claim.clock_minutes
-        overlapping = self._overlapping(volunteer_id, served_on, start, clock)
+        overlapping = self._overlapping(volunteer_id, number, served_on, start, clock)
         findings = _findings(desk, claim, status, overlapping)
         if self.held is None:
             self.held = take_numbers(execute, events=0)
@@ -183,12 +185,14 @@ class _Accepted:
             return Recorded(before["record"], "pending", before["minutes"], replayed=True)
         return None
 
-    def _overlapping(self, volunteer_id: int, day: int, minute: int, clock: int) -> tuple[Overlap, ...]:
+    def _overlapping(
+        self, volunteer_id: int, number: str, day: int, minute: int, clock: int
+    ) -> tuple[Overlap, ...]:
         if minute < 0:
             return ()
         start = day * DAY_MINUTES + minute
         end = start + clock
-        stored = self.execute(_NEIGHBOURS, (volunteer_id, day - 1, day + 1)).fetchall()
+        stored = self.execute(_NEIGHBOURS, (number, number, day - 1, day + 1)).fetchall()
         return tuple(
             Overlap(id_, project, day_of(on), minute, clock)
             for id_, on, minute, clock, project in [*stored, *self.clocks.get(volunteer_id, ())]

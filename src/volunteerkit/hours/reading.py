@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from volunteerkit.hours.tables import service_record
 from volunteerkit.store.posting import driver
+from volunteerkit.volunteers.persons import merged_into
 
 __all__ = ["COLUMNS", "cluster_rows", "packed_columns"]
 
@@ -39,23 +40,29 @@ def __dir__() -> list[str]:
 
 
 def cluster_rows(
-    connection: sa.Connection, as_of: int, volunteer_id: int | None = None
+    connection: sa.Connection, as_of: int, person: tuple[int, ...] | None = None
 ) -> Iterator[tuple[Any, ...]]:
     """Yield confirmed records up to the day ``as_of``, clustered by volunteer, day and start.
 
+    What was written for a merged volunteer comes with the kept one's id. ``person`` are the ids of one
+    person alone, as `volunteers.persons.together` gives them.
     A row is (volunteer id, record id, served_on, start_minute, clock_minutes, minutes, project id,
     organization id, method); all but the method are whole numbers.
     """
     execute = driver(connection)
-    one = "" if volunteer_id is None else " AND volunteer_id = ?"
-    values = (as_of,) if volunteer_id is None else (as_of, volunteer_id)
+    into = merged_into(connection) if person is None else dict.fromkeys(person[1:], person[0])
+    one = "" if person is None else f" AND volunteer_id IN ({', '.join('?' * len(person))})"
     cursor = execute(
         "SELECT volunteer_id, id, served_on, start_minute, clock_minutes, confirmed_minutes, project_id, "
         f"organization_id, method FROM vk_service_record WHERE state = 'confirmed' AND served_on <= ?{one} "
         "ORDER BY volunteer_id, served_on, start_minute, id",
-        values,
+        (as_of, *(person or ())),
     )
-    yield from cursor
+    if into:
+        rows = [(into.get(row[0], row[0]), *row[1:]) for row in cursor]
+        yield from sorted(rows, key=lambda row: (row[0], row[2], row[3], row[1]))
+    else:
+        yield from cursor
 
 
 def _words(columns: tuple[str, ...]) -> list[list[str]]:
@@ -87,7 +94,7 @@ def packed_columns(connection: sa.Connection, as_of: int, columns: tuple[str, ..
     """Return the confirmed records up to the day ``as_of`` as NumPy columns, clustered by volunteer and day.
 
     ``columns`` are some of `COLUMNS`, ``served_on`` first. The result holds them and ``volunteer`` (the
-    volunteer's id), all of one length; unsigned or signed integers as narrow as fits.
+    volunteer's id, the kept one's for a merged one), all of one length; integers as narrow as fits.
     """
     import numpy as np
 
@@ -104,7 +111,31 @@ def packed_columns(connection: sa.Connection, as_of: int, columns: tuple[str, ..
     names = ("volunteer", *columns)
     if not parts:
         return {name: np.empty(0, np.int32) for name in names}
-    return {name: np.concatenate([part[name] for part in parts]) for name in names}
+    found = {name: np.concatenate([part[name] for part in parts]) for name in names}
+    into = merged_into(connection)
+    return _as_persons(np, found, names, into, highest) if into else found
+
+
+def _as_persons(
+    np: Any, found: dict[str, Any], names: tuple[str, ...], into: dict[int, int], highest: int
+) -> dict[str, Any]:
+    """Give merged volunteers' rows the kept one's id, and put the rows of those persons in order again."""
+    kept = np.arange(highest + 1, dtype=np.int32)
+    touched = np.zeros(highest + 1, bool)
+    for merged, one in into.items():
+        if merged <= highest:  # whoever has no record has none to move
+            kept[merged] = one
+            touched[merged] = True
+        if one <= highest:
+            touched[one] = True
+    theirs = touched[found["volunteer"]]
+    found["volunteer"] = kept[found["volunteer"]]
+    moved = {name: column[theirs] for name, column in found.items()}
+    order = np.lexsort([moved[name] for name in reversed(names)])
+    rest = {name: column[~theirs] for name, column in found.items()}
+    # all others are in order already: a few rows go in between, not millions through a sort
+    places = np.searchsorted(rest["volunteer"], moved["volunteer"][order])
+    return {name: np.insert(rest[name], places, moved[name][order]) for name in names}
 
 
 def _unpacked(np: Any, packed: str | bytes, words: list[list[str]], first: int) -> dict[str, Any]:

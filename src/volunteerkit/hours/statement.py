@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Any
 
 import attrs
+import sqlalchemy as sa
 
 from volunteerkit.errors import InvalidValue
 from volunteerkit.hours.crediting import credited_of, rule_records
@@ -15,7 +16,9 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import driver
 from volunteerkit.units import day_number, day_of, plain_day, plain_text
+from volunteerkit.volunteers.persons import everybody, together
 from volunteerkit.volunteers.reading import find
+from volunteerkit.volunteers.tables import volunteer as volunteers
 
 __all__ = ["Statement", "StatementLine", "statement"]
 
@@ -24,7 +27,7 @@ _POSTED = (
     "SELECT r.id, r.external_id, r.served_on, r.start_minute, r.clock_minutes, r.claimed_minutes, r.project_id, "
     "r.organization_id, r.method, t.minutes, t.credit_id, t.seq, t.code, t.reason, p.number FROM vk_transfer t "
     "JOIN vk_service_record r ON r.id = t.record_id JOIN vk_project p ON p.id = r.project_id "
-    "WHERE r.volunteer_id = ? AND t.code IN (?, ?, ?) AND t.effective_on <= ? AND t.seq <= ? ORDER BY t.seq"
+    "WHERE r.volunteer_id IN ({people}) AND t.code IN (?, ?, ?) AND t.effective_on <= ? AND t.seq <= ? ORDER BY t.seq"
 )
 
 
@@ -54,7 +57,7 @@ class Statement:
     """A volunteer's account: lines by day of service, and totals in whole minutes.
 
     ``known_at`` is the ledger's seq up to which it knows; the same as_of and known_at give the same
-    statement for ever.
+    statement for ever. ``merged`` are the numbers of volunteers who are the same person, and counted in.
     """
 
     volunteer: str
@@ -65,6 +68,7 @@ class Statement:
     confirmed_minutes: int
     credited_minutes: int
     lines: tuple[StatementLine, ...]
+    merged: tuple[str, ...] = ()
 
 
 @storage_errors("database")
@@ -79,21 +83,25 @@ def statement(
     """Return the statement of the volunteer with this number.
 
     ``as_of`` is the last day that counts (default today), ``known_at`` the last transfer known (default
-    all). A reversal counts from the day it is effective. Raises NotFound, NotPermitted, InvalidValue.
+    all). A reversal counts from the day it is effective.
+
+    Merged volunteers are one person: either number gives the kept one's statement, over the records of all
+    of them. A ``known_at`` that the ledger had reached when they were merged knows nothing of it: either
+    number says what it said then. A merge moves no minutes, so the head of the ledger stands still: a
+    statement read between it and the next transfer shows it without ``known_at`` only.
+    Raises NotFound, NotPermitted, InvalidValue.
     """
     plain_text("volunteer", volunteer)
     execute, person = driver(desk.connection), find(desk, volunteer)
     desk.permit_on("hours.statement", "volunteer", volunteer, person.place if person else None)
     assert person is not None
-    latest = execute("SELECT transfer_seq FROM vk_head", ()).fetchone()[0]
-    if known_at is not None and (type(known_at) is not int or not 0 <= known_at <= latest):
-        shown = known_at if isinstance(known_at, int | float) else type(known_at).__name__
-        raise InvalidValue(name="known_at", value=shown, allowed=f"0 … {latest}")
+    seq = _seq(execute("SELECT transfer_seq FROM vk_head", ()).fetchone()[0], known_at)
     day = desk.today if as_of is None else plain_day("as_of", as_of)
-    seq = latest if known_at is None else known_at
+    ids, (_, number, registered_on, adult_on), merged = _people(desk, volunteer, known_at)
+    query, accounts = _POSTED.format(people=", ".join("?" * len(ids))), {honour_account(id_) for id_ in ids}
     standing: dict[int, tuple[Any, ...]] = {}
-    for row in execute(_POSTED, (person.id, CONFIRM, IMPORT, REVERSE, day_number(day), seq)):
-        if row[10] == honour_account(person.id):
+    for row in execute(query, (*ids, CONFIRM, IMPORT, REVERSE, day_number(day), seq)):
+        if row[10] in accounts:
             standing[row[0]] = tuple(row)
         else:
             standing.pop(row[0], None)
@@ -105,9 +113,7 @@ def statement(
     records = rule_records(
         desk, [(row[0], row[2], row[3], row[4], row[9], row[6], row[7], row[8]) for row in rows]
     )
-    book, credited = credited_of(
-        desk, rulebook, day, records, registered_on=person.registered_on, adult_on=person.adult_on
-    )
+    book, credited = credited_of(desk, rulebook, day, records, registered_on=registered_on, adult_on=adult_on)
     by_record: dict[int, CreditLine] = {line.record_id: line for line in credited.lines}
     lines = tuple(
         StatementLine(
@@ -122,5 +128,22 @@ def statement(
         )  # fmt: skip
         for row in rows
     )
-    return Statement(person.number, day, seq, book.id, book.version_on(day).digest, credited.claimed_minutes,
-                     credited.credited_minutes, lines)  # fmt: skip
+    return Statement(number, day, seq, book.id, book.version_on(day).digest, credited.claimed_minutes,
+                     credited.credited_minutes, lines, merged)  # fmt: skip
+
+
+def _seq(latest: int, known_at: int | None) -> int:
+    if known_at is not None and (type(known_at) is not int or not 0 <= known_at <= latest):
+        shown = known_at if isinstance(known_at, int | float) else type(known_at).__name__
+        raise InvalidValue(name="known_at", value=shown, allowed=f"0 … {latest}")
+    return latest if known_at is None else known_at
+
+
+def _people(
+    desk: Desk, number: str, known_at: int | None
+) -> tuple[tuple[int, ...], tuple[int, str, int, int | None], tuple[str, ...]]:
+    """Return who was one person with this number: ids, the person as one row, the merged ones' numbers."""
+    asked = desk.connection.execute(sa.select(volunteers.c.id).where(volunteers.c.number == number))
+    ids = together(desk.connection, asked.scalar_one(), known_at)
+    merged = sa.select(volunteers.c.number).where(volunteers.c.id.in_(ids[1:])).order_by(volunteers.c.number)
+    return ids, everybody(desk.connection, ids)[0], tuple(desk.connection.execute(merged).scalars())

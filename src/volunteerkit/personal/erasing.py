@@ -28,6 +28,8 @@ from volunteerkit.store.vault import (
     vault,
 )
 from volunteerkit.units import day_number, day_of
+from volunteerkit.volunteers.persons import together
+from volunteerkit.volunteers.reading import by_managing
 from volunteerkit.volunteers.tables import doubt, tag, volunteer
 from volunteerkit.workflow import Office, Route, Step
 
@@ -51,7 +53,8 @@ def request_erasure(desk: Desk) -> None:
     if retention_of(desk.connection, found.subject)[0] in ("restricted", "erased"):
         return
     note(desk, "privacy.erasure_requested", found.subject, {})
-    put_retention(desk.connection, found.subject, "restricted", day_number(desk.today))
+    for each in together(desk.connection, found.id):
+        put_retention(desk.connection, f"volunteer:{each}", "restricted", day_number(desk.today))
 
 
 def erase(desk: Desk, number: str, *, only: Collection[str] = ()) -> Case | None:
@@ -68,28 +71,33 @@ def erase(desk: Desk, number: str, *, only: Collection[str] = ()) -> Case | None
     if retention_of(desk.connection, found.subject)[0] == "erased":
         return None
     facts = {"fields": sorted({retention_rule(name).name for name in only})}
-    return open_case(desk, _KIND, found.subject, found.place, facts=facts)
+    return open_case(desk, _KIND, found.subject, by_managing(found), facts=facts)
 
 
 def _settle(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
     if outcome != "granted":
         return
-    connection, id_ = desk.connection, int(case.subject.partition(":")[2])
-    if retention_of(connection, case.subject)[0] == "erased":
+    for each in together(desk.connection, int(case.subject.partition(":")[2])):
+        _forget(desk, case, each, on)
+
+
+def _forget(desk: Desk, case: Case, id_: int, on: dt.date) -> None:
+    connection, subject = desk.connection, f"volunteer:{id_}"
+    if retention_of(connection, subject)[0] == "erased":
         return
     fields_only = case.facts["fields"]
-    note(desk, "privacy.erased", case.subject, {"case": case.id, "fields": fields_only})
+    note(desk, "privacy.erased", subject, {"case": case.id, "fields": fields_only})
     if fields_only:
         cipher = desk.needed_cipher()
-        data = open_subject(connection, cipher, case.subject)
+        data = open_subject(connection, cipher, subject)
         rest = {name: value for name, value in data.items() if name not in fields_only}
-        seal_subject(connection, cipher, case.subject, rest, found_by=found_by(rest))
+        seal_subject(connection, cipher, subject, rest, found_by=found_by(rest))
         return
-    forget(connection, case.subject)
+    forget(connection, subject)
     for owned in (tag, doubt):
         connection.execute(sa.delete(owned).where(owned.c.volunteer_id == id_))
     connection.execute(sa.update(volunteer).where(volunteer.c.id == id_).values(row_digest=None))
-    put_retention(connection, case.subject, "erased", day_number(on))
+    put_retention(connection, subject, "erased", day_number(on))
 
 
 ERASURE = Workflow(Route(_KIND, (Step("centre", Office("centre")),)), "privacy.erase", _settle)
@@ -117,6 +125,7 @@ def due_for_erasure(desk: Desk) -> tuple[Due, ...]:
         .join(vault, vault.c.subject == subject)
         .outerjoin(retention, retention.c.subject == subject)
         .outerjoin(last, last.c.volunteer_id == volunteer.c.id)
+        .where(volunteer.c.status != "merged")  # theirs are kept and erased with those of the kept one
         .where(sa.or_(volunteer.c.status.in_(_GONE), retention.c.state.in_(("kept", "restricted"))))
         .order_by(volunteer.c.number)
     )  # fmt: skip

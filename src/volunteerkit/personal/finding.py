@@ -13,7 +13,7 @@ from volunteerkit.personal.model import Found
 from volunteerkit.personal.viewing import child_on, seen
 from volunteerkit.privacy import HIDDEN, normal
 from volunteerkit.store.desk import Desk
-from volunteerkit.store.grants import within
+from volunteerkit.store.grants import resolved_number, within
 from volunteerkit.store.vault import blind, indexer_if_any, open_subjects, retention
 from volunteerkit.units import day_number, fold, storable
 from volunteerkit.volunteers import reading
@@ -58,7 +58,8 @@ def find(
         retention.c.subject == subject, retention.c.state.in_(("restricted", "erased"))
     )
     day = day_number(desk.today)
-    query = sa.select(volunteer.c.id).where(within(reach, reached(day)), ~closed.exists())
+    query = sa.select(volunteer.c.id).where(within(reach, reached(day)), ~closed.exists(),
+                                            volunteer.c.status != "merged")  # fmt: skip
     query = query.order_by(volunteer.c.number)
     if organization is not None:
         query = query.where(volunteer.c.id.in_(members_of((organization,), day)))
@@ -70,24 +71,25 @@ def find(
     wanted = normal("name", text[:_MOST])
     if text.strip() and not wanted:  # nothing that could be looked for is not everything
         return ()
+    number = resolved_number(desk.connection, fold(text[:_MOST]).strip().upper())
     if wanted:
-        query = query.where(_candidates(desk, text[:_MOST], wanted))
+        query = query.where(_candidates(desk, text[:_MOST], wanted, number))
     found: list[Found] = []
     for row, data in _opened(desk, query):
         cell = covering(desk.acting, "volunteer.view", desk.today, row.place, desk.stored_grants)
         if cell is None:  # never so: the list and the object are decided by the same cells
             continue
         shown, _ = seen(desk, row, cell, data)
-        if not wanted or _means(desk, wanted, row, data, shown):
+        if not wanted or row.number == number or _means(desk, wanted, row, data, shown):
             found.append(Found(row.number, str(shown.get("name", "")), row.organization, row.status))
         if len(found) == limit:
             break
     return tuple(found)
 
 
-def _candidates(desk: Desk, text: str, wanted: str) -> sa.ColumnElement[bool]:
+def _candidates(desk: Desk, text: str, wanted: str, number: str) -> sa.ColumnElement[bool]:
     """Return the condition for volunteers whose number or blind indices fit ``wanted``."""
-    numbered = sa.select(volunteer.c.id).where(volunteer.c.number == fold(text).strip().upper())
+    numbered = sa.select(volunteer.c.id).where(volunteer.c.number == number)
     index = indexer_if_any(desk.connection, desk.needed_cipher())
     if index is None:
         return volunteer.c.id.in_(numbered)

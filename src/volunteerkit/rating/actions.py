@@ -22,8 +22,8 @@ from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import driver, insert_rows, take_numbers, write_event
 from volunteerkit.store.schema import head
 from volunteerkit.units import day_number, plain_day, plain_text
+from volunteerkit.volunteers.persons import everybody, together
 from volunteerkit.volunteers.reading import find
-from volunteerkit.volunteers.tables import volunteer
 
 __all__ = [
     "CityRating",
@@ -93,17 +93,17 @@ def rate_volunteer(
     ladder, day = ladder_for(desk), desk.today if as_of is None else plain_day("as_of", as_of)
     if ladder is None:
         raise InvalidValue("ladder_missing")
-    rows = cluster_rows(desk.connection, day_number(day), person.id)
+    ids = together(desk.connection, person.id)
+    rows = cluster_rows(desk.connection, day_number(day), ids)
     records = rule_records(desk, [each[1:] for each in rows])
-    _, credited = credited_of(
-        desk, rulebook, day, records, registered_on=person.registered_on, adult_on=person.adult_on
-    )
+    _, _, registered_on, adult_on = everybody(desk.connection, ids)[0]
+    _, credited = credited_of(desk, rulebook, day, records, registered_on=registered_on, adult_on=adult_on)
     facts = {
         "credited_minutes": credited.credited_minutes,
         "claimed_minutes": credited.claimed_minutes,
         "service_days": credited.service_days,
         "service_records": credited.service_records,
-        "registered_days": day_number(day) - person.registered_on,
+        "registered_days": day_number(day) - registered_on,
     }
     return Rated(person.number, credited, assess(ladder, facts, day))
 
@@ -114,17 +114,15 @@ def rate_city(
 ) -> CityRating:
     """Rate every volunteer of the city; the same outcome as `rate_volunteer` one by one.
 
+    Merged volunteers have no place of their own: the kept one's counts all of the person.
+
     With NumPy installed the kernel runs on packed columns, without it a loop over the records;
     ``kernel`` chooses one of them. Raises NotPermitted, InvalidValue.
     """
     desk.permit("rating.decide")
     day = desk.today if as_of is None else plain_day("as_of", as_of)
     book, ladder = credit_rulebook(desk, rulebook), ladder_for(desk)
-    people = desk.connection.execute(
-        sa.select(
-            volunteer.c.id, volunteer.c.number, volunteer.c.registered_on, volunteer.c.adult_on
-        ).order_by(volunteer.c.id)
-    ).all()
+    people = everybody(desk.connection)
     if kernel is None:
         kernel = _has_numpy()
     facts = credited_people(desk, book, day, people, kernel=kernel)
@@ -143,8 +141,8 @@ def credited_people(
 ) -> dict[str, list[int]]:
     """Return what a credit rulebook counts for ``people``: lists of one length, by the name of the measure.
 
-    ``people`` are rows (id, number, registered_on, adult_on) of the whole city in the order of their ids;
-    the names are those of `CityRating`. The caller has asked whether this is permitted.
+    ``people`` are rows (id, number, registered_on, adult_on) of the whole city in the order of their ids, as
+    `volunteers.persons.everybody` gives them; the names are those of `CityRating`. The caller has asked whether this is permitted.
     """
     if kernel is None:
         kernel = _has_numpy()

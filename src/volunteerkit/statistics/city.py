@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any
@@ -22,7 +22,7 @@ from volunteerkit.rules.rulebook import Version
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.units import day_number, day_of, plain_day
-from volunteerkit.volunteers.tables import volunteer
+from volunteerkit.volunteers.persons import everybody, merged_into
 
 __all__ = ["CityFigures", "city_figures"]
 
@@ -58,8 +58,7 @@ def city_figures(desk: Desk, *, rulebook: str = "union", as_of: dt.date | None =
     desk.permit("statistics.read")
     day, connection = desk.today if as_of is None else plain_day("as_of", as_of), desk.connection
     book = credit_rulebook(desk, rulebook)
-    columns = (volunteer.c.id, volunteer.c.number, volunteer.c.registered_on, volunteer.c.adult_on)
-    people = connection.execute(sa.select(*columns).order_by(volunteer.c.id)).all()
+    people = everybody(connection)
     credited = credited_people(desk, book, day, people)
     months, vouching, served = _confirmed(desk, day)
     reasons: defaultdict[str, int] = defaultdict(int)
@@ -103,14 +102,33 @@ def _confirmed(desk: Desk, day: dt.date) -> tuple[_Sums, _Sums, dict[int, int]]:
     people = sa.func.count(record.volunteer_id.distinct())
     by_organization = sa.select(record.organization_id, minutes, people).where(*counted)
     rows = desk.connection.execute(by_organization.group_by(record.organization_id)).all()
-    return months, {row[0]: [int(row[1])] * 2 for row in rows}, {row[0]: row[2] for row in rows}
+    twice = _counted_twice(desk, counted)
+    served = {row[0]: row[2] - twice.get(row[0], 0) for row in rows}
+    return months, {row[0]: [int(row[1])] * 2 for row in rows}, served
+
+
+def _counted_twice(desk: Desk, counted: tuple[sa.ColumnElement[bool], ...]) -> dict[int, int]:
+    """Return by how many an organization has fewer persons than volunteers: some of them are merged."""
+    into = merged_into(desk.connection)
+    if not into:
+        return {}
+    columns = (service_record.c.organization_id, service_record.c.volunteer_id)
+    rows = desk.connection.execute(sa.select(*columns).where(*counted).distinct()).all()
+    persons = Counter(id_ for id_, _ in {(row[0], into.get(row[1], row[1])) for row in rows})
+    return {id_: count - persons[id_] for id_, count in Counter(row[0] for row in rows).items()}
 
 
 def _changed_lines(
     desk: Desk, version: Version, day: dt.date, people: Mapping[int, tuple[int, int | None]]
 ) -> Iterator[tuple[tuple[Any, ...], Record, CreditLine]]:
     """Yield every record of these people as a row and as a record, with what became of it."""
-    rows = [row for id_ in people for row in cluster_rows(desk.connection, day_number(day), id_)]
+    ids = {id_: [id_] for id_ in people}
+    for merged, kept in merged_into(desk.connection).items():
+        if kept in ids:
+            ids[kept].append(merged)
+    rows = [
+        row for each in ids.values() for row in cluster_rows(desk.connection, day_number(day), tuple(each))
+    ]
     records = rule_records(desk, [row[1:] for row in rows])
     for id_, pairs in groupby(zip(rows, records, strict=True), key=lambda pair: pair[0][0]):
         mine = list(pairs)

@@ -12,6 +12,7 @@ from volunteerkit.organizations.tables import organization
 from volunteerkit.projects.tables import project
 from volunteerkit.store.desk import Desk
 from volunteerkit.units import day_of
+from volunteerkit.volunteers.persons import together
 from volunteerkit.volunteers.reading import find
 from volunteerkit.volunteers.tables import entry
 
@@ -45,18 +46,19 @@ def activity_record(desk: Desk, number: str) -> tuple[Activity, ...]:
     found = find(desk, number)
     desk.permit_on("volunteer.view", "volunteer", number, found.place if found else None)
     assert found is not None
+    ids = together(desk.connection, found.id)
     served = (
         sa.select(service_record.c.served_on, project.c.name, service_record.c.confirmed_minutes,
                   organization.c.number, service_record.c.state)
         .join(project, project.c.id == service_record.c.project_id)
         .join(organization, organization.c.id == service_record.c.organization_id)
-        .where(service_record.c.volunteer_id == found.id)
+        .where(service_record.c.volunteer_id.in_(ids))
         .order_by(service_record.c.served_on, service_record.c.id)
     )  # fmt: skip
     entered = (
         sa.select(entry, organization.c.number.label("of"))
         .outerjoin(organization, organization.c.id == entry.c.organization_id)
-        .where(entry.c.volunteer_id == found.id)
+        .where(entry.c.volunteer_id.in_(ids))
         .order_by(entry.c.happened_on, entry.c.id)
     )
     lines = [

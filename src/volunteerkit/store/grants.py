@@ -45,7 +45,12 @@ alias = table(
     sa.Column("number", sa.Text, primary_key=True),
     sa.Column("volunteer_number", sa.Text, nullable=False),
 )
-"""Numbers of volunteers who were merged into another one, and whose number stands for them now."""
+"""Numbers of volunteers who were merged into another one, and whose number stands for them now.
+
+Flat: an alias of an alias points to the last. It follows from ``vk_merge``.
+"""
+
+sa.Index("ix_vk_alias_volunteer", alias.c.volunteer_number)
 
 succession = table(
     "succession",

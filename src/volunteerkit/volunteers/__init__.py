@@ -9,6 +9,8 @@ from volunteerkit.volunteers.belonging import (
     members,
     memberships,
 )
+from volunteerkit.volunteers.duplicates import Likeness, duplicates
+from volunteerkit.volunteers.merging import MergePlan, plan_merge, propose_merge, propose_unmerge
 from volunteerkit.volunteers.model import Acknowledgement, Application, Guardian
 from volunteerkit.volunteers.record import (
     Qualification,
@@ -44,7 +46,9 @@ __all__ = [
     "Acknowledgement",
     "Application",
     "Guardian",
+    "Likeness",
     "Membership",
+    "MergePlan",
     "Qualification",
     "add_commendation",
     "add_qualification",
@@ -58,13 +62,17 @@ __all__ = [
     "check_registration",
     "claim",
     "deregister",
+    "duplicates",
     "end_period",
     "evaluate",
     "leave_team",
     "lift_blacklist",
     "members",
     "memberships",
+    "plan_merge",
     "propose_blacklist",
+    "propose_merge",
+    "propose_unmerge",
     "put_on_probation",
     "qualifications",
     "reactivate",

@@ -146,7 +146,9 @@ def _found(row: Any, belongs: list[Any]) -> Found:
 
 def by_managing(found: Found) -> Place:
     """Return the place for what only the managing organization may do."""
-    return attrs.evolve(found.place, organizations=(found.organization,) if found.organization else ())
+    # A case knows one team at most, and the teams have no say in it.
+    managing = (found.organization,) if found.organization else ()
+    return attrs.evolve(found.place, organizations=managing, teams=())
 
 
 def periods_of(desk: Desk, volunteer_id: int) -> tuple[Period, ...]:

@@ -25,6 +25,7 @@ from volunteerkit.store.vault import check_key, find_subjects, open_subject, sea
 from volunteerkit.units import day_number, fold, plain_day, plain_text
 from volunteerkit.volunteers.identity import Identity, adult_on, read_identity
 from volunteerkit.volunteers.model import TAG_KINDS, Application, review_age
+from volunteerkit.volunteers.persons import together
 from volunteerkit.volunteers.reading import Found, by_managing, find
 from volunteerkit.volunteers.tables import acknowledgement, doubt, link, membership, tag, volunteer
 from volunteerkit.workflow import Office, Route, Step
@@ -360,7 +361,8 @@ def _agrees(personal: dict[str, Any], name: str, phone: str) -> dict[str, bool]:
 
 def _settle_claim(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
     if outcome == "granted":
-        connect(desk, case.facts["claimant"], int(case.subject.partition(":")[2]))
+        who = together(desk.connection, int(case.subject.partition(":")[2]))[0]
+        connect(desk, case.facts["claimant"], who)
         note(desk, "volunteer.claimed", case.subject, {"actor": case.facts["claimant"], "case": case.id})
 
 

@@ -7,7 +7,8 @@ import sqlalchemy as sa
 from volunteerkit.store.schema import append_only, id_column, integer, table
 
 __all__ = [
-    "acknowledgement", "doubt", "entry", "link", "membership", "period", "qualification", "tag", "volunteer",
+    "acknowledgement", "doubt", "entry", "link", "membership", "merge", "merge_change", "period", "qualification",
+    "tag", "volunteer",
 ]  # fmt: skip
 
 volunteer = table(
@@ -153,6 +154,44 @@ doubt = table(
     sa.Column("kind", sa.Text, primary_key=True),
 )
 """Doubts about a volunteer's identity, by kind, for a clerk to look into."""
+
+
+merge = table(
+    "merge",
+    id_column(),
+    _volunteer_id(),
+    sa.Column("kept_id", integer, sa.ForeignKey("vk_volunteer.id"), nullable=False),
+    sa.Column("case_id", integer),
+    sa.Column("merged_on", integer, nullable=False),
+    sa.Column("merged_seq", integer, nullable=False),
+    sa.Column("ended_on", integer),
+    sa.Column("ended_seq", integer),
+    sa.CheckConstraint("volunteer_id <> kept_id", name="two"),
+    sa.CheckConstraint("(ended_on IS NULL) = (ended_seq IS NULL)", name="ended"),
+)
+"""The volunteer who is one person with the kept one, until it is ended.
+
+``merged_seq`` and ``ended_seq`` are the ledger's last seq at that moment: what was known up to it knew of
+no merge, or still of it.
+"""
+
+_merged_now = merge.c.ended_seq.is_(None)
+sa.Index("uq_vk_merge_volunteer", merge.c.volunteer_id, unique=True, sqlite_where=_merged_now,
+         postgresql_where=_merged_now)  # fmt: skip
+sa.Index("ix_vk_merge_kept", merge.c.kept_id)
+
+merge_change = table(
+    "merge_change",
+    id_column(),
+    sa.Column("merge_id", integer, sa.ForeignKey("vk_merge.id"), nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("before", sa.Text, nullable=False),
+    sa.Column("after", sa.Text, nullable=False),
+)
+"""What a merge changed in which table: JSON of columns, to take it back. Opaque ids, codes and days only."""
+
+sa.Index("ix_vk_merge_change_merge", merge_change.c.merge_id)
 
 
 def __dir__() -> list[str]:
