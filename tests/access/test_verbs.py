@@ -37,11 +37,13 @@ from volunteerkit import (
 from volunteerkit.access import ROLES, Place, matrix
 from volunteerkit.approvals import Workflow, grants
 from volunteerkit.approvals.cases import open_case
-from volunteerkit.errors import NotFound, NotPermitted
+from volunteerkit.errors import InvalidValue, NotFound, NotPermitted
 from volunteerkit.exchange import load_file
-from volunteerkit.organizations.tables import team
+from volunteerkit.organizations import OrganizationForm, TeamForm, base, teams
+from volunteerkit.organizations.tables import team, tenancy
 from volunteerkit.statistics import activity_record, city_figures
 from volunteerkit.store.desk import Desk
+from volunteerkit.units import day_number
 from volunteerkit.workflow import Office, Route, Step
 
 DAY = dt.date(2026, 11, 23)
@@ -51,8 +53,16 @@ SCOPES = {"team_leader": "T1", "organization_admin": "O1", "department_officer":
 ELSEWHERE = {"team_leader": "T9", "organization_admin": "O9", "department_officer": "分宜县"}
 # what only looks at the kit, or at a connection instead of a desk
 FREE = {"rating.ladder_for"}
-GIVEN = {"volunteers.register", "volunteers.admit", "organizations.register", "projects.register"}
+GIVEN = {
+    "volunteers.register", "volunteers.admit", "organizations.register", "projects.register", "organizations.apply",
+    "organizations.teams.apply", "organizations.base.add_desk", "organizations.base.add_equipment",
+}  # fmt: skip
 """Verbs that give a number to something new; the others look one up."""
+LISTS = {
+    "approvals.pending", "organizations.list_organizations", "organizations.list_applications",
+    "organizations.teams.list_teams", "organizations.teams.list_applications", "organizations.base.list_tenancies",
+}  # fmt: skip
+"""Verbs that refuse nobody: who may see nothing gets nothing."""
 PROTECTED = {
     "status", "state", "stars", "grade", "confirmed_minutes", "credited_minutes", "recorded_by", "opened_by",
     "granted_by", "created_by", "actor", "grants", "version", "delegated", "closed_by", "recorded_at",
@@ -75,6 +85,9 @@ class Verb:
 
 
 APPLICATION = Application("兰", "O1", consent_on=DAY)
+BRANCH = OrganizationForm("分会", "branch", "渝水区", parent="O1")
+TEAM = TeamForm("二队", organization="O1")
+LATER = DAY + dt.timedelta(days=30)
 IDENTITY = "360599199003150015"
 
 
@@ -135,14 +148,78 @@ VERBS = {
     "personal.request_erasure": Verb("privacy.request_erasure", lambda desk, _: personal.request_erasure(desk)),
     "hours.rebuild": Verb("store.rebuild", lambda desk, _: hours.rebuild(desk)),
     "organizations.register": Verb("organization.register", lambda desk, _: organizations.register(desk, "O7", name="会")),
+    "organizations.check_application": Verb("organization.apply", lambda desk, _: organizations.check_application(desk, BRANCH)),
+    "organizations.apply": Verb("organization.apply", lambda desk, _: organizations.apply(desk, BRANCH)),
+    "organizations.edit": Verb("organization.edit", lambda desk, id: organizations.edit(desk, id, name="会"), "O1", "O404"),
+    # what was admitted is public, so what stands for a foreign one only applied
+    "organizations.view": Verb("organization.view", organizations.view, "O3", "O404"),
+    "organizations.answering_for": Verb("organization.view", organizations.answering_for, "O3", "O404"),
+    "organizations.view_application": Verb("organization.view_application", organizations.view_application, "O3", "O404"),
+    "organizations.list_organizations": Verb("organization.view", lambda desk, _: organizations.list_organizations(desk)),
+    "organizations.list_applications": Verb("organization.view_application", lambda desk, _: organizations.list_applications(desk)),
+    "organizations.administrators": Verb("organization.list_admins", organizations.administrators, "O1", "O404"),
+    "organizations.propose_admin": Verb(
+        "organization.propose_admin", lambda desk, id: organizations.propose_admin(desk, id, "head-1"), "O1", "O404"
+    ),
+    "organizations.remove_admin": Verb(
+        "organization.decide_admin", lambda desk, id: organizations.remove_admin(desk, id, "head-1", reason="离任"), "O1", "O404"
+    ),
+    "organizations.propose_suspension": Verb(
+        "organization.propose_suspension", lambda desk, id: organizations.propose_suspension(desk, id, reason="核查"), "O1", "O404"
+    ),
+    "organizations.propose_lifting": Verb(
+        "organization.propose_suspension", lambda desk, id: organizations.propose_lifting(desk, id, reason="查明"), "O1", "O404"
+    ),
+    "organizations.propose_dissolution": Verb(
+        "organization.propose_suspension", lambda desk, id: organizations.propose_dissolution(desk, id, reason="解散"), "O2", "O404"
+    ),
+    "organizations.propose_merger": Verb(
+        "organization.propose_suspension",
+        lambda desk, id: organizations.propose_merger(desk, id, successor="O2", reason="合并"), "O1", "O404",
+    ),
+    "organizations.teams.check_application": Verb("team.register", lambda desk, _: teams.check_application(desk, TEAM)),
+    "organizations.teams.apply": Verb("team.register", lambda desk, _: teams.apply(desk, TEAM)),
+    "organizations.teams.edit": Verb("team.edit", lambda desk, id: teams.edit(desk, id, name="队"), "T1", "T404"),
+    "organizations.teams.transfer": Verb("team.transfer", lambda desk, id: teams.transfer(desk, id, "O2"), "T1", "T404"),
+    "organizations.teams.organization_of": Verb("team.view", lambda desk, id: teams.organization_of(desk, id, DAY), "T3", "T404"),
+    "organizations.teams.suspend": Verb("team.suspend", lambda desk, id: teams.suspend(desk, id, reason="核查"), "T1", "T404"),
+    "organizations.teams.lift": Verb("team.suspend", lambda desk, id: teams.lift(desk, id, reason="查明"), "T1", "T404"),
+    "organizations.teams.dissolve": Verb("team.suspend", lambda desk, id: teams.dissolve(desk, id, reason="解散"), "T1", "T404"),
+    "organizations.teams.view": Verb("team.view", teams.view, "T3", "T404"),
+    "organizations.teams.list_teams": Verb("team.view", lambda desk, _: teams.list_teams(desk)),
+    "organizations.teams.view_application": Verb("team.view_application", teams.view_application, "T3", "T404"),
+    "organizations.teams.list_applications": Verb("team.view_application", lambda desk, _: teams.list_applications(desk)),
+    "organizations.base.apply": Verb(
+        "base.request", lambda desk, id: base.apply(desk, id, starts_on=DAY, ends_on=LATER), "O2", "O404"
+    ),
+    "organizations.base.view": Verb("base.view", base.view, 1, 404),
+    "organizations.base.list_tenancies": Verb("base.view", lambda desk, _: base.list_tenancies(desk)),
+    "organizations.base.occupancy": Verb("base.view", lambda desk, _: base.occupancy(desk)),
+    "organizations.base.extend": Verb(
+        "base.manage", lambda desk, id: base.extend(desk, id, LATER + dt.timedelta(days=1)), 1, 404
+    ),
+    "organizations.base.add_desk": Verb("base.manage", lambda desk, _: base.add_desk(desk, "D7")),
+    "organizations.base.assign_desk": Verb("base.manage", lambda desk, id: base.assign_desk(desk, id, "D2"), 1, 404),
+    "organizations.base.release_desk": Verb("base.manage", base.release_desk, "D1", "D404"),
+    "organizations.base.add_equipment": Verb("base.manage", lambda desk, _: base.add_equipment(desk, "E7", name="音响", count=1)),
+    "organizations.base.lend": Verb("base.manage", lambda desk, id: base.lend(desk, id, "E1"), 1, 404),
+    "organizations.base.return_loan": Verb("base.manage", base.return_loan, 1, 404),
+    "organizations.base.note_service": Verb("base.manage", lambda desk, id: base.note_service(desk, id, "财务辅导"), 1, 404),
+    "organizations.base.review_exit": Verb("base.manage", lambda desk, id: base.review_exit(desk, id, "graduated"), 2, 404),
     "projects.register": Verb("project.register", lambda desk, _: projects.register(desk, "P7", name="宣传", organization="O1")),
     "hours.record": Verb("hours.record", lambda desk, id: hours.record(desk, claim(id)), "V1", "V404"),
     "hours.record_many": Verb("hours.record", lambda desk, id: _first(hours.record_many(desk, [("k", claim(id))])), "V1", "V404"),
     "hours.confirm": Verb("hours.confirm", hours.confirm, 1, 404),
     "hours.reject": Verb("hours.reject", lambda desk, id: hours.reject(desk, id, reason="没有签到"), 1, 404),
     "hours.reverse": Verb("hours.reverse", lambda desk, id: hours.reverse(desk, id, reason="录错了"), 2, 404),
+    "hours.restore": Verb("hours.reverse", lambda desk, id: hours.restore(desk, id, reason="查明"), 3, 404),
     "hours.statement": Verb("hours.statement", hours.statement, "V1", "V404"),
     "rating.rate_volunteer": Verb("rating.assess", rating.rate_volunteer, "V1", "V404"),
+    "rating.rate_organization": Verb("rating.assess", rating.rate_organization, "O1", "O404"),
+    "rating.evaluations": Verb("rating.assess", rating.evaluations, "O1", "O404"),
+    "rating.evaluate_organization": Verb(
+        "organization.evaluate", lambda desk, id: rating.evaluate_organization(desk, id, 90), "O1", "O404"
+    ),
     "rating.rate_city": Verb("rating.decide", lambda desk, _: rating.rate_city(desk)),
     "rating.decide_city": Verb("rating.decide", lambda desk, _: rating.decide_city(desk, EMPTY)),
     "statistics.city_figures": Verb("statistics.read", lambda desk, _: city_figures(desk)),
@@ -219,17 +296,35 @@ def city() -> Iterator[tuple[Kit, sa.Engine]]:
         desk.connection.execute(
             sa.insert(team).values(id=1, number="T1", name="队", organization_id=1, status="approved")
         )
+        desk.connection.execute(
+            sa.insert(team).values(id=9, number="T3", name="新队", organization_id=1, status="pending")
+        )
+        for id_, organization in ((1, 1), (2, 2)):
+            desk.connection.execute(
+                sa.insert(tenancy).values(
+                    id=id_, organization_id=organization, starts_on=day_number(DAY), ends_on=day_number(LATER),
+                    status="granted",
+                )
+            )  # fmt: skip
+        for number in ("D1", "D2"):
+            base.add_desk(desk, number)
+        base.assign_desk(desk, 1, "D1")
+        base.add_equipment(desk, "E1", name="音响", count=3)
+        base.lend(desk, 1, "E1")
         projects.register(desk, "P1", name="宣传", organization="O1")
         volunteers.admit(desk, name="兰", organization="O1", number="V1")
         volunteers.add_to_team(desk, "V1", "T1")
-        hours.record(desk, claim("V1"))
-        hours.record(desk, claim("V1"))
+        for _ in range(3):
+            hours.record(desk, claim("V1"))
     with kit.open(engine, SECOND) as desk:
         hours.confirm(desk, 2)
+        hours.confirm(desk, 3)
+        hours.reverse(desk, 3, reason="录错了")
         for subject in ("team:1", "team:2"):
             open_case(desk, KIND, subject, Place("V1", ("T1",), ("O1",), ("渝水区",)))
         case = grants.give(desk, "clerk-1", "centre")
         volunteers.register(desk, APPLICATION, number="V2")
+        organizations.apply(desk, attrs.evolve(BRANCH, name="支会"), number="O3")
     with kit.open(engine, THIRD) as desk:
         approvals.decide(desk, case.id, "approve")
         approvals.decide(desk, 2, "approve")
@@ -274,7 +369,17 @@ def test_every_action_of_a_verb_is_in_the_matrix() -> None:
 
 @pytest.mark.parametrize("name", VERBS)
 def test_a_verb_that_takes_an_id_says_so(name: str) -> None:
-    ids = {"record_id", "case_id", "grant_id", "volunteer", "claim", "claims"}
+    ids = {
+        "record_id",
+        "case_id",
+        "grant_id",
+        "volunteer",
+        "claim",
+        "claims",
+        "keep",
+        "tenancy_id",
+        "loan_id",
+    }
     if name not in GIVEN:
         ids |= {"number", "team_number"}
     if name == "approvals.grants.give":  # the volunteer whom the new holder is; nothing is looked up
@@ -307,7 +412,7 @@ def test_a_verb_asks_for_one_action(
 def test_a_verb_denies_whoever_holds_nothing(name: str, city: tuple[Kit, sa.Engine]) -> None:
     verb = VERBS[name]
     for actor in (Actor("nobody"), Actor.of("stranger", "no-such-role")):
-        if name == "approvals.pending":
+        if name in LISTS:
             with trying(city, actor) as desk:
                 assert verb.call(desk, None) == ()
             continue
@@ -317,7 +422,7 @@ def test_a_verb_denies_whoever_holds_nothing(name: str, city: tuple[Kit, sa.Engi
             assert caught.value.values == {"actor": actor.id, "action": verb.action}
 
 
-@pytest.mark.parametrize("name", sorted(set(VERBS) - {"approvals.pending"}))
+@pytest.mark.parametrize("name", sorted(set(VERBS) - LISTS))
 def test_a_verb_denies_every_role_without_a_cell(name: str, city: tuple[Kit, sa.Engine]) -> None:
     verb = VERBS[name]
     for role in sorted(set(ROLES) - set(matrix()[verb.action])):
@@ -347,12 +452,74 @@ def test_no_id_reaches_a_driver_that_cannot_take_it(name: str, id: Any, city: tu
     assert told(city, CLERK, VERBS[name], id)[0] in expected
 
 
+@pytest.mark.parametrize("name", [
+    name for name, verb in VERBS.items()
+    if type(verb.known) is str and (name.startswith("organizations.") or verb.known[0] == "O")
+])  # fmt: skip
+@pytest.mark.parametrize(
+    "number", [None, True, 2**63, 1.5, "", "\0", "\ud800", "O" * 9999, b"O1", [], ["O1"], {}]
+)
+def test_no_number_reaches_a_driver_that_cannot_take_it(
+    name: str, number: Any, city: tuple[Kit, sa.Engine]
+) -> None:
+    actor = attrs.evolve(CLERK, grants=(*CLERK.grants, Grant("organization_admin", "O1")))
+    expected = {"NotFound", "InvalidValue"} if type(number) is str else {"InvalidValue"}
+    assert told(city, actor, VERBS[name], number)[0] in expected
+
+
+@pytest.mark.parametrize("odd", [["x"], {"x": 1}, [], {}, 7, b"x", "\0"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        *(lambda desk, odd, key=key: organizations.register(desk, **{"number": "O7", "name": "会"} | {key: odd})
+          for key in ("number", "name", "type", "kind", "area", "credit_code", "parent", "hosted_by")),
+        *(lambda desk, odd, key=key: organizations.apply(desk, attrs.evolve(BRANCH, **{key: odd}))
+          for key in ("name", "kind", "area", "credit_code", "type", "parent", "hosted_by", "consent")),
+        *(lambda desk, odd, key=key: organizations.apply(desk, BRANCH, **{key: odd}) for key in ("number", "previous")),
+        lambda desk, odd: organizations.check_application(desk, BRANCH, previous=odd),
+        *(lambda desk, odd, key=key: organizations.edit(desk, "O1", **{key: odd})
+          for key in ("name", "type", "area", "credit_code", "parent")),
+        *(lambda desk, odd, key=key: organizations.list_organizations(desk, **{key: odd})
+          for key in ("area", "kind", "status", "after")),
+        lambda desk, odd: organizations.propose_admin(desk, "O1", odd),
+        lambda desk, odd: organizations.propose_admin(desk, "O1", "head-1", volunteer=odd),
+        lambda desk, odd: organizations.remove_admin(desk, "O1", odd, reason="离任"),
+        lambda desk, odd: organizations.propose_merger(desk, "O1", successor=odd, reason="合并"),
+        lambda desk, odd: organizations.propose_suspension(desk, "O1", reason=odd),
+        *(lambda desk, odd, key=key: teams.apply(desk, attrs.evolve(TEAM, **{key: odd}))
+          for key in ("name", "area", "organization", "parent")),
+        lambda desk, odd: teams.apply(desk, TEAM, number=odd),
+        *(lambda desk, odd, key=key: teams.edit(desk, "T1", **{key: odd}) for key in ("name", "area", "parent")),
+        lambda desk, odd: teams.transfer(desk, "T1", odd),
+        lambda desk, odd: teams.suspend(desk, "T1", reason=odd),
+        lambda desk, odd: teams.dissolve(desk, "T1", reason="解散", successor=odd),
+        *(lambda desk, odd, key=key: teams.list_teams(desk, **{key: odd})
+          for key in ("organization", "area", "status", "after")),
+        lambda desk, odd: base.list_tenancies(desk, organization=odd),
+    ],
+)  # fmt: skip
+def test_what_is_no_text_is_told_as_such(
+    call: Callable[[Desk, Any], Any], odd: Any, city: tuple[Kit, sa.Engine]
+) -> None:
+    with trying(city, CLERK) as desk, pytest.raises(InvalidValue):
+        call(desk, odd)
+
+
+def test_nobody_learns_of_an_application_by_listing_its_teams(city: tuple[Kit, sa.Engine]) -> None:
+    with trying(city, Actor.of("actor-1", "public")) as desk:
+        for number in ("O3", "O404"):
+            with pytest.raises(NotFound):
+                teams.list_teams(desk, organization=number)
+
+
 @pytest.mark.parametrize("name", sorted(verbs()))
 def test_nothing_is_assigned_that_is_not_named(name: str, city: tuple[Kit, sa.Engine]) -> None:
     parameters = inspect.signature(verbs()[name]).parameters
     assert not any(each.kind in (each.VAR_KEYWORD, each.VAR_POSITIONAL) for each in parameters.values())
     # whoever commended, not whoever granted a right
     protected = PROTECTED - ({"granted_by"} if name == "volunteers.add_commendation" else set())
+    if name in LISTS:  # what is listed, not what is written
+        protected -= {"status"}
     assert set(parameters) & protected == set()
     with trying(city, CLERK) as desk:
         for key in sorted(protected):

@@ -20,6 +20,7 @@ from volunteerkit.organizations.model import (
     Applied,
     Organization,
     OrganizationForm,
+    given_text,
     read_credit_code,
 )
 from volunteerkit.organizations.reading import (
@@ -47,6 +48,7 @@ __all__ = [
     "check_application",
     "edit",
     "free_number",
+    "given_number",
     "list_applications",
     "list_organizations",
     "register",
@@ -106,6 +108,8 @@ def _findings(desk: Desk, form: OrganizationForm, previous: str | None) -> Itera
         else:
             for other in _alike(desk, organization.c.credit_code == code, previous):
                 yield Finding("credit_code_taken", {"number": other.number})
+    if previous is not None:
+        given_text("previous", previous)
     same = sa.and_(organization.c.name == form.name.strip(), organization.c.area == form.area.strip())
     for other in _alike(desk, same, previous):
         own = other.stands == "pending" and other.brought_by == desk.actor.id
@@ -140,7 +144,7 @@ def apply(
         raise Refused(*findings)
     values = _values(desk, form) | {"status": "pending"}
     if before is None:
-        given = checked_text("number", number, 100) if number else free_number(desk, organization, "O")
+        given = given_number(desk, number, organization, "O")
         if desk.connection.execute(
             sa.select(organization.c.id).where(organization.c.number == given)
         ).first():
@@ -193,6 +197,13 @@ def free_number(desk: Desk, table: sa.Table, letter: str) -> str:
             return number
 
 
+def given_number(desk: Desk, number: str | None, table: sa.Table, letter: str) -> str:
+    """Return the city's own number for what is applied for, or the next free one; raises InvalidValue."""
+    if number is None or not given_text("number", number):
+        return free_number(desk, table, letter)
+    return checked_text("number", number, 100)
+
+
 def _values(desk: Desk, form: OrganizationForm) -> dict[str, Any]:
     return {
         "name": checked_text("name", form.name),
@@ -235,20 +246,20 @@ def register(
     Raises NotPermitted, NotFound, InvalidValue, Refused when the number is taken.
     """
     desk.permit("organization.register")
-    if kind and kind not in KINDS:
+    given = checked_text("number", number, 100)
+    if given_text("kind", kind) and kind not in KINDS:
         raise InvalidValue(name="kind", value=kind, allowed=", ".join(KINDS))
     values = {
         "name": checked_text("name", name),
-        "type": checked_text("type", type) if type else "",
+        "type": checked_text("type", type) if given_text("type", type) else "",
         "kind": kind,
-        "area": area.strip(),
-        "credit_code": _free_code(desk, credit_code, number),
+        "area": given_text("area", area).strip(),
+        "credit_code": _free_code(desk, credit_code, given),
         "parent_id": id_or_none(desk, parent),
         "hosted_by_id": id_or_none(desk, hosted_by),
         "registered_on": day_number(desk.today),
         "status": "active",
     }
-    given = checked_text("number", number, 100)
     register_row(desk, organization, "organization.registered", given, values)
     return given
 
@@ -280,12 +291,12 @@ def edit(
     must_live(row, "suspended")
     values: dict[str, Any] = {
         **({"name": checked_text("name", name)} if name is not None else {}),
-        **({"type": type.strip()} if type is not None else {}),
+        **({"type": given_text("type", type).strip()} if type is not None else {}),
         **({"area": area.strip()} if area is not None else {}),
         **({"credit_code": _free_code(desk, credit_code, number)} if credit_code is not None else {}),
     }
     if parent is not None:
-        above = admitted_row(desk, parent) if parent else None
+        above = admitted_row(desk, parent) if given_text("parent", parent) else None
         if above is not None:
             must_live(above)
         if above is not None and above.id in below(desk, organization, row.id):
@@ -301,7 +312,7 @@ def edit(
 
 
 def _free_code(desk: Desk, text: str, number: str) -> str:
-    code = read_credit_code(text) if text else ""
+    code = read_credit_code(text) if given_text("credit_code", text) else ""
     for other in _alike(desk, organization.c.credit_code == code, number) if code else ():
         raise Refused(Finding("credit_code_taken", {"number": other.number}))
     return code
@@ -326,8 +337,11 @@ def list_organizations(
 ) -> tuple[Organization, ...]:
     """Return the organizations that the actor may `view`, by number: ``limit`` of them following ``after``.
 
-    Raises nothing: who may see none gets none.
+    Raises InvalidValue for what is no text: who may see none gets none.
     """
+    for name, value in (("area", area), ("kind", kind), ("status", status)):
+        if value is not None:
+            given_text(name, value)
     wanted = [
         *([organization.c.area == area] if area is not None else []),
         *([organization.c.kind == kind] if kind is not None else []),

@@ -19,7 +19,7 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.store.grants import grant
 from volunteerkit.store.posting import hold_head, note
 from volunteerkit.store.registering import checked_text
-from volunteerkit.units import day_number, day_of
+from volunteerkit.units import day_number, day_of, plain_text
 
 __all__ = ["administrators", "in_office", "propose_admin", "remove_admin", "settle_admin"]
 
@@ -46,6 +46,8 @@ def propose_admin(desk: Desk, number: str, actor_id: str, *, volunteer: str | No
     row = reached(desk, "organization.propose_admin", number)
     must_live(row, "suspended")
     who = checked_text("actor_id", actor_id, 100)
+    if volunteer is not None:
+        plain_text("volunteer", volunteer)
     if desk.is_one_of(Person(who, volunteer)):
         raise Refused(Finding("own_case"))
     if any(each.actor_id == who for each in in_office(desk, number)):
@@ -82,6 +84,7 @@ def remove_admin(desk: Desk, number: str, actor_id: str, *, reason: str) -> None
     """
     row = reached(desk, "organization.decide_admin", number)
     cell = desk.permit("organization.decide_admin", place_of(row))
+    plain_text("actor_id", actor_id)
     desk.separate(cell, "own_case", Person(actor_id))
     checked_text("reason", reason, 500)
     hold_head(desk)

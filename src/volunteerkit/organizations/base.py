@@ -12,7 +12,7 @@ from volunteerkit.approvals import Case
 from volunteerkit.approvals.cases import open_case
 from volunteerkit.approvals.tables import case, outcome_on
 from volunteerkit.errors import Finding, InvalidValue, NotFound, Refused
-from volunteerkit.organizations.model import OUTCOMES, Seat, Tenancy
+from volunteerkit.organizations.model import OUTCOMES, Seat, Tenancy, given_text
 from volunteerkit.organizations.reading import must_live, reached
 from volunteerkit.organizations.standing import checked_days
 from volunteerkit.organizations.tables import (
@@ -27,7 +27,7 @@ from volunteerkit.organizations.tables import (
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.grants import within
 from volunteerkit.store.posting import hold_head, note
-from volunteerkit.store.registering import checked_text, id_of
+from volunteerkit.store.registering import checked_text, id_of, possible_id
 from volunteerkit.units import day_number, day_of
 
 __all__ = [
@@ -43,7 +43,6 @@ __all__ = [
     "release_desk",
     "return_loan",
     "review_exit",
-    "settle_tenancy",
     "view",
 ]
 
@@ -70,7 +69,10 @@ def _rows(day: int) -> sa.Select[Any]:
 
 
 def _found(desk: Desk, action: str, tenancy_id: int) -> Any:
-    row = desk.connection.execute(_rows(day_number(desk.today)).where(tenancy.c.id == tenancy_id)).first()
+    row: Any = None
+    if possible_id(tenancy_id):
+        found = _rows(day_number(desk.today)).where(tenancy.c.id == tenancy_id)
+        row = desk.connection.execute(found).first()
     desk.permit_on(action, "tenancy", tenancy_id, Place(None, (), (row.organization,)) if row else None)
     return row
 
@@ -160,7 +162,7 @@ def extend(desk: Desk, tenancy_id: int, ends_on: dt.date) -> Tenancy:
     if desk.connection.execute(guarded.values(ends_on=until)).rowcount != 1:
         raise Refused(Finding("no_tenant", {"tenancy": tenancy_id}))
     note(desk, "base.tenancy_extended", f"tenancy:{tenancy_id}", {"until": until})
-    return view(desk, tenancy_id)
+    return _as_tenancy(desk, _found(desk, "base.manage", tenancy_id))
 
 
 def add_desk(desk: Desk, number: str) -> str:
@@ -265,7 +267,9 @@ def return_loan(desk: Desk, loan_id: int, count: int | None = None) -> None:
     Raises NotFound, NotPermitted, InvalidValue, Refused when fewer are out.
     """
     desk.permit("base.manage")
-    row = desk.connection.execute(sa.select(loan).where(loan.c.id == loan_id)).first()
+    row: Any = None
+    if possible_id(loan_id):
+        row = desk.connection.execute(sa.select(loan).where(loan.c.id == loan_id)).first()
     if row is None:
         raise NotFound(kind="loan", id=loan_id)
     hold_head(desk)
@@ -324,7 +328,7 @@ def review_exit(desk: Desk, tenancy_id: int, outcome: str) -> Tenancy:
     )
     _close_seats(desk, seat.c.tenancy_id == tenancy_id)
     note(desk, "base.tenancy_ended", f"tenancy:{tenancy_id}", {"outcome": outcome})
-    return view(desk, tenancy_id)
+    return _as_tenancy(desk, _found(desk, "base.manage", tenancy_id))
 
 
 def _lent(desk: Desk, tenancy_id: int) -> int:
@@ -352,6 +356,7 @@ def list_tenancies(desk: Desk, *, organization: str | None = None) -> tuple[Tena
     """Return the tenancies that the actor may `view`, oldest first, all or those of one organization."""
     query = _rows(day_number(desk.today)).where(within(desk.reach("base.view"), _REACHED_BY))
     if organization is not None:
+        given_text("organization", organization)
         query = query.where(_REACHED_BY["organization"] == organization)
     return tuple(
         _as_tenancy(desk, row) for row in desk.connection.execute(query.order_by(tenancy.c.id)).fetchall()

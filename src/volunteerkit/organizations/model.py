@@ -8,7 +8,8 @@ from typing import Final
 import attrs
 
 from volunteerkit.errors import InvalidValue
-from volunteerkit.units import fold
+from volunteerkit.messages import phrase
+from volunteerkit.units import fold, storable
 
 __all__ = [
     "ADMITTED",
@@ -24,6 +25,7 @@ __all__ = [
     "TeamForm",
     "Tenancy",
     "check_character",
+    "given_text",
     "read_credit_code",
 ]
 
@@ -45,6 +47,17 @@ _MODULUS: Final = 31
 
 def __dir__() -> list[str]:
     return __all__
+
+
+def given_text(name: str, value: str) -> str:
+    """Return ``value`` if it is a text, which may be empty; raises InvalidValue for what no driver takes as one.
+
+    >>> given_text("area", "")
+    ''
+    """
+    if type(value) is not str or not storable(value):
+        raise InvalidValue(name=name, value=type(value).__name__, allowed=phrase("allowed_text", most=200))
+    return value
 
 
 def check_character(first17: str) -> str:
@@ -77,6 +90,15 @@ def _kind(_: object, attribute: attrs.Attribute[str], value: str) -> None:
         raise InvalidValue(name=attribute.name, value=value, allowed=", ".join(KINDS))
 
 
+def _text(_: object, attribute: attrs.Attribute[str], value: str) -> None:
+    given_text(attribute.name, value)
+
+
+def _number(_: object, attribute: attrs.Attribute[str | None], value: str | None) -> None:
+    if value is not None:
+        given_text(attribute.name, value)
+
+
 @attrs.frozen
 class OrganizationForm:
     """What an applicant says of an organization.
@@ -88,27 +110,27 @@ class OrganizationForm:
     True
     """
 
-    name: str
+    name: str = attrs.field(validator=_text)
     kind: str = attrs.field(validator=_kind)
-    area: str
-    credit_code: str = ""
-    type: str = ""
-    parent: str | None = None
-    hosted_by: str | None = None
-    consent: str = ""
+    area: str = attrs.field(validator=_text)
+    credit_code: str = attrs.field(default="", validator=_text)
+    type: str = attrs.field(default="", validator=_text)
+    parent: str | None = attrs.field(default=None, validator=_number)
+    hosted_by: str | None = attrs.field(default=None, validator=_number)
+    consent: str = attrs.field(default="", validator=_text)
 
 
 @attrs.frozen
 class TeamForm:
     """What somebody says of a team: of an ``organization``, or of people who have none yet.
 
-    ``organization`` and ``parent`` (the team it is a part of) are numbers.
+    ``organization`` and ``parent`` (the team it is a part of) are numbers. Raises InvalidValue.
     """
 
-    name: str
-    area: str = ""
-    organization: str | None = None
-    parent: str | None = None
+    name: str = attrs.field(validator=_text)
+    area: str = attrs.field(default="", validator=_text)
+    organization: str | None = attrs.field(default=None, validator=_number)
+    parent: str | None = attrs.field(default=None, validator=_number)
 
 
 @attrs.frozen

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from volunteerkit.access import Place
 from volunteerkit.errors import Finding, NotFound, Refused
-from volunteerkit.organizations.model import ADMITTED, WAITING, Organization, Team
+from volunteerkit.organizations.model import ADMITTED, WAITING, Organization, Team, given_text
 from volunteerkit.organizations.tables import organization, organization_on, status_on, team
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.grants import within
@@ -21,6 +21,7 @@ __all__ = [
     "as_organization",
     "as_team",
     "below",
+    "found_row",
     "id_or_none",
     "listed",
     "must_live",
@@ -86,13 +87,22 @@ def place_of(row: Any) -> Place:
     )
 
 
+def found_row(desk: Desk, number: str, *, kind: str = "organization") -> Any:
+    """Return the row of an organization or team, None for an unknown number; nobody's right is checked here.
+
+    Raises InvalidValue for what is no text.
+    """
+    given_text(kind, number)
+    table, rows = (team, team_rows) if kind == "team" else (organization, organization_rows)
+    return desk.connection.execute(rows(day_number(desk.today)).where(table.c.number == number)).first()
+
+
 def reached(desk: Desk, action: str, number: str, *, kind: str = "organization") -> Any:
     """Return the row of an organization or team that the actor may do ``action`` to.
 
-    Raises NotFound (also for a foreign one) and NotPermitted.
+    Raises NotFound (also for a foreign one), NotPermitted, InvalidValue for what is no text.
     """
-    table, rows = (team, team_rows) if kind == "team" else (organization, organization_rows)
-    row = desk.connection.execute(rows(day_number(desk.today)).where(table.c.number == number)).first()
+    row = found_row(desk, number, kind=kind)
     desk.permit_on(action, kind, number, None if row is None else place_of(row))
     return row
 
@@ -102,8 +112,7 @@ def admitted_row(desk: Desk, number: str, *, kind: str = "organization") -> Any:
 
     Raises NotFound for an unknown number, and for an application: nobody learns of it by naming it.
     """
-    table, rows = (team, team_rows) if kind == "team" else (organization, organization_rows)
-    row = desk.connection.execute(rows(day_number(desk.today)).where(table.c.number == number)).first()
+    row = found_row(desk, number, kind=kind)
     if row is None or row.stands in WAITING:
         raise NotFound(kind=kind, id=number)
     return row
@@ -112,6 +121,7 @@ def admitted_row(desk: Desk, number: str, *, kind: str = "organization") -> Any:
 def listed(desk: Desk, action: str, *conditions: Any, kind: str = "organization", after: str = "",
            limit: int = 1000) -> Iterator[Any]:  # fmt: skip
     """Yield the rows that `reached` would return, in the order of their numbers, from ``after`` on."""
+    given_text("after", after)
     day, table = day_number(desk.today), team if kind == "team" else organization
     rows = team_rows(day) if kind == "team" else organization_rows(day)
     columns: dict[str, Any] = {
@@ -158,7 +168,9 @@ def must_live(row: Any, *also: str) -> None:
 
 def id_or_none(desk: Desk, number: str | None, *, kind: str = "organization") -> int | None:
     """Return the id behind a number, None for None or an empty one; raises NotFound."""
-    return id_of(desk, team if kind == "team" else organization, kind, number) if number else None
+    if number is None or not given_text(kind, number):
+        return None
+    return id_of(desk, team if kind == "team" else organization, kind, number)
 
 
 def below(desk: Desk, table: sa.Table, top: int) -> set[int]:

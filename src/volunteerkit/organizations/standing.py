@@ -16,6 +16,7 @@ from volunteerkit.approvals import Case
 from volunteerkit.approvals.cases import close_expired, open_case, put, read_case
 from volunteerkit.approvals.tables import case as case_table
 from volunteerkit.errors import Finding, Refused
+from volunteerkit.organizations.model import given_text
 from volunteerkit.organizations.reading import admitted_row, must_live, place_of, reached
 from volunteerkit.organizations.tables import affiliation, organization, organization_on, standing, team
 from volunteerkit.store.desk import Desk
@@ -110,7 +111,8 @@ def _propose_end(
     row = reached(desk, "organization.propose_suspension", number)
     must_live(row, "suspended")
     first, _ = checked_days(desk, on)
-    heir = _heir(desk, row.id, successor) if successor else None
+    named = successor if successor is None else given_text("successor", successor)
+    heir = _heir(desk, row.id, named) if named else None
     if heir is None and _has_records(desk, row.id):
         raise Refused(Finding("successor_missing", {"number": number}))
     return _propose(desk, row, change, reason, first, successor_id=heir)

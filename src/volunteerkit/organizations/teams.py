@@ -14,12 +14,13 @@ from volunteerkit.access import Place
 from volunteerkit.approvals import Case
 from volunteerkit.approvals.cases import open_case, put, workflow_of
 from volunteerkit.errors import Finding, NotFound, Refused
-from volunteerkit.organizations.actions import case_area, free_number
-from volunteerkit.organizations.model import WAITING, Applied, Team, TeamForm
+from volunteerkit.organizations.actions import case_area, given_number
+from volunteerkit.organizations.model import WAITING, Applied, Team, TeamForm, given_text
 from volunteerkit.organizations.reading import (
     admitted_row,
     as_team,
     below,
+    found_row,
     id_or_none,
     listed,
     must_live,
@@ -50,8 +51,6 @@ __all__ = [
     "list_applications",
     "list_teams",
     "organization_of",
-    "settle_registration",
-    "settle_transfer",
     "suspend",
     "transfer",
     "view",
@@ -123,7 +122,7 @@ def apply(desk: Desk, form: TeamForm, *, number: str | None = None) -> Applied:
         "brought_by": desk.actor.id,
         "brought_volunteer": desk.acting.volunteer,
     }
-    given = checked_text("number", number, 100) if number else free_number(desk, team, "T")
+    given = given_number(desk, number, team, "T")
     if desk.connection.execute(sa.select(team.c.id).where(team.c.number == given)).first() is not None:
         raise Refused(Finding("already_registered", {"number": given}))
     id_ = (desk.connection.execute(sa.select(sa.func.max(team.c.id))).scalar() or 0) + 1
@@ -163,7 +162,7 @@ def edit(
         **({"area": checked_text("area", area, 100)} if area is not None else {}),
     }
     if parent is not None:
-        above = _of_team(desk, "team.edit", parent) if parent else None
+        above = _of_team(desk, "team.edit", parent) if given_text("parent", parent) else None
         if above is not None:
             must_live(above)
             if above.owner_id != row.owner_id:
@@ -188,7 +187,8 @@ def transfer(desk: Desk, number: str, organization: str, *, on: dt.date | None =
     Its sub-teams go along; what was served before stays with the old organization. Raises NotFound,
     NotPermitted, Refused.
     """
-    row = _row_or_unknown(desk, number)
+    given_text("organization", organization)
+    row = found_row(desk, number, kind="team")
     place = None if row is None else attrs.evolve(place_of(row), brought_by=None, volunteer=None)
     old = row.organization if row is not None else None
     # An organization may ask for another one's team, who is then asked; a team without one asks itself.
@@ -219,11 +219,6 @@ def transfer(desk: Desk, number: str, organization: str, *, on: dt.date | None =
     if len(steps) > 1 and (old is None or first in asking):
         opened = put(desk, opened, Position("review", 1, False, desk.today), by=desk.actor.id)
     return opened.id
-
-
-def _row_or_unknown(desk: Desk, number: str) -> Any:
-    query = team_rows(day_number(desk.today)).where(team.c.number == number)
-    return desk.connection.execute(query).first()
 
 
 def settle_transfer(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
@@ -289,7 +284,8 @@ def dissolve(
     must_live(row, "suspended")
     first, _ = checked_days(desk, on)
     checked_text("reason", reason, 500)
-    heir = admitted_row(desk, successor, kind="team") if successor else None
+    named = successor if successor is None else given_text("successor", successor)
+    heir = admitted_row(desk, named, kind="team") if named else None
     hold_head(desk)
     ending = below(desk, team, row.id)
     if heir is not None:
@@ -333,10 +329,13 @@ def list_teams(
 ) -> tuple[Team, ...]:
     """Return the teams that the actor may `view`, by number: ``limit`` of them following ``after``.
 
-    Raises NotFound for an unknown ``organization``.
+    Raises NotFound for an unknown ``organization`` and for one that only applied.
     """
     day = day_number(desk.today)
-    owner = id_or_none(desk, organization)
+    for name, value in (("organization", organization), ("area", area), ("status", status)):
+        if value is not None:
+            given_text(name, value)
+    owner = admitted_row(desk, organization).id if organization else None
     wanted = [
         *([organization_on(day) == owner] if owner is not None else []),
         *([team.c.area == area] if area is not None else []),

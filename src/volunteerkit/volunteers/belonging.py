@@ -63,6 +63,7 @@ def _team(desk: Desk, number: str) -> tuple[Any, Place | None]:
             team.c.id, team.c.number, status_on(team, day).label("status"),
             organization.c.id.label("organization_id"), organization.c.number.label("of"),
         )
+        .select_from(team)
         .join(organization, organization.c.id == organization_on(day))
         .where(team.c.number == number)
     ).first()  # fmt: skip
