@@ -39,14 +39,14 @@ from volunteerkit.units import day_number, day_of, plain_day, plain_text
 __all__ = ["confirm", "record", "record_many", "reject", "reverse"]
 
 _PARTIES = (
-    "SELECT v.id, v.status, p.id, p.organization_id, o.number, "
-    "(SELECT m.team_id FROM vk_membership m WHERE m.volunteer_id = v.id AND m.team_id IS NOT NULL "
-    "AND m.organization_id = p.organization_id AND m.since <= ? AND (m.until IS NULL OR m.until >= ?) "
-    "ORDER BY m.id LIMIT 1), "
+    "SELECT v.id, v.status, p.id, p.organization_id, o.number, t.id, t.number, "
     "(SELECT CASE MIN(CASE h.kind WHEN 'blacklisted' THEN 1 WHEN 'suspended' THEN 2 WHEN 'on_leave' THEN 3 END) "
     "WHEN 1 THEN 'blacklisted' WHEN 2 THEN 'suspended' WHEN 3 THEN 'on_leave' END FROM vk_volunteer_period h "
     "WHERE h.volunteer_id = v.id AND h.since <= ? AND (h.until IS NULL OR h.until >= ?)) "
-    "FROM vk_volunteer v, vk_project p JOIN vk_organization o ON o.id = p.organization_id "
+    "FROM vk_volunteer v CROSS JOIN vk_project p JOIN vk_organization o ON o.id = p.organization_id "
+    "LEFT JOIN vk_team t ON t.id = (SELECT m.team_id FROM vk_membership m WHERE m.volunteer_id = v.id "
+    "AND m.team_id IS NOT NULL AND m.organization_id = p.organization_id AND m.since <= ? "
+    "AND (m.until IS NULL OR m.until >= ?) ORDER BY m.id LIMIT 1) "
     "WHERE v.number = ? AND p.number = ?"
 )
 _NEIGHBOURS = (
@@ -136,13 +136,11 @@ class _Accepted:
         served_on = day_number(claim.served_on)
         days = (served_on, served_on, served_on, served_on)
         row = execute(_PARTIES, (*days, claim.volunteer, claim.project)).fetchone()
-        if row is None:
-            known = execute("SELECT 1 FROM vk_volunteer WHERE number = ?", (claim.volunteer,)).fetchone()
-            kind, number = ("project", claim.project) if known else ("volunteer", claim.volunteer)
-            raise NotFound(kind=kind, id=number)
-        volunteer_id, status, project_id, organization_id, organization, team_id, period = row
+        place = None if row is None else Place(claim.volunteer, _teams(row[6]), (row[4],))
+        desk.permit_on("hours.record", "volunteer / project", f"{claim.volunteer} / {claim.project}", place)
+        assert row is not None
+        volunteer_id, status, project_id, organization_id, _, team_id, _, period = row
         status = (period or status) if status == "approved" else status
-        desk.permit("hours.record", organization=organization, volunteer=claim.volunteer)
         request = request_hash(
             claim.volunteer, claim.project, claim.served_on, claim.claimed_minutes, claim.start, claim.end,
             claim.method,
