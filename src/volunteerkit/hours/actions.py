@@ -136,6 +136,10 @@ class _Accepted:
         served_on = day_number(claim.served_on)
         days = (served_on, served_on, served_on, served_on)
         row = execute(_PARTIES, (*days, claim.volunteer, claim.project)).fetchone()
+        if row is None and desk.may("hours.record", Place()):  # who records for everybody learns which it is
+            known = execute("SELECT 1 FROM vk_volunteer WHERE number = ?", (claim.volunteer,)).fetchone()
+            kind, number = ("project", claim.project) if known else ("volunteer", claim.volunteer)
+            raise NotFound(kind=kind, id=number)
         place = None if row is None else Place(claim.volunteer, _teams(row[6]), (row[4],))
         desk.permit_on("hours.record", "volunteer / project", f"{claim.volunteer} / {claim.project}", place)
         assert row is not None
