@@ -102,6 +102,9 @@ def error_pages(language: str) -> Iterator[str]:
     ))  # fmt: skip
     areas = {
         "core": core,
+        "approvals": catalogue("approvals"),
+        "volunteers": catalogue("volunteers"),
+        "personal": catalogue("personal"),
         "exchange": catalogue("exchange"),
         "plugins": {code: each for code, each in plugins.items() if code.startswith("plugin_")},
         "findings": {code: each for code, each in plugins.items() if not code.startswith("plugin_")},

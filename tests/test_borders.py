@@ -18,6 +18,7 @@ import sqlalchemy as sa
 import volunteerkit
 from volunteerkit import (
     Actor,
+    Application,
     Claim,
     Desk,
     Grant,
@@ -67,6 +68,12 @@ def register(desk: Desk, **changes: Any) -> str:
     return volunteers.admit(desk, **{"name": "兰", "organization": "O1", **changes})
 
 
+def apply(desk: Desk, **changes: Any) -> str:
+    return volunteers.register(
+        desk, Application(**({"name": "兰", "organization": "O1", "consent_on": DAY} | changes))
+    )
+
+
 TEXTS = [None, 5, b"x", object(), ["V1"], "", "  ", "a\0b", "a\x1fb", "\ud800", "x" * 501, Word.CHECKIN]
 DAYS = ["2026-11-08", NOW, NOW.replace(tzinfo=None), 20000, object()]
 IDS = ["1", "01", 1.0, True, None, object()]
@@ -102,6 +109,16 @@ WRONG: dict[str, tuple[list[Any], Callable[[Desk, Any], object]]] = {
     "born_on": (DAYS, lambda desk, wrong: register(desk, born_on=wrong)),
     "identity_number": ([360599199003150015, b"x"], lambda desk, wrong: register(desk, identity_number=wrong)),
     "phone": ([12900000000, "\ud800"], lambda desk, wrong: register(desk, phone=wrong)),
+    "applicant": (TEXTS, lambda desk, wrong: apply(desk, name=wrong)),
+    "applicant's organization": (["", "a\0b", "\ud800", "x" * 501], lambda desk, wrong: apply(desk, organization=wrong)),
+    "applicant's number": (TEXTS[1:], lambda desk, wrong: volunteers.register(desk, Application("兰", "O1", consent_on=DAY), number=wrong)),
+    "applicant's birthday": (DAYS, lambda desk, wrong: apply(desk, born_on=wrong)),
+    "applicant's consent": (DAYS, lambda desk, wrong: apply(desk, consent_on=wrong)),
+    "applicant's identity number": ([360599199003150015, b"x", "1"], lambda desk, wrong: apply(desk, identity_number=wrong)),
+    "applicant's phone": ([12900000000, "\ud800", "a\0"], lambda desk, wrong: apply(desk, phone=wrong)),
+    "applicant's address": ([5, "\ud800", "a\0"], lambda desk, wrong: apply(desk, address=wrong)),
+    "applicant's area": ([5, "\ud800"], lambda desk, wrong: apply(desk, area=wrong)),
+    "applicant's sex": (["X", 5], lambda desk, wrong: apply(desk, sex=wrong)),
     "category": ([5, "\ud800"], lambda desk, wrong: projects.register(desk, "P2", name="x", organization="O1", category=wrong)),
     "type": ([5, "\ud800"], lambda desk, wrong: organizations.register(desk, "O2", name="x", type=wrong)),
     "actor": ([None, 5, "", "a\n", "\ud800", Word.CHECKIN, "x" * 101], lambda desk, wrong: Actor(wrong)),
@@ -158,6 +175,7 @@ CALLS: dict[str, Callable[[Desk], object]] = {
     "rate_city": rating.rate_city,
     "city_figures": city_figures,
     "volunteer": register,
+    "application": apply,
     "organization": lambda desk: organizations.register(desk, "O2", name="x"),
     "project": lambda desk: projects.register(desk, "P2", name="x", organization="O1"),
 }

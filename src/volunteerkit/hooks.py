@@ -132,6 +132,8 @@ def vk_review_transfer(volunteer: str, from_: str, to: str, effective_on: dt.dat
 
     Numbers of the volunteer and both organizations, and the day from which it would hold. Findings as in
     `vk_review_registration`.
+
+    Example: ``if effective_on.day != 1: yield Finding("xinyu.first_of_month")``
     """
 
 

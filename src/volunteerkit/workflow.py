@@ -70,7 +70,8 @@ class Step:
     ``quorum`` approvals of different persons are needed; one refusal refuses. ``days`` is the term, in
     working days or (``calendar_days``) calendar days; at its end ``at_deadline`` happens by itself:
     ``grant``, ``refuse``, or ``escalate`` to the office ``escalate_to`` for another term, once; approvals
-    given before count on. Without ``at_deadline`` the case is merely overdue.
+    given before count on. Without ``at_deadline`` the case is merely overdue. With ``since_opening`` the term
+    is counted from the day on which the case was opened, whenever the step began.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Step:
     calendar_days: bool = False
     at_deadline: Literal["grant", "refuse", "escalate"] | None = None
     escalate_to: Office | None = None
+    since_opening: bool = False
 
     def __attrs_post_init__(self) -> None:
         if type(self.quorum) is not int or self.quorum < 1:
@@ -92,6 +94,8 @@ class Step:
             (self.at_deadline == "escalate") != (self.escalate_to is not None)
         ):
             raise InvalidValue(name="at_deadline", value=self.at_deadline, allowed="days, escalate_to")
+        if self.since_opening and (self.days is None or self.at_deadline == "escalate"):
+            raise InvalidValue(name="since_opening", value=True, allowed="days, grant, refuse")
 
     def office_for(self, facts: Facts, escalated: bool = False) -> Office:
         """Return who decides a case with these facts, before or after the term ran out."""
@@ -184,19 +188,21 @@ def after_approval(route: Route, step: int, on: dt.date) -> Position:
     return Position("notice" if route.notice_days else "granted", step, False, on)
 
 
-def _term(route: Route, at: Position, calendar: Calendar) -> dt.date | None:
+def _term(route: Route, at: Position, calendar: Calendar, opened: dt.date | None) -> dt.date | None:
     if at.state == "notice":
         return calendar.working_days_after(at.since, route.notice_days)
     if at.state == "review":
         step = route.step(at.step)
-        return step.due_on(at.since, calendar) if step else None
+        if step is None:
+            return None
+        return step.due_on(opened if opened and step.since_opening else at.since, calendar)
     return None
 
 
 def _after_term(route: Route, at: Position, due: dt.date) -> Position | None:
     """Return where a case goes when the term ended on ``due``; None when it merely stays overdue."""
     # The term's last day still belongs to those who may decide; what follows begins the day after.
-    following = due + dt.timedelta(1)
+    following = max(due + dt.timedelta(1), at.since)
     if at.state == "notice":
         return Position("granted", at.step, False, following)
     step = route.step(at.step)
@@ -210,8 +216,12 @@ def _after_term(route: Route, at: Position, due: dt.date) -> Position | None:
     return None
 
 
-def stands(route: Route, at: Position, on: dt.date, calendar: Calendar) -> Standing:
-    """Return where a case that was put to ``at`` stands on day ``on``.
+def stands(
+    route: Route, at: Position, on: dt.date, calendar: Calendar, opened: dt.date | None = None
+) -> Standing:
+    """Return where a case that was put to ``at`` stands on day ``on``; it was opened on day ``opened``.
+
+    A step that somebody's decision began has at least that day, also when its term since the opening is over.
 
     >>> step = Step("organization", Office("organization_admin"), days=1, at_deadline="grant")
     >>> monday = dt.date(2026, 11, 23)
@@ -221,7 +231,9 @@ def stands(route: Route, at: Position, on: dt.date, calendar: Calendar) -> Stand
     """
     automatic = False
     while at.state in ("review", "notice"):
-        due = _term(route, at, calendar)
+        due = _term(route, at, calendar, opened)
+        if due is not None and not automatic:
+            due = max(due, at.since)
         moved = None if due is None or on <= due else _after_term(route, at, due)
         if moved is None:
             return Standing(at, due, automatic)
@@ -229,10 +241,12 @@ def stands(route: Route, at: Position, on: dt.date, calendar: Calendar) -> Stand
     return Standing(at, None, automatic)
 
 
-def forecast(route: Route, at: Position, calendar: Calendar) -> tuple[str, dt.date] | None:
+def forecast(
+    route: Route, at: Position, calendar: Calendar, opened: dt.date | None = None
+) -> tuple[str, dt.date] | None:
     """Return (state, day) in which a case ends if nobody does anything; None when it would wait for ever.
 
     Kept beside the case so that a list in SQL sees the same as `stands`.
     """
-    found = stands(route, at, dt.date.max, calendar)
+    found = stands(route, at, dt.date.max, calendar, opened)
     return (found.state, found.position.since) if found.closed else None

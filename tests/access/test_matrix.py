@@ -181,5 +181,7 @@ def test_a_grant_of_anything_else_is_refused(more: Any) -> None:
         Grant(**({"role": "centre"} | more))
 
 
-def test_an_actor_is_a_value_even_from_a_list() -> None:
-    assert hash(Actor("a", [Grant("centre")])) == hash(Actor("a", (Grant("centre"),)))  # type: ignore[arg-type]
+def test_an_actor_is_a_value_and_takes_no_list() -> None:
+    assert hash(Actor("a", (Grant("centre"),))) == hash(Actor.of("a", "centre"))
+    with pytest.raises(InvalidValue):
+        Actor("a", [Grant("centre")])  # type: ignore[arg-type]

@@ -20,6 +20,13 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.workflow import Route, Step
 
 KIND = "team.registration"
+FIRST = dt.date(2026, 1, 1)
+"""A day before all cases of the tests."""
+
+
+def noon(day: dt.date) -> dt.datetime:
+    """Return noon of a day in the city's zone."""
+    return dt.datetime.combine(day, dt.time(4), dt.UTC)
 
 
 @attrs.frozen
@@ -31,11 +38,20 @@ class City:
     settled: list[tuple[int, str, dt.date]]
 
     def on(self, day: dt.date) -> Kit:
-        return attrs.evolve(self.kit, clock=fixed_clock(dt.datetime.combine(day, dt.time(4), dt.UTC)))
+        return attrs.evolve(self.kit, clock=fixed_clock(noon(day)))
 
     def at(self, day: dt.date, actor: Actor, work: Callable[[Desk], Any]) -> Any:
         with self.on(day).open(self.engine, actor) as desk:
             return work(desk)
+
+    def unswept(self, day: dt.date, actor: Actor, work: Callable[[Desk], Any]) -> Any:
+        """Do ``work`` at a desk that was opened before any term ran out: nothing was settled for it."""
+        with self.on(FIRST).open(self.engine, actor) as desk:
+            return work(attrs.evolve(desk, now=noon(day)))
+
+    def unswept_desk(self, connection: sa.Connection, day: dt.date, actor: Actor) -> Desk:
+        """Return such a desk on the portal's own transaction."""
+        return attrs.evolve(self.on(FIRST).desk(connection, actor), now=noon(day))
 
     def open(self, day: dt.date, actor: Actor, **more: Any) -> int:
         given = {"subject": "team:1", "place": Place("V1", (), ("O1",), ("渝水区",))} | more

@@ -110,6 +110,58 @@ def test_a_quorum_is_of_persons_seen_through_loans(city: Make) -> None:
     assert here.at(MONDAY, Actor("borrower-2"), approvals.pending) == ()
 
 
+def test_nobody_decides_two_steps_of_one_case_under_any_account(city: Make) -> None:
+    here = city(BY_CENTRE, attrs.evolve(BY_CENTRE, name="again"), attrs.evolve(BY_CENTRE, name="last"))
+    here.at(MONDAY, ADMIN, lambda desk: lend(desk, "lender-1", "borrower-1"))
+    case_id = here.open(MONDAY, ADMIN)
+    here.at(MONDAY, attrs.evolve(CENTRE, volunteer="V5"), approve(case_id))
+    here.at(MONDAY, Actor("borrower-1"), approve(case_id))
+    for again in (CENTRE, attrs.evolve(SECOND, volunteer="V5"), Actor("borrower-1"), Actor("lender-1")):
+        with pytest.raises(Refused) as caught:
+            here.at(MONDAY, again, approve(case_id))
+        assert codes(caught) == ["decided_before"]
+        with pytest.raises(Refused):  # nor refuses it
+            here.at(MONDAY, again, refuse(case_id))
+        assert here.at(MONDAY, again, approvals.pending) == ()
+    other = here.open(MONDAY, ADMIN, subject="team:2")  # another case is another matter
+    assert here.at(MONDAY, CENTRE, approve(other)).state == "review"
+    assert here.at(MONDAY, SECOND, approve(case_id)).state == "granted"
+
+
+def test_further_roles_may_decide_in_the_place_of_an_office(city: Make) -> None:
+    office = Office("organization_admin", "O1", also=("department_officer",))
+    here = city(Step("organization", office))
+    officer = Actor("officer-1", (Grant("department_officer", "渝水区"),))
+    elsewhere = Actor("officer-2", (Grant("department_officer", "分宜县"),))
+    other = Actor("admin-2", (Grant("organization_admin", "O2"),))
+    for actor in (ADMIN, officer):
+        case_id = here.open(MONDAY, THIRD, place=Place("V1", (), ("O1", "O2"), ("渝水区",)))
+        assert len(here.at(MONDAY, actor, approvals.pending)) == 1
+        for no in (CENTRE, other, elsewhere):  # the scope narrows the office itself
+            with pytest.raises((NotPermitted, NotFound)):
+                here.at(MONDAY, no, approve(case_id))
+        assert here.at(MONDAY, actor, approve(case_id)).state == "granted"
+
+
+def test_a_step_counted_from_the_opening_that_begins_late_has_that_day(city: Make) -> None:
+    step = Step(
+        "centre", Office("centre"), days=3, calendar_days=True, at_deadline="grant", since_opening=True
+    )
+    here = city(Step("organization", Office("organization_admin")), step)
+    case_id, day = here.open(MONDAY, THIRD), MONDAY + dt.timedelta(9)
+    assert here.at(day, ADMIN, approve(case_id)).state == "review"
+    assert here.at(day, CENTRE, viewed(case_id)).standing.due_on == day
+    found = here.at(day + dt.timedelta(1), CENTRE, viewed(case_id))
+    assert (found.state, found.standing.automatic) == ("granted", True)
+    assert here.settled == [(case_id, "granted", day + dt.timedelta(1))]
+    for wrong in (
+        {"days": None, "at_deadline": None},
+        {"at_deadline": "escalate", "escalate_to": Office("centre")},
+    ):
+        with pytest.raises(InvalidValue):
+            attrs.evolve(step, **wrong)
+
+
 @pytest.mark.parametrize("who", ["opened", "subject"])
 def test_a_borrower_decides_nothing_of_the_lenders(city: Make, who: str) -> None:
     here = city(BY_CENTRE)
@@ -277,8 +329,8 @@ def test_a_sweeper_closes_what_a_calendar_published_later_makes_certain(city: Ma
     known = here.with_calendar(Calendar(known_until=dt.date(2027, 12, 31)))
     assert known.at(TUESDAY, CENTRE, approvals.sweep) == 0
     in_sql = sa.select(outcome_on(day_number(LATE)))
-    assert known.at(LATE, CENTRE, lambda desk: desk.connection.execute(in_sql).scalar_one()) == "granted"
-    assert known.at(LATE, CENTRE, approvals.sweep) == 1
+    assert known.unswept(LATE, CENTRE, lambda desk: desk.connection.execute(in_sql).scalar_one()) == "granted"
+    assert known.unswept(LATE, CENTRE, approvals.sweep) == 1
     assert here.settled == [(case_id, "granted", dt.date(2026, 12, 1))]
 
 
@@ -287,13 +339,13 @@ def test_a_sweep_changes_nothing_of_what_is_told(city: Make) -> None:
     case_id = here.open(MONDAY, CENTRE)
 
     def told() -> tuple[Any, ...]:
-        found = here.at(LATE, CENTRE, viewed(case_id))
+        found = here.unswept(LATE, CENTRE, viewed(case_id))
         with pytest.raises(AlreadyResolved) as caught:
-            here.at(LATE, ADMIN, approve(case_id))
+            here.unswept(LATE, ADMIN, approve(case_id))
         return found.standing, found.place, found.closed_by, found.reason, str(caught.value)
 
     before = told()
-    assert here.at(LATE, CENTRE, approvals.sweep) == 1
+    assert here.unswept(LATE, CENTRE, approvals.sweep) == 1
     assert told() == before
     assert before[2] == "deadline"
 
@@ -308,7 +360,7 @@ def test_one_case_that_cannot_be_settled_does_not_stop_the_sweeper(city: Make) -
 
     here = city(attrs.evolve(ORGANIZATION, at_deadline="grant"), settle=settle)
     first, second = here.open(MONDAY, CENTRE), here.open(MONDAY, CENTRE, subject="team:2")
-    assert here.at(LATE, CENTRE, approvals.sweep) == 1
+    assert here.unswept(LATE, CENTRE, approvals.sweep) == 1
     assert done == [second]
     assert here.at(LATE, CENTRE, viewed(first)).version == 1
 
@@ -317,16 +369,18 @@ def test_withdrawing_comes_too_late_when_the_term_ran_out(city: Make) -> None:
     here = city(attrs.evolve(ORGANIZATION, at_deadline="grant"))
     case_id = here.open(MONDAY, CENTRE)
     with pytest.raises(AlreadyResolved, match="deadline"):
-        here.at(LATE, CENTRE, lambda desk: approvals.withdraw(desk, case_id))
-    assert here.at(LATE, CENTRE, approvals.sweep) == 1
+        here.unswept(LATE, CENTRE, lambda desk: approvals.withdraw(desk, case_id))
+    assert here.unswept(LATE, CENTRE, approvals.sweep) == 1
 
 
 def test_a_new_case_settles_the_expired_one_first(city: Make) -> None:
     here = city(attrs.evolve(ORGANIZATION, at_deadline="refuse"))
     first = here.open(MONDAY, CENTRE)
-    second = here.open(LATE, CENTRE)
+    again = here.unswept(
+        LATE, CENTRE, lambda desk: open_case(desk, "team.registration", "team:1", Place("V1", (), ("O1",)))
+    )
     assert here.settled == [(first, "refused", dt.date(2026, 12, 1))]
-    assert here.at(LATE, CENTRE, viewed(second)).state == "review"
+    assert here.at(LATE, CENTRE, viewed(again.id)).state == "review"
 
 
 # nothing half written
@@ -338,7 +392,7 @@ def test_a_refused_opening_writes_nothing_even_in_the_portals_transaction(city: 
     here.open(MONDAY, CENTRE)
     before = here.events()
     with here.engine.begin() as connection:
-        desk = here.on(LATE).desk(connection, CENTRE)
+        desk = here.unswept_desk(connection, LATE, CENTRE)
         with pytest.raises(Refused):
             open_case(desk, "team.registration", "team:1", Place("V1", (), ("O1",)))
     assert here.events() == before
@@ -373,7 +427,7 @@ def test_what_cannot_be_settled_leaves_no_trace(city: Make, error: Exception, wa
     actor, day, run = work[way]
     before, dumped = here.events(), dump(here)
     with here.engine.begin() as connection:  # the portal's own: it commits although the verb raised
-        desk = here.on(day).desk(connection, actor)
+        desk = here.unswept_desk(connection, day, actor)
         if way == "sweep" and isinstance(error, Refused):
             assert run(desk) == 0
         else:

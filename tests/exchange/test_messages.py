@@ -22,7 +22,7 @@ VALUES = {
 
 @pytest.mark.parametrize("language", messages.LANGUAGES)
 @pytest.mark.parametrize(
-    "area", ["exchange", "reasons", "flags", "core", "plugins", "approvals", "volunteers"]
+    "area", ["exchange", "reasons", "flags", "core", "plugins", "approvals", "volunteers", "personal"]
 )
 def test_every_message(area: str, language: str, snapshot: Callable[[str, str], None]) -> None:
     codes = tomllib.loads(files("volunteerkit.messages").joinpath(f"{area}.toml").read_text("utf-8"))
@@ -32,7 +32,7 @@ def test_every_message(area: str, language: str, snapshot: Callable[[str, str], 
         "expected": "1", "what": "x", "mode": "644", "plugin": "xinyu", "hook": "vk_react", "volunteer": "V1", "status": "pending",
         "day": "2027-01-01", "words": "x", "hours": 2, "today": "2026-11-23", "record": 5, "claimed": 60, "minutes": 90, "number": "V1", "known": 1,
         "case": 3, "objection": 2, "age": 18, "since": "2026-11-01", "until": "2026-11-30", "organization": "O1",
-        "team": "T1",
+        "team": "T1", "grant": 4, "role": "centre", "step": "centre",
     }  # fmt: skip
     values = VALUES | more if area != "exchange" else VALUES
     lines = [f"{code}: {messages.text(code, language, **values)}" for code in sorted(codes)]

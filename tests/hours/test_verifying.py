@@ -11,7 +11,18 @@ import pytest
 import sqlalchemy as sa
 
 import volunteerkit
-from volunteerkit import Actor, Claim, KeyCipher, Kit, fixed_clock, hours, organizations, projects, volunteers
+from volunteerkit import (
+    Actor,
+    Claim,
+    Grant,
+    KeyCipher,
+    Kit,
+    fixed_clock,
+    hours,
+    organizations,
+    projects,
+    volunteers,
+)
 from volunteerkit.errors import IntegrityProblem, NotPermitted
 from volunteerkit.hours import verify_store
 
@@ -207,6 +218,6 @@ def test_rebuild_refuses_when_the_transfers_themselves_were_altered(
 
 
 def test_only_the_centre_rebuilds(engine: sa.Engine) -> None:
-    for role in ("auditor", "volunteer", "organization_admin"):
-        with pytest.raises(NotPermitted), KIT.open(engine, Actor.of("a", role)) as desk:
+    for grant in (Grant("auditor"), Grant("volunteer"), Grant("organization_admin", "O1")):
+        with pytest.raises(NotPermitted), KIT.open(engine, Actor("a", (grant,))) as desk:
             hours.rebuild(desk)

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 import volunteerkit
 from volunteerkit import (
     Actor,
+    Application,
     Claim,
     Grant,
     KeyCipher,
@@ -38,6 +39,7 @@ NAME, IDENTITY, PHONE = "鑾鑭鑮", "360599199003150015", "12987654321"
 ADDRESS = "江西省新余市渝水区鱻麤路77号"
 CANARIES = (NAME, "鑭鑮", IDENTITY, "19900315", PHONE, "7654321", "鱻麤", "1990-03-15")
 KEY = KeyCipher(bytes(32))
+DAY = dt.date(2026, 11, 24)
 CENTRE, SECOND = Actor.of("centre-1", "centre"), Actor.of("centre-2", "centre")
 ADMIN = Actor("admin-1", (Grant("organization_admin", "O1"),))
 OTHER = Actor("admin-2", (Grant("organization_admin", "O2"),))
@@ -85,6 +87,10 @@ def engine(database_url: str) -> Iterator[sa.Engine]:
     made.dispose()
 
 
+def applied(**more: Any) -> Application:
+    return Application(**({"name": NAME, "organization": "O1", "phone": PHONE, "consent_on": DAY} | more))
+
+
 VERBS: dict[str, Callable[[Desk], Any]] = {
     "profile": lambda desk: personal.profile(desk, "V1"),
     "foreign": lambda desk: personal.profile(desk, "V9"),
@@ -95,6 +101,20 @@ VERBS: dict[str, Callable[[Desk], Any]] = {
     "find": lambda desk: personal.find(desk, NAME),
     "find wrongly": lambda desk: personal.find(desk, NAME, limit=0),
     "find NUL": lambda desk: personal.find(desk, f"{NAME}\0"),
+    "apply": lambda desk: volunteers.register(desk, applied()),
+    "apply under a known identity": lambda desk: volunteers.register(desk, applied(identity_number=IDENTITY)),
+    "apply twice": lambda desk: volunteers.register(desk, applied(), number="V1"),
+    "apply badly": lambda desk: volunteers.register(desk, applied(name=f"{NAME}\0")),
+    "apply with a bad identity": lambda desk: volunteers.register(
+        desk, applied(identity_number=IDENTITY[:-1])
+    ),
+    "apply with a bad phone": lambda desk: volunteers.register(desk, applied(phone=f"{PHONE}\ud800")),
+    "apply with a bad address": lambda desk: volunteers.register(desk, applied(address=f"{NAME}\0")),
+    "apply with a bad guardian": lambda desk: volunteers.register(
+        desk, applied(guardian=volunteers.Guardian(f"{NAME}\0", PHONE))
+    ),
+    "check": lambda desk: volunteers.check_registration(desk, applied(identity_number=IDENTITY)),
+    "claim": lambda desk: volunteers.claim(desk, identity_number=IDENTITY, name=NAME, phone=PHONE),
     "register twice": lambda desk: volunteers.admit(desk, name=NAME, organization="O1", number="V1"),
     "register badly": lambda desk: volunteers.admit(desk, name=f"{NAME}\0", organization="O1"),
     "register a bad identity": lambda desk: volunteers.admit(
@@ -115,7 +135,8 @@ VERBS: dict[str, Callable[[Desk], Any]] = {
     "request": personal.request_erasure,
     "driver": lambda desk: desk.connection.execute(sa.text("SELECT :name FROM nowhere"), {"name": NAME}),
     "unique": lambda desk: desk.connection.execute(
-        sa.text("INSERT INTO vk_skill (volunteer_id, code) VALUES (9, :name)"), {"name": PHONE}
+        sa.text("INSERT INTO vk_volunteer_tag (volunteer_id, kind, value) VALUES (9, 'skill', :name)"),
+        {"name": PHONE},
     ),
 }
 

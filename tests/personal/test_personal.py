@@ -35,7 +35,7 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.store.schema import event
 from volunteerkit.store.vault import blind, find_subjects, open_subject, put_retention, seal_subject, vault
 from volunteerkit.units import day_number
-from volunteerkit.volunteers.tables import skill, volunteer
+from volunteerkit.volunteers.tables import tag, volunteer
 
 DAY = dt.date(2026, 11, 24)
 KEY = KeyCipher(bytes(32))
@@ -84,7 +84,7 @@ def people(desk: Desk) -> None:
     ):
         volunteers.admit(desk, name=name, organization=organization, number=number, phone=phone, born_on=born)
     desk.connection.execute(sa.update(volunteer).values(district="渝水区"))
-    desk.connection.execute(sa.insert(skill).values(volunteer_id=1, code="first_aid"))
+    desk.connection.execute(sa.insert(tag).values(volunteer_id=1, kind="skill", value="first_aid"))
 
 
 @pytest.fixture
@@ -203,7 +203,7 @@ def test_everybody_takes_a_copy_of_everything_about_themselves(city: City) -> No
     city.at(ADMIN, lambda desk: personal.unmask(desk, "V1", "phone", purpose="contact"))
     copy = json.loads(city.at(SELF, personal.export_own))
     assert copy["personal"]["name"] == "欧阳雪"
-    assert copy["skill"] == [{"code": "first_aid", "volunteer_id": 1}]
+    assert copy["volunteer_tag"] == [{"kind": "skill", "value": "first_aid", "volunteer_id": 1}]
     assert copy["service_record"][0]["served_on"] == "2026-11-08"
     assert "volunteer.unmasked" in {each["type"] for each in copy["event"]}
     assert "王" not in json.dumps(copy, ensure_ascii=False)
@@ -305,5 +305,5 @@ def test_what_no_database_holds_is_told_the_same_way_on_both(city: City, text: s
     for work in (personal.profile, personal.erase):
         with pytest.raises(NotFound):
             city.at(CENTRE, lambda desk, work=work: work(desk, text))
-    with pytest.raises(NotFound):
+    with pytest.raises(InvalidValue):
         city.at(CENTRE, lambda desk: volunteers.admit(desk, name="兰", organization=text))

@@ -25,6 +25,8 @@ from volunteerkit.store.vault import (
     seal_subject,
     vault,
 )
+from volunteerkit.units import day_number
+from volunteerkit.volunteers.reading import find
 
 OLD, NEW = bytes(32), bytes(range(32))
 CLERK = Actor.of("clerk-7", "centre")
@@ -177,11 +179,15 @@ V1 = {
         "CONSTRAINT pk_vk_blind PRIMARY KEY (kind, digest, volunteer_id))",
     ),
 }
-LATER = ("vk_case_decision", "vk_case_objection", "vk_case_recusal", "vk_case", "vk_grant", "vk_alias")
+LATER = (
+    "vk_case_decision", "vk_case_objection", "vk_case_recusal", "vk_case", "vk_grant", "vk_alias", "vk_membership",
+    "vk_volunteer_period", "vk_qualification", "vk_volunteer_tag", "vk_acknowledgement", "vk_record_entry",
+    "vk_volunteer_link",
+)  # fmt: skip
 
 
 def version_1(engine: sa.Engine) -> int:
-    """Make a database as version 1 left it, with one volunteer; return how many events it has."""
+    """Make a database as version 1 left it, with two volunteers, one of them in a team; return how many events it has."""
     engine = volunteerkit.create_engine(engine.url)  # an engine remembers the version that it saw
     kit = Kit.load(cipher=KeyCipher(OLD))
     kit.migrate(engine)
@@ -190,12 +196,21 @@ def version_1(engine: sa.Engine) -> int:
         volunteers.admit(
             desk, name="欧阳雪", organization="O1", phone="12900000078", identity_number="360599199003150015"
         )
+        organizations.register(desk, "O2", name="红十字会")
+        volunteers.admit(desk, name="王小明", organization="O2", number="V2")
         data = open_subject(desk.connection, KeyCipher(OLD), "volunteer:1")
         sealed = KeyCipher(OLD).seal("volunteer:1", data)
         for name in ("vk_vault", "vk_blind", *LATER):
             desk.connection.exec_driver_sql(f"DROP TABLE {name}")
         for ddl in V1[engine.dialect.name]:
             desk.connection.exec_driver_sql(ddl)
+        for statement in (
+            "ALTER TABLE vk_volunteer ADD COLUMN team_id BIGINT REFERENCES vk_team (id)",
+            "INSERT INTO vk_team (id, number, name, organization_id, status) VALUES (3, 'T3', 'x', 1, 'approved')",
+            "UPDATE vk_volunteer SET team_id = 3, registered_on = 20000 WHERE id = 2",
+        ):
+            words = {"sqlite": ("BIGINT", "INTEGER")}.get(engine.dialect.name, ("", ""))
+            desk.connection.exec_driver_sql(statement.replace(*words))
         old = sa.table("vk_vault", *map(sa.column, ("volunteer_id", "wrapped_key", "sealed")))
         desk.connection.execute(
             sa.insert(old).values(volunteer_id=1, wrapped_key=sealed[0], sealed=sealed[1])
@@ -243,11 +258,29 @@ def test_a_database_of_version_1_is_brought_up_to_date(engine: sa.Engine) -> Non
         assert verify_store(desk.connection).holds
         assert len(desk.connection.exec_driver_sql("SELECT seq FROM vk_event").fetchall()) == events
         tables = set(sa.inspect(desk.connection).get_table_names())
+        belonging = desk.connection.exec_driver_sql(
+            "SELECT id, volunteer_id, organization_id, team_id, role, since, until FROM vk_membership ORDER BY id"
+        ).fetchall()
+        today = day_number(desk.today)
+        assert [tuple(row) for row in belonging] == [
+            (1, 1, 1, None, "managing", today, None),
+            (2, 2, 2, None, "managing", 20000, None),
+            (3, 2, 1, 3, "member", 20000, None),
+        ]
+        found = find(desk, "V2")
+        assert found is not None
+        assert (found.organization, found.place.teams, found.place.organizations) == (
+            "O2",
+            ("T3",),
+            ("O2", "O1"),
+        )
+    with kit.open(engine, CLERK) as desk:  # and the next volunteer has somewhere to belong
+        volunteers.admit(desk, name="李", organization="O2", number="V9")
     assert set(LATER) <= tables
     assert "vk_vault_1" not in tables
 
 
-@pytest.mark.parametrize("step", ["_complete", "open_subjects", "seal_subjects"])
+@pytest.mark.parametrize("step", ["_complete", "_belonging", "open_subjects", "seal_subjects"])
 def test_an_interrupted_step_leaves_version_1(
     engine: sa.Engine, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

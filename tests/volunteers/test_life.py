@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -317,6 +318,41 @@ def test_an_undecided_transfer_is_granted_by_itself_and_a_withdrawn_one_never(ci
     assert found.state == "granted"
     with pytest.raises(AlreadyResolved, match="deadline"):
         city.at(late, NEW, lambda desk: approvals.decide(desk, case.id, "approve"))
+
+
+@pytest.mark.parametrize("released_after", [None, 0, 20, 30])
+def test_a_transfer_has_thirty_days_from_its_opening_whatever_step_it_waits_at(
+    city: City, released_after: int | None
+) -> None:
+    """A54: undecided on the last day of its term, granted and marked the day after."""
+    number = approved(city)
+    case = city.at(MONDAY, OLD, lambda desk: volunteers.request_transfer(desk, number, "O2"))
+    if released_after is not None:
+        day = MONDAY + dt.timedelta(released_after)
+        assert city.at(day, OLD2, lambda desk: approvals.decide(desk, case.id, "approve")).state == "review"
+    last = MONDAY + dt.timedelta(30)
+    found = city.at(last, CENTRE, lambda desk: approvals.view(desk, case.id))
+    assert (found.state, found.standing.due_on, manager(city, number, last)) == ("review", last, "O1")
+    after = last + dt.timedelta(1)
+    assert manager(city, number, after) == "O2"
+    found = city.at(after, CENTRE, lambda desk: approvals.view(desk, case.id))
+    assert (found.state, found.standing.automatic, found.closed_by) == ("granted", True, "deadline")
+    assert city.at(after, CENTRE, transferred)["automatic"] is True
+
+
+def test_a_transfer_granted_by_people_for_a_later_day_is_not_marked_automatic(city: City) -> None:
+    number, later = approved(city), MONDAY + dt.timedelta(10)
+    case = city.at(
+        MONDAY, OLD, lambda desk: volunteers.request_transfer(desk, number, "O2", effective_on=later)
+    )
+    for actor in (OLD2, NEW):
+        city.at(MONDAY, actor, lambda desk: approvals.decide(desk, case.id, "approve"))
+    assert city.at(MONDAY, CENTRE, transferred)["automatic"] is False
+
+
+def transferred(desk: Desk) -> Any:
+    query = "SELECT payload FROM vk_event WHERE type = 'volunteer.transferred'"
+    return json.loads(desk.connection.exec_driver_sql(query).scalar_one())
 
 
 def test_rights_and_duties_are_acknowledged_with_version_and_day(city: City) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -69,7 +70,7 @@ def workflow_of(desk: Desk, kind: str) -> Workflow:
 def read_case(desk: Desk, row: Any) -> Case:
     """Return the case for a row of `selected`, with where it stands on the desk's day."""
     at = Position(row.state, row.step, bool(row.escalated), day_of(row.since))
-    standing = stands(workflow_of(desk, row.kind).route, at, desk.today, desk.calendar)
+    standing = stands(workflow_of(desk, row.kind).route, at, desk.today, desk.calendar, day_of(row.opened_on))
     if row.closed_by == _DEADLINE:
         standing = attrs.evolve(standing, automatic=True)
     place = Place(
@@ -160,7 +161,7 @@ def _opened(
             beneficiary=beneficiary, opened_by=desk.actor.id, opened_volunteer=desk.acting.volunteer,
             opened_for=opened_for, opened_on=day_number(desk.today), previous_id=previous_id,
             findings=json.dumps(shown, ensure_ascii=False, default=str), version=1,
-            **_columns(desk, kind, at), **(_closing(desk, _ROUTE) if at.state in CLOSED else {}),
+            **_columns(desk, kind, at, desk.today), **(_closing(desk, _ROUTE) if at.state in CLOSED else {}),
         )
     )  # fmt: skip
     note(desk, "case.opened", f"case:{id_}", {"kind": kind, "subject": subject, "state": at.state})
@@ -171,18 +172,19 @@ def _opened(
     return opened
 
 
-def _columns(desk: Desk, kind: str, at: Position) -> dict[str, Any]:
+def _columns(desk: Desk, kind: str, at: Position, opened: dt.date) -> dict[str, Any]:
     moved = {
         "state": at.state,
         "step": at.step,
         "escalated": int(at.escalated),
         "since": day_number(at.since),
     }
-    return moved | _end(desk, kind, at)
+    return moved | _end(desk, kind, at, opened)
 
 
-def _end(desk: Desk, kind: str, at: Position) -> dict[str, Any]:
-    end = None if at.state in CLOSED else forecast(workflow_of(desk, kind).route, at, desk.calendar)
+def _end(desk: Desk, kind: str, at: Position, opened: dt.date) -> dict[str, Any]:
+    route = workflow_of(desk, kind).route
+    end = None if at.state in CLOSED else forecast(route, at, desk.calendar, opened)
     return {"end_state": end and end[0], "end_on": end and day_number(end[1])}
 
 
@@ -192,7 +194,7 @@ def _closing(desk: Desk, by: str, reason: str = "") -> dict[str, Any]:
 
 def foresee(desk: Desk, found: Case) -> None:
     """Write down anew how a waiting case ends by itself: the calendar or the route may have changed."""
-    end = _end(desk, found.kind, found.put)
+    end = _end(desk, found.kind, found.put, found.opened_on)
     changed = sa.or_(*(case.c[name].is_distinct_from(value) for name, value in end.items()))
     guarded = sa.update(case).where(case.c.id == found.id, case.c.version == found.version, changed)
     desk.connection.execute(guarded.values(**end))
@@ -204,7 +206,7 @@ def put(desk: Desk, found: Case, at: Position, *, by: str, reason: str = "") -> 
     Raises AlreadyResolved when it was closed meanwhile, RetryableConflict when it only moved.
     """
     closes = at.state in CLOSED
-    values = _columns(desk, found.kind, at) | {"version": found.version + 1}
+    values = _columns(desk, found.kind, at, found.opened_on) | {"version": found.version + 1}
     if closes:
         values |= _closing(desk, by, reason)
     guarded = sa.update(case).where(

@@ -30,7 +30,7 @@ from volunteerkit.store.vault import (
 from volunteerkit.units import day_number, day_of
 from volunteerkit.volunteers.persons import together
 from volunteerkit.volunteers.reading import by_managing
-from volunteerkit.volunteers.tables import doubt, skill, volunteer
+from volunteerkit.volunteers.tables import doubt, merge, merge_change, tag, volunteer
 from volunteerkit.workflow import Office, Route, Step
 
 __all__ = ["ERASURE", "due_for_erasure", "erase", "request_erasure"]
@@ -63,7 +63,7 @@ def erase(desk: Desk, number: str, *, only: Collection[str] = ()) -> Case | None
     ``only`` names the fields whose time has run out, when the others may be kept; by default everything goes.
 
     Once it is granted (`approvals.decide`) the data, their key and what they were found by are destroyed,
-    with skills, doubts and the digest of the imported row. Number, organization, hours, counts and the
+    with skills and the like, doubts and the digest of the imported row. Number, organization, hours, counts and the
     chain of events stay. Returns None when the data are erased already. Raises NotFound, NotPermitted,
     InvalidValue for an unknown field, Refused when such a case is waiting.
     """
@@ -94,8 +94,11 @@ def _forget(desk: Desk, case: Case, id_: int, on: dt.date) -> None:
         seal_subject(connection, cipher, subject, rest, found_by=found_by(rest))
         return
     forget(connection, subject)
-    for owned in (skill, doubt):
+    for owned in (tag, doubt):
         connection.execute(sa.delete(owned).where(owned.c.volunteer_id == id_))
+    theirs = sa.select(merge.c.id).where(merge.c.volunteer_id == id_)
+    noted = sa.and_(merge_change.c.merge_id.in_(theirs), merge_change.c.name == tag.name)
+    connection.execute(sa.delete(merge_change).where(noted))
     connection.execute(sa.update(volunteer).where(volunteer.c.id == id_).values(row_digest=None))
     put_retention(connection, subject, "erased", day_number(on))
 

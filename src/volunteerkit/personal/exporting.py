@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from volunteerkit.errors import Finding, Refused
+from volunteerkit.errors import Finding, NotPermitted, Refused
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.posting import note
 from volunteerkit.store.schema import metadata
@@ -26,6 +26,8 @@ def __dir__() -> list[str]:
 
 def own_row(desk: Desk, action: str) -> Found:
     """Return the actor as a volunteer, permitted to do ``action``; raises NotPermitted, Refused."""
+    if desk.reach(action).nothing:
+        raise NotPermitted(actor=desk.actor.id, action=action)
     number = desk.acting.volunteer
     found = find(desk, number) if number else None
     if found is None:

@@ -45,8 +45,25 @@ def _complete(connection: sa.Connection) -> None:
             index.create(connection, checkfirst=True)
 
 
-def _subjects(connection: sa.Connection, cipher: Cipher | None) -> None:
-    """The vault was keyed by volunteers' ids; it holds subjects of any kind now.
+def _belonging(connection: sa.Connection) -> None:
+    """A volunteer's row named one organization and one team; where somebody belongs has days now.
+
+    The column ``team_id`` stays where it is, unused: SQLite drops no column that refers to a table.
+    """
+    connection.exec_driver_sql(
+        "INSERT INTO vk_membership (id, volunteer_id, organization_id, role, since) "
+        "SELECT row_number() OVER (ORDER BY id), id, organization_id, 'managing', registered_on FROM vk_volunteer"
+    )
+    connection.exec_driver_sql(
+        "INSERT INTO vk_membership (id, volunteer_id, organization_id, team_id, role, since) "
+        "SELECT (SELECT max(id) FROM vk_membership) + row_number() OVER (ORDER BY v.id), "
+        "v.id, t.organization_id, t.id, 'member', v.registered_on "
+        "FROM vk_volunteer v JOIN vk_team t ON t.id = v.team_id"
+    )
+
+
+def _version_2(connection: sa.Connection, cipher: Cipher | None) -> None:
+    """The vault was keyed by volunteers' ids; it holds subjects of any kind now. Belonging has days.
 
     Blind indices are made anew: under a key of their own, and with the parts of names.
     """
@@ -54,6 +71,7 @@ def _subjects(connection: sa.Connection, cipher: Cipher | None) -> None:
     for name in ("vk_vault", "vk_blind"):
         connection.exec_driver_sql(f"DROP TABLE {name}")
     _complete(connection)
+    _belonging(connection)
     connection.exec_driver_sql(
         "INSERT INTO vk_vault (subject, wrapped_key, sealed) "
         "SELECT 'volunteer:' || volunteer_id, wrapped_key, sealed FROM vk_vault_1"
@@ -70,4 +88,4 @@ def _subjects(connection: sa.Connection, cipher: Cipher | None) -> None:
         seal_subjects(connection, cipher, [(each, data, found_by(data)) for each, data in opened.items()])
 
 
-_STEPS: dict[int, Callable[[sa.Connection, Cipher | None], None]] = {1: _subjects}
+_STEPS: dict[int, Callable[[sa.Connection, Cipher | None], None]] = {1: _version_2}

@@ -32,9 +32,7 @@ def checked_text(name: str, value: str, most: int = 200) -> str:
     zero-width spaces) are refused; the joiners that some names need are not.
     """
     text = (
-        unicodedata.normalize("NFC", value).strip()
-        if isinstance(value, str) and len(value) <= 9 * most
-        else ""
+        unicodedata.normalize("NFC", value).strip() if type(value) is str and len(value) <= 9 * most else ""
     )
     if not text or len(text) > most or any(map(_refused, text)):
         # the value itself may be a person's name, so only its length is told

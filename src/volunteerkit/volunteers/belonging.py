@@ -16,7 +16,7 @@ from volunteerkit.organizations.tables import organization, team
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.posting import note
 from volunteerkit.store.registering import checked_text
-from volunteerkit.units import day_number, day_of
+from volunteerkit.units import day_number, day_of, storable
 from volunteerkit.volunteers.reading import Found, during, find, status_of
 from volunteerkit.volunteers.registering import enter
 from volunteerkit.volunteers.tables import membership, volunteer
@@ -53,7 +53,10 @@ class Membership:
     why: str
 
 
-def _team(desk: Desk, number: str) -> tuple[Any, Place]:
+def _team(desk: Desk, number: str) -> tuple[Any, Place | None]:
+    """Return the team's row and place, two None for an unknown one."""
+    if type(number) is not str or not storable(number):
+        return None, None
     row = desk.connection.execute(
         sa.select(
             team.c.id, team.c.number, team.c.status, team.c.organization_id, organization.c.number.label("of")
@@ -62,7 +65,7 @@ def _team(desk: Desk, number: str) -> tuple[Any, Place]:
         .where(team.c.number == number)
     ).first()
     if row is None:
-        raise NotFound(kind="team", id=number)
+        return None, None
     return row, Place(None, (row.number,), (row.of,))
 
 
@@ -100,6 +103,8 @@ def ask_to_join(desk: Desk, number: str, team_number: str) -> Case:
     desk.permit_on("team.join", "volunteer", number, place)
     assert found is not None
     row, where = _team(desk, team_number)
+    if where is None:
+        raise NotFound(kind="team", id=team_number)
     _may_belong(desk, found, row)
     facts = {"team": row.number, "organization": row.of, "volunteer": found.number}
     return open_case(
@@ -128,7 +133,7 @@ def leave_team(desk: Desk, number: str, team_number: str, *, reason: str = "") -
     """
     row, where = _team(desk, team_number)
     found = find(desk, number)
-    place = attrs.evolve(where, volunteer=found.number) if found else None
+    place = attrs.evolve(where, volunteer=found.number) if found and where else None
     desk.permit_on("team.join", "volunteer", number, place)
     assert found is not None
     held = _lasting(desk, found.id, row.id)

@@ -59,6 +59,8 @@ def read_identity(text: str, latest: dt.date | None = None) -> Identity:
     >>> read_identity(" 36059919900315001５ ").born_on
     datetime.date(1990, 3, 15)
     """
+    if type(text) is not str:
+        raise InvalidValue("identity_unreadable")
     number = fold(text).replace(" ", "").strip().upper()
     doubts: tuple[str, ...] = ()
     if not _SHAPE.fullmatch(number):

@@ -43,7 +43,6 @@ from volunteerkit.volunteers.tables import (
     merge_change,
     period,
     qualification,
-    skill,
     tag,
     volunteer,
 )
@@ -58,7 +57,6 @@ _HELD: Final[tuple[tuple[sa.Table, tuple[str, ...]], ...]] = (
     (link, ("actor_id",)),
     (qualification, ("kind", "obtained_on")),
     (tag, ("kind", "value")),
-    (skill, ("code",)),
     (acknowledgement, ("document", "version")),
 )
 _OVERLAPS: Final = (

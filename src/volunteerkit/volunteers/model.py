@@ -10,6 +10,7 @@ import attrs
 
 from volunteerkit.clock import years_after
 from volunteerkit.errors import Finding, InvalidValue
+from volunteerkit.units import plain_day
 
 __all__ = [
     "PERIODS",
@@ -100,6 +101,9 @@ class Application:
     def __attrs_post_init__(self) -> None:
         if self.sex not in ("", "F", "M"):
             raise InvalidValue(name="sex", value="?", allowed="F, M")
+        for name in ("born_on", "consent_on"):
+            if getattr(self, name) is not None:
+                plain_day(name, getattr(self, name))
 
 
 @attrs.frozen

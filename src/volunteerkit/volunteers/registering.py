@@ -17,6 +17,7 @@ from volunteerkit.organizations import tables as organizations
 from volunteerkit.privacy import found_by
 from volunteerkit.store.cipher import Cipher
 from volunteerkit.store.desk import Desk
+from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import note
 from volunteerkit.store.registering import checked_text, id_of, register_row
 from volunteerkit.store.schema import head
@@ -38,6 +39,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
+@storage_errors("database")
 def check_registration(desk: Desk, application: Application) -> tuple[Finding, ...]:
     """Return everything that speaks against an application, for a form: nothing is written.
 
@@ -91,6 +93,7 @@ def _doubts(application: Application, identity: Identity) -> tuple[str, ...]:
     return doubts
 
 
+@storage_errors("database")
 def register(desk: Desk, application: Application, *, number: str | None = None) -> str:
     """Register an applicant and return the public volunteer number; a case decides about it.
 
@@ -121,6 +124,7 @@ def register(desk: Desk, application: Application, *, number: str | None = None)
     return given
 
 
+@storage_errors("database")
 def admit(
     desk: Desk,
     *,
@@ -178,7 +182,8 @@ def known_identity(desk: Desk, cipher: Cipher, identity_number: str) -> list[int
 
 def _personal(application: Application, identity: Identity | None) -> dict[str, Any]:
     born_on, guardian = _born_on(application, identity), application.guardian
-    given: dict[str, Any] = {name: getattr(application, name) or "" for name in _PERSONAL}
+    texts = ((name, getattr(application, name)) for name in _PERSONAL)
+    given: dict[str, Any] = {name: checked_text(name, text) if text else "" for name, text in texts}
     given |= {
         "name": checked_text("name", application.name, 100),
         "phone": _phone(application.phone) if application.phone else "",
@@ -189,16 +194,18 @@ def _personal(application: Application, identity: Identity | None) -> dict[str, 
     if guardian is not None:
         given["guardian"] = {
             "name": checked_text("guardian", guardian.name, 100),
-            "phone": guardian.phone,
-            "relation": guardian.relation,
-            "identity_number": guardian.identity_number,
+            "phone": _phone(guardian.phone) if guardian.phone else "",
+            "relation": checked_text("relation", guardian.relation, 100),
+            "identity_number": checked_text("identity_number", guardian.identity_number, 40)
+            if guardian.identity_number
+            else "",
             "consented_on": guardian.consented_on.isoformat() if guardian.consented_on else "",
         }
     return given
 
 
 def _phone(text: str) -> str:
-    return checked_text("phone", fold(text), 40).replace(" ", "").replace("-", "")
+    return fold(checked_text("phone", text, 40)).replace(" ", "").replace("-", "")
 
 
 def _belong(desk: Desk, id_: int, organization_id: int, application: Application) -> None:

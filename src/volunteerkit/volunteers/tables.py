@@ -156,17 +156,6 @@ doubt = table(
 """Doubts about a volunteer's identity, by kind, for a clerk to look into."""
 
 
-skill = table(
-    "skill",
-    sa.Column(
-        "volunteer_id", integer, sa.ForeignKey("vk_volunteer.id"), primary_key=True, autoincrement=False
-    ),
-    sa.Column("code", sa.Text, primary_key=True),
-)
-"""What a volunteer can do, as codes of the city's own vocabulary."""
-
-sa.Index("ix_vk_skill_code", skill.c.code)
-
 merge = table(
     "merge",
     id_column(),

@@ -19,7 +19,7 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.store.grants import grant
 from volunteerkit.store.posting import note
 from volunteerkit.store.registering import checked_text, id_of
-from volunteerkit.units import day_number, day_of
+from volunteerkit.units import day_number
 from volunteerkit.volunteers.model import PERIODS
 from volunteerkit.volunteers.reading import by_managing, find, status_of
 from volunteerkit.volunteers.registering import enter
@@ -38,8 +38,8 @@ def request_transfer(
 ) -> Case:
     """Ask that the organization ``to`` manage the volunteer from ``effective_on`` on (default: when granted).
 
-    Two persons decide: one releases, another accepts. Undecided for 30 days it is granted by itself, and
-    marked so; a withdrawn request never is. With a day in the future the old organization stays
+    Two persons decide: one releases, another accepts. Undecided 30 days after it was asked for it is granted by itself,
+    whatever step it waits at, and marked so; a withdrawn request never is. With a day in the future the old organization stays
     responsible until the day before. Raises NotFound, NotPermitted, InvalidValue, and Refused with what
     speaks against it, or when a request is waiting already.
     """
@@ -103,7 +103,7 @@ def _settle(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
         .values(until=first - 1)
     )  # fmt: skip
     payload = {"from": case.facts["from"], "to": case.facts["to"], "effective_on": first, "case": case.id,
-               "automatic": case.put.state == "granted" and day_of(first) != desk.today}  # fmt: skip
+               "automatic": case.standing.automatic}  # fmt: skip
     note(desk, "volunteer.transferred", case.subject, payload)
 
 
@@ -118,8 +118,8 @@ def _new(facts: Facts) -> Office:
 WORKFLOWS = (
     Workflow(
         Route("volunteer.transfer", (
-            Step("release", _old, days=15, calendar_days=True, at_deadline="grant"),
-            Step("accept", _new, days=15, calendar_days=True, at_deadline="grant"),
+            Step("release", _old, days=30, calendar_days=True, at_deadline="grant", since_opening=True),
+            Step("accept", _new, days=30, calendar_days=True, at_deadline="grant", since_opening=True),
         )),
         "volunteer.release", _settle,
     ),
