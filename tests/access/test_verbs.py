@@ -381,7 +381,7 @@ def test_a_verb_that_takes_an_id_says_so(name: str) -> None:
         "loan_id",
     }
     if name not in GIVEN:
-        ids |= {"number", "team_number"}
+        ids |= {"number", "team_number", "keep"}
     if name == "approvals.grants.give":  # the volunteer whom the new holder is; nothing is looked up
         ids = set()
     takes = bool(ids & set(inspect.signature(verbs()[name]).parameters))

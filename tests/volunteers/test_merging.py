@@ -1,10 +1,11 @@
-"""Duplicates found, merged and unmerged: common time counts once, and everything can be taken back."""
+"""Duplicates found, merged and unmerged (A58): common time counts once, and everything can be taken back."""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -39,7 +40,7 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.store.grants import alias, resolved_number
 from volunteerkit.volunteers import Acknowledgement
 from volunteerkit.volunteers.persons import flattened
-from volunteerkit.volunteers.tables import volunteer
+from volunteerkit.volunteers.tables import merge_change, volunteer
 
 MONDAY = dt.date(2026, 11, 23)
 DAY = dt.timedelta(1)
@@ -371,6 +372,19 @@ def test_erasing_a_person_erases_what_was_merged(city: City) -> None:
     assert "personal_merged" not in json.loads(city.see(personal.export_own, own))
     numbers = sa.select(volunteer.c.number).where(volunteer.c.status == "merged")
     assert city.see(lambda desk: desk.connection.execute(numbers).scalars().all()) == ["V2"]
+    assert credited(city, "V2") == ("V1", 480, 360)
+    words = city.see(lambda desk: desk.connection.execute(sa.select(merge_change.c.key)).scalars().all())
+    assert not [each for each in words if "skill" in each]
+
+
+def test_a_file_with_a_merged_number_changes_nothing_of_it(city: City, tmp_path: Path) -> None:
+    rows = ["volunteer_id,name,org_id,registered_at,status", "V2,王小,O1,2026-11-23,approved"]
+    (tmp_path / "organizations.csv").write_text("org_id,org_name\nO1,1联合会\n", "utf-8")
+    (tmp_path / "volunteers.csv").write_text("\n".join(rows) + "\n", "utf-8")
+    merged(city, "V1", "V2")
+    kit = attrs.evolve(city.kit, clock=fixed_clock(dt.datetime(2026, 11, 24, 4, tzinfo=dt.UTC)))
+    done = kit.import_directory(city.engine, Actor.of("centre-1", "centre"), tmp_path)
+    assert done.files[-1].refused == {"person_merged": 1}
     assert credited(city, "V2") == ("V1", 480, 360)
 
 

@@ -30,7 +30,7 @@ from volunteerkit.store.vault import (
 from volunteerkit.units import day_number, day_of
 from volunteerkit.volunteers.persons import together
 from volunteerkit.volunteers.reading import by_managing
-from volunteerkit.volunteers.tables import doubt, tag, volunteer
+from volunteerkit.volunteers.tables import doubt, merge, merge_change, tag, volunteer
 from volunteerkit.workflow import Office, Route, Step
 
 __all__ = ["ERASURE", "due_for_erasure", "erase", "request_erasure"]
@@ -96,6 +96,9 @@ def _forget(desk: Desk, case: Case, id_: int, on: dt.date) -> None:
     forget(connection, subject)
     for owned in (tag, doubt):
         connection.execute(sa.delete(owned).where(owned.c.volunteer_id == id_))
+    theirs = sa.select(merge.c.id).where(merge.c.volunteer_id == id_)
+    noted = sa.and_(merge_change.c.merge_id.in_(theirs), merge_change.c.name == tag.name)
+    connection.execute(sa.delete(merge_change).where(noted))
     connection.execute(sa.update(volunteer).where(volunteer.c.id == id_).values(row_digest=None))
     put_retention(connection, subject, "erased", day_number(on))
 

@@ -39,8 +39,8 @@ def own_row(desk: Desk, action: str) -> Found:
 def export_own(desk: Desk) -> str:
     """Return everything that is stored about the actor's own person, as a JSON object of tables and rows.
 
-    ``personal`` are the data from the vault, ``personal_merged`` those of merged registrations; every other key is a table whose rows name the person by id,
-    number or subject. Days are dates, instants are UTC; digests and keys are left out. Raises NotPermitted,
+    ``personal`` are the data from the vault, ``personal_merged`` those of merged registrations; every other
+    key is a table whose rows name the person by id, number or subject. Days are dates, instants are UTC; digests and keys are left out. Raises NotPermitted,
     Refused for an actor who is no volunteer, KeyProblem.
     """
     found = own_row(desk, "privacy.export")
