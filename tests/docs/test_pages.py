@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import os
 import re
 import subprocess
 import sys
@@ -32,7 +33,11 @@ def run_console(example: Example) -> None:
     for command, expected in _commands(example.parsed):
         words = command.split()
         assert words[0] == "volunteerkit", f"a console block runs volunteerkit only, not {words[0]}"
-        done = subprocess.run([script, *words[1:]], check=False, capture_output=True, encoding="utf-8")
+        # as a reader's shell has it, so that hints name the command by its name
+        path = {**os.environ, "PATH": f"{script.parent}{os.pathsep}{os.environ['PATH']}"}
+        done = subprocess.run(
+            [script, *words[1:]], check=False, capture_output=True, encoding="utf-8", env=path
+        )
         assert done.returncode == 0, f"{command}: exit {done.returncode}\n{done.stderr}"
         flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
         same = not expected.strip() or doctest.OutputChecker().check_output(expected, done.stdout, flags)
