@@ -108,6 +108,7 @@ def error_pages(language: str) -> Iterator[str]:
         "core": core,
         "approvals": catalogue("approvals"),
         "volunteers": catalogue("volunteers"),
+        "organizations": catalogue("organizations"),
         "personal": catalogue("personal"),
         "exchange": catalogue("exchange"),
         "plugins": {code: each for code, each in plugins.items() if code.startswith("plugin_")},

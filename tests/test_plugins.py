@@ -341,10 +341,10 @@ def test_one_plugin_may_choose_and_two_answers_conflict_by_name() -> None:
     kit = Kit.load(choosing("b", None), choosing("a", "志-7"), cipher=KeyCipher(bytes(32)))
     engine = city(kit)
     with kit.open(engine, CLERK) as desk:
-        assert volunteers.register(desk, name="兰", organization="O1") == "志-7"
+        assert volunteers.admit(desk, name="兰", organization="O1") == "志-7"
     two = Kit.load(choosing("b", "1"), choosing("a", "2"), cipher=KeyCipher(bytes(32)))
     with pytest.raises(PluginConflict) as told, two.open(engine, CLERK) as desk:
-        volunteers.register(desk, name="兰", organization="O1")
+        volunteers.admit(desk, name="兰", organization="O1")
     assert (told.value.values["first"], told.value.values["second"]) == ("a", "b")
     engine.dispose()
 

@@ -75,6 +75,10 @@ class Model:
             self.step = -1
             self.approved(on)
 
+    def has_decided(self, actor: Actor) -> bool:
+        """Tell whether the actor has decided any step: nobody decides two."""
+        return any(actor.id in decided for decided in self.given.values())
+
     def to(self, state: str, on: dt.date) -> None:
         self.state, self.since = state, on
         if state in CLOSED:
@@ -208,7 +212,7 @@ class World:
         assert model.state == "review"
         assert actor in PEOPLE[model.office()]
         given = model.given.setdefault(model.step, set())
-        assert actor.id not in given
+        assert not model.has_decided(actor)
         given.add(actor.id)
         if verb == "refuse":
             model.to("refused", model.day)
@@ -224,7 +228,7 @@ class World:
     def refused(self, verb: str, actor: Actor) -> None:
         model = self.model
         if verb in ("approve", "refuse") and model.state == "review":
-            twice = actor.id in model.given.get(model.step, ())
+            twice = model.has_decided(actor)
             assert twice or actor not in PEOPLE[model.office()]
         elif verb in ("dismiss", "uphold") and model.open:
             step = self.route.step(model.step)
@@ -263,7 +267,7 @@ class World:
     def may_decide(self, actor: Actor) -> bool:
         model = self.model
         if model.state == "review":
-            return actor in PEOPLE[model.office()] and actor.id not in model.given.get(model.step, ())
+            return actor in PEOPLE[model.office()] and not model.has_decided(actor)
         if model.state == "objected":
             step = self.route.step(model.step)
             roles = (

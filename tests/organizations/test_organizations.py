@@ -21,7 +21,7 @@ from volunteerkit import (
     projects,
     volunteers,
 )
-from volunteerkit.errors import AlreadyResolved, InvalidValue, NotFound, NotPermitted
+from volunteerkit.errors import AlreadyResolved, InvalidValue, NotFound, NotPermitted, PluginError
 from volunteerkit.messages import LANGUAGES
 from volunteerkit.organizations import OrganizationForm, TeamForm, base, teams
 from volunteerkit.organizations.model import check_character, read_credit_code
@@ -286,7 +286,7 @@ def test_a_dissolved_organization_leaves_its_records_to_its_successor(city: Any)
         admitted(city),
         admitted(city, "新联合会", kind="legal_person", credit_code="1" + "0" * 16 + "Y"),
     )
-    who = city.at(MONDAY, CENTRE, volunteers.register, name="兰", organization=old)
+    who = city.at(MONDAY, CENTRE, volunteers.admit, name="兰", organization=old)
     city.at(MONDAY, CENTRE, projects.register, "P1", name="献血宣传", organization=old)
     claim = city.at(MONDAY, CENTRE, hours.record, Claim(who, "P1", MONDAY, 90))
     waiting = city.at(MONDAY, CENTRE, organizations.propose_admin, old, "admin-7")
@@ -456,7 +456,7 @@ def test_what_happened_is_told_as_events(small: Any) -> None:
 
 
 def test_a_city_may_decide_at_once(make_city: Any) -> None:
-    kinds = ("organization.registration", "organization.standing", "organization.admin", "base.tenancy")
+    kinds = ("organization.registration", "organization.admin", "base.tenancy")
     hook = hookimpl(lambda: [Route(kind) for kind in kinds])
     city = make_city("sqlite://", SimpleNamespace(__name__="xin", vk_routes=hook))
     number = city.at(MONDAY, CITIZEN, organizations.apply, form()).number
@@ -464,8 +464,10 @@ def test_a_city_may_decide_at_once(make_city: Any) -> None:
     city.at(MONDAY, CENTRE, organizations.propose_admin, number, "admin-1")
     stay = city.at(MONDAY, Actor("admin-1"), base.apply, number, starts_on=MONDAY, ends_on=day(9))
     assert city.at(MONDAY, CENTRE, base.view, stay).status == "granted"
-    city.at(MONDAY, CENTRE, organizations.propose_suspension, number, reason="年检未过")
-    assert city.at(MONDAY, CITIZEN, organizations.view, number).status == "suspended"
+    standing = hookimpl(lambda: [Route("organization.standing")])
+    with pytest.raises(PluginError) as told:  # but a second person where the matrix asks for one
+        Kit.load(SimpleNamespace(__name__="xin", vk_routes=standing))
+    assert told.value.code == "plugin_route_second"
 
 
 def test_a_number_or_code_is_taken_once(small: Any) -> None:

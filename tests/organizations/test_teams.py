@@ -105,7 +105,7 @@ def test_sub_teams_form_no_circle(two: Any) -> None:
 def test_one_side_asks_for_a_transfer_and_the_other_agrees(two: Any, asking: str, agreeing: str) -> None:
     number, part = made(two, "甲队"), made(two, "乙队")
     two.at(MONDAY, admin("O1"), teams.edit, part, parent=number)
-    who = two.at(MONDAY, CENTRE, volunteers.register, name="兰", organization="O1")
+    who = two.at(MONDAY, CENTRE, volunteers.admit, name="兰", organization="O1")
     two.at(MONDAY, CENTRE, projects.register, "P1", name="献血宣传", organization="O1")
     served = two.at(MONDAY, CENTRE, hours.record, Claim(who, "P1", MONDAY, 90))
     with pytest.raises(Refused) as caught:

@@ -53,7 +53,7 @@ def at(database_url: str) -> Iterator[At]:
         run(BEGUN, CENTRE, projects.register, f"P-{number}", name="宣传", organization=number)
     run(BEGUN, CENTRE, projects.register, "P2", name="护河", organization="O1")
     for number in ("V1", "V2"):
-        run(BEGUN, CENTRE, volunteers.register, name="兰", organization="O1", number=number)
+        run(BEGUN, CENTRE, volunteers.admit, name="兰", organization="O1", number=number)
     yield run
     engine.dispose()
 

@@ -180,7 +180,7 @@ V1 = {
     ),
 }
 LATER = (
-    "vk_case_decision", "vk_case_objection", "vk_case_recusal", "vk_case", "vk_grant", "vk_alias", "vk_membership",
+    "vk_grant", "vk_alias", "vk_membership",
     "vk_volunteer_period", "vk_qualification", "vk_volunteer_tag", "vk_acknowledgement", "vk_record_entry",
     "vk_volunteer_link",
 )  # fmt: skip
