@@ -13,6 +13,7 @@ from volunteerkit import (
     Claim,
     Finding,
     Grant,
+    Kit,
     Refused,
     approvals,
     hookimpl,

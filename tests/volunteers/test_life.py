@@ -414,3 +414,17 @@ def test_one_dated_view_of_service_training_commendation_and_evaluation(city: Ci
     valid = [city.at(MONDAY, OLD, lambda desk, on=on: volunteers.qualifications(desk, number, on=on))
              for on in (MONDAY, MONDAY + day)]  # fmt: skip
     assert [len(each) for each in valid] == [1, 0]
+
+
+def test_a_new_number_follows_those_that_came_by_import(city: City) -> None:
+    for number in ("V0000001", "V0033000", "X7"):
+        city.at(
+            MONDAY,
+            CENTRE,
+            lambda desk, number=number: volunteers.admit(desk, name="兰", organization="O1", number=number),
+        )
+    assert approved(city) == "V0033001"
+    assert (
+        city.at(MONDAY, CENTRE, lambda desk: volunteers.admit(desk, name="兰", organization="O1"))
+        == "V0033002"
+    )

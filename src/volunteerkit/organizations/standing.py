@@ -13,7 +13,7 @@ import attrs
 import sqlalchemy as sa
 
 from volunteerkit.approvals import Case
-from volunteerkit.approvals.cases import close_expired, open_case, put, read_case
+from volunteerkit.approvals.cases import close_expired, open_case, put, read_case, selected
 from volunteerkit.approvals.tables import case as case_table
 from volunteerkit.errors import Finding, Refused
 from volunteerkit.organizations.model import given_text
@@ -24,7 +24,7 @@ from volunteerkit.store.grants import grant, succession
 from volunteerkit.store.posting import note
 from volunteerkit.store.registering import checked_text
 from volunteerkit.units import day_number
-from volunteerkit.workflow import OPEN, Position
+from volunteerkit.workflow import OPEN
 
 __all__ = [
     "checked_days",
@@ -247,11 +247,9 @@ def _number(desk: Desk, id_: int) -> str:
 def _end_cases(desk: Desk, number: str, but: int) -> None:
     """Withdraw whatever still waits at an organization that ends; it can be opened anew at another one."""
     here = sa.or_(case_table.c.organization == number, case_table.c.second_organization == number)
-    query = sa.select(case_table).where(here, case_table.c.state.in_(OPEN), case_table.c.id != but)
+    query = selected.where(here, case_table.c.state.in_(OPEN), case_table.c.id != but)
     for waiting in desk.connection.execute(query.order_by(case_table.c.id)).fetchall():
         found = close_expired(desk, read_case(desk, waiting))
         if not found.standing.closed:
-            at = found.standing.position
-            put(
-                desk, found, Position("withdrawn", at.step, at.escalated, desk.today), by="organization_ended"
-            )
+            after = attrs.evolve(found.put, state="withdrawn", since=desk.today)
+            put(desk, found, after, by="organization_ended")

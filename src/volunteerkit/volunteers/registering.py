@@ -18,7 +18,7 @@ from volunteerkit.privacy import found_by
 from volunteerkit.store.cipher import Cipher
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
-from volunteerkit.store.posting import note
+from volunteerkit.store.posting import hold_head, note
 from volunteerkit.store.registering import checked_text, id_of, register_row
 from volunteerkit.store.schema import head
 from volunteerkit.store.vault import check_key, find_subjects, open_subject, seal_subject
@@ -257,9 +257,16 @@ def enter(
 
 
 def _number(desk: Desk, organization: str) -> str:
+    """Return the number of a new volunteer: a plugin's, else the one after the highest ``V`` and seven digits."""
+    hold_head(desk)  # of two registrations at once the second sees the first one's number
     serial = desk.connection.execute(sa.select(head.c.event_seq)).scalar_one() + 1
     chosen = hooks.choose_volunteer_number(desk, organization, serial)
-    return f"V{serial:07d}" if chosen is None else chosen
+    if chosen is not None:
+        return chosen
+    ours = volunteer.c.number.between("V0000000", "V9999999")
+    highest = desk.connection.execute(sa.select(sa.func.max(volunteer.c.number)).where(ours)).scalar() or "V0"
+    digits = highest[1:]
+    return f"V{(int(digits) if digits.isascii() and digits.isdigit() else serial) + 1:07d}"
 
 
 def _settle(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
