@@ -99,7 +99,7 @@ def nothing_comes_above_itself(race: Race, city: Any, letter: str) -> None:
 def a_code_is_applied_for_once(race: Race, digit: str) -> None:
     code = digit + "0" * 16
     form = {
-        "name": "联合会",
+        "name": f"联合会{digit}",  # the winner of a round before has that name waiting
         "kind": "registered",
         "area": "渝水区",
         "credit_code": code + check_character(code),
