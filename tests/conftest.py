@@ -1,7 +1,8 @@
-"""Fixtures for every test: databases, snapshots, the house's hypothesis profiles."""
+"""Fixtures for every test: databases, a city in one, snapshots, the house's hypothesis profiles."""
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 import os
 import runpy
@@ -9,8 +10,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
+import sqlalchemy as sa
 from hypothesis import settings
+
+import volunteerkit
+from volunteerkit import Actor, KeyCipher, Kit, fixed_clock
 
 settings.register_profile("quick", deadline=None, print_blob=True)
 settings.register_profile("campaign", deadline=None, print_blob=True, max_examples=5000)
@@ -76,3 +82,44 @@ def snapshot() -> Callable[[str, str], None]:
         assert text == path.read_text("utf-8")
 
     return compare
+
+
+@attrs.frozen
+class City:
+    """A kit with a database; `at` does one unit of work on a day: a verb, or any function of a desk."""
+
+    kit: Kit
+    engine: sa.Engine
+
+    def at(self, day: dt.date, actor: Actor, verb: Callable[..., Any], *given: Any, **named: Any) -> Any:
+        noon = dt.datetime.combine(day, dt.time(4), dt.UTC)
+        with attrs.evolve(self.kit, clock=fixed_clock(noon)).open(self.engine, actor) as desk:
+            return verb(desk, *given, **named)
+
+
+@pytest.fixture
+def make_city() -> Iterator[Callable[..., City]]:
+    engines: list[sa.Engine] = []
+
+    def make(url: str, *plugins: Any) -> City:
+        engine = volunteerkit.create_engine(url)
+        engines.append(engine)
+        kit = Kit.load(*plugins, cipher=KeyCipher(bytes(32)))
+        kit.migrate(engine)
+        return City(kit, engine)
+
+    yield make
+    for engine in engines:
+        engine.dispose()
+
+
+@pytest.fixture
+def city(make_city: Callable[..., City], database_url: str) -> City:
+    """A city on SQLite and on PostgreSQL."""
+    return make_city(database_url)
+
+
+@pytest.fixture
+def small(make_city: Callable[..., City]) -> City:
+    """A city in memory, for what does not depend on the database."""
+    return make_city("sqlite://")

@@ -130,8 +130,9 @@ class Kit:
             self_check(connection)
             store.check_schema(connection)
             desk = self._desk(connection, actor, now)
-            if _settled.get(connection.engine) != desk.today:
-                settle_expired(desk)
+            # what is settled here stands only if the portal commits: then the day is not remembered yet
+            if _settled.get(connection.engine) != desk.today and not settle_expired(desk):
+                _settled[connection.engine] = desk.today
         return desk
 
     def _desk(self, connection: sa.Connection, actor: Actor, now: dt.datetime | None) -> Desk:

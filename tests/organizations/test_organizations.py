@@ -448,7 +448,7 @@ def test_what_happened_is_told_as_events(small: Any) -> None:
     def told(desk: Any) -> list[tuple[str, str]]:
         return [(each.type, each.subject) for each in undelivered(desk.connection, "nobody", 100)]
 
-    kinds = small.desk(MONDAY, CENTRE, told)
+    kinds = small.at(MONDAY, CENTRE, told)
     assert [kind for kind, subject in kinds if subject == "organization:1"] == [
         "organization.registered",
         "organization.suspended",

@@ -81,7 +81,7 @@ def the_last_administrator_stays(race: Race, city: Any, number: str) -> None:
         rows = [held | {"id": last + i + 1, "actor_id": f"{number}-{i}"} for i in range(RACERS)]
         desk.connection.execute(sa.insert(grant), rows)
 
-    city.desk(MONDAY, CENTRE, appoint)
+    city.at(MONDAY, CENTRE, appoint)
     done = race.run(*[("remove_admin", [number, f"{number}-{i}"], {"reason": "调离"}) for i in range(RACERS)])
     assert done == {"done": RACERS - 1, "last_administrator": 1}
     assert len(city.at(MONDAY, CENTRE, organizations.administrators, number)) == 1

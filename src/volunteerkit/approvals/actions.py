@@ -329,14 +329,15 @@ def expired(desk: Desk) -> bool:
     return desk.connection.execute(sa.select(case.c.id).where(ended).limit(1)).first() is not None
 
 
-def settle_expired(desk: Desk) -> None:
-    """Close the cases whose term ran out by the desk's day, whoever is at the desk."""
+def settle_expired(desk: Desk) -> bool:
+    """Close the cases whose term ran out by the desk's day, whoever is at the desk; tell if there were any."""
     if not expired(desk):
-        return
+        return False
     clock = attrs.evolve(desk, actor=DEADLINE)
     ended = sa.and_(case.c.state.in_(OPEN), case.c.end_on <= day_number(desk.today))
     for row in desk.connection.execute(selected.where(ended).order_by(case.c.end_on, case.c.id)).fetchall():
         _closed(clock, read_case(clock, row))
+    return True
 
 
 def _closed(desk: Desk, found: Case) -> bool:
