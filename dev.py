@@ -140,12 +140,24 @@ def install(*groups: str) -> None:
     if failed:
         mend = "python3 -m pip config set global.index-url URL"
         stop(f"安装失败。若网络不通，请换软件源：{mend}", f"Not installed. No network? Try {mend}", detail)
+    make_pointers_relative()
     made = {"root": str(ROOT), "state": now, "groups": sorted(before | {*groups})}
     stamp.write_text(json.dumps(made), "utf-8")
     say(
         f"环境就绪，用时 {time.monotonic() - started:.1f} 秒。",
         f"Ready after {time.monotonic() - started:.1f} s.",
     )
+
+
+def make_pointers_relative() -> None:
+    """Let the environment find the sources by a relative path.
+
+    Python before 3.13 reads these files in the encoding of the locale, and under LC_ALL=C it would not start in
+    a folder with a Chinese name.
+    """
+    for pointer in VENV.glob("**/site-packages/_editable_impl_*.pth"):
+        sources = pointer.parent / pointer.read_text("utf-8").strip()
+        pointer.write_text(os.path.relpath(sources, pointer.parent) + "\n", "utf-8")
 
 
 def setup(arguments: list[str]) -> int:

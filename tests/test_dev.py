@@ -156,3 +156,14 @@ def test_every_dependency_is_pinned() -> None:
     wanted = {re.split(r"[^\w.-]", requirement)[0].lower() for group in groups for requirement in group}
     pinned = {line.partition("==")[0] for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines()}
     assert wanted - pinned == {"volunteerkit"}
+
+
+def test_a_folder_with_a_chinese_name_is_found_in_every_locale(copy: Path) -> None:
+    packages = copy / ".venv" / "lib" / "python3.11" / "site-packages"
+    packages.mkdir(parents=True)
+    pointer = packages / "_editable_impl_volunteerkit.pth"
+    pointer.write_text(f"{copy / 'src'}\n", "utf-8")
+    module = runpy.run_path(str(copy / "dev.py"), run_name="dev")
+    for _ in range(2):  # an installation that finds nothing to do leaves what it wrote before
+        module["make_pointers_relative"]()
+        assert pointer.read_text("ascii") == "../../../../src\n"
