@@ -30,6 +30,7 @@ VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 EXE = ".exe" if os.name == "nt" else ""
 PYTHON = BIN / f"python{EXE}"
+CALLERS = ("VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH")
 UV = ROOT / ".tools" / "bin" / f"uv{EXE}"
 
 
@@ -52,19 +53,17 @@ def stop(zh: str, en: str, detail: str = "") -> None:
 
 def call(*command: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run a command with none of the caller's Python in its environment, and ``more`` added to it."""
-    env = {**os.environ, "PYTHONUTF8": "1", "UV_PYTHON_DOWNLOADS": "never", **options.pop("more", {})}
-    for name in ("VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH"):
-        env.pop(name, None)
+    env = {name: value for name, value in os.environ.items() if name not in CALLERS}
+    env |= {"PYTHONUTF8": "1", "UV_PYTHON_DOWNLOADS": "never", **options.pop("more", {})}
     sys.stdout.flush()
     return subprocess.run([str(part) for part in command], env=env, check=False, encoding="utf-8", **options)
 
 
 def quiet(*command: str | Path, **more: str) -> tuple[int, str]:
     """Run a command and return its exit code and all that it printed."""
-    if not Path(command[0]).exists():
-        return 1, ""
-    done = call(*command, more=more, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace")
-    return done.returncode, done.stdout
+    options = {"more": more, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "errors": "replace"}
+    done = call(*command, **options) if Path(command[0]).exists() else None
+    return (done.returncode, done.stdout) if done else (1, "")
 
 
 def requirements(groups: tuple[str, ...]) -> list[str]:
@@ -98,20 +97,18 @@ def have_uv() -> bool:
     """Return whether uv is in .tools, after bringing it there if need be."""
     if quiet(UV, "--version")[1].startswith("uv 0.13."):
         return True
-    quiet(
-        sys.executable, "-m", "pip", "install", "-q", "--upgrade", "--target", UV.parents[1], "uv>=0.13,<0.14"
-    )
-    if quiet(UV, "--version")[0] == 0:
-        return True
-    say("取不到 uv，改用 venv 和 pip（慢一些）。", "uv cannot be had; venv and pip do the same, more slowly.")
-    return False
+    into = ("install", "-q", "--upgrade", "--target", UV.parents[1])
+    quiet(sys.executable, "-m", "pip", *into, "uv>=0.13,<0.14")
+    if failed := quiet(UV, "--version")[0]:
+        say("取不到 uv，改用 venv 和 pip（慢一些）。", "uv cannot be had; venv and pip do the same, slowly.")
+    return not failed
 
 
 def make_venv(with_uv: bool, made_here: bool) -> None:
     """Make .venv with this Python, unless it is there already; one that was moved would not run."""
     made_with = quiet(PYTHON, "-c", "import sys; print(sys.version, sys.prefix)")[1].strip()
-    has_tool = with_uv or quiet(PYTHON, "-m", "pip", "--version")[0] == 0
-    if made_here and has_tool and made_with == f"{sys.version} {VENV}":
+    made_here &= with_uv or quiet(PYTHON, "-m", "pip", "--version")[0] == 0
+    if made_here and made_with == f"{sys.version} {VENV}":
         return
     with_tool = (UV, "venv", "-q", "--clear", "--python", sys.executable, VENV)
     failed, detail = quiet(*with_tool) if with_uv else quiet(sys.executable, "-m", "venv", "--clear", VENV)
@@ -143,18 +140,12 @@ def install(*groups: str) -> None:
     make_pointers_relative()
     made = {"root": str(ROOT), "state": now, "groups": sorted(before | {*groups})}
     stamp.write_text(json.dumps(made), "utf-8")
-    say(
-        f"环境就绪，用时 {time.monotonic() - started:.1f} 秒。",
-        f"Ready after {time.monotonic() - started:.1f} s.",
-    )
+    took = time.monotonic() - started
+    say(f"环境就绪，用时 {took:.1f} 秒。", f"Ready after {took:.1f} s.")
 
 
 def make_pointers_relative() -> None:
-    """Let the environment find the sources by a relative path.
-
-    Python before 3.13 reads these files in the encoding of the locale, and under LC_ALL=C it would not start in
-    a folder with a Chinese name.
-    """
+    """Let Python < 3.13, which reads these files in the locale's encoding, start in a folder with any name."""
     for pointer in VENV.glob("**/site-packages/_editable_impl_*.pth"):
         sources = pointer.parent / pointer.read_text("utf-8").strip()
         pointer.write_text(os.path.relpath(sources, pointer.parent) + "\n", "utf-8")
@@ -190,9 +181,8 @@ def test(arguments: list[str]) -> int:
         failed += [name] if call(*command, cwd=ROOT).returncode else []
         print(f"== {name}: {'FAILED, ' * (name in failed)}{time.monotonic() - started:.1f} s", flush=True)
     print(f"== pytest{' (failed before: ' + ', '.join(failed) + ')' if failed else ''}", flush=True)
-    return call(PYTHON, "-m", "pytest", "-q", "-n2", *chosen, *given, cwd=ROOT).returncode or int(
-        bool(failed)
-    )
+    tests = call(PYTHON, "-m", "pytest", "-q", "-n2", *chosen, *given, cwd=ROOT).returncode
+    return tests or int(bool(failed))
 
 
 def docs(arguments: list[str]) -> int:
@@ -244,9 +234,7 @@ def main(arguments: list[str]) -> int:
     """Run a command and return its exit code."""
     if sys.version_info < (3, 11):
         this = ".".join(map(str, sys.version_info[:3]))
-        stop(
-            f"需要 Python 3.11 或更新版本，这是 {this}。", f"Python 3.11 or newer is needed; this is {this}."
-        )
+        stop(f"需要 Python 3.11 以上，这是 {this}。", f"Python 3.11 or newer is needed; this is {this}.")
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
     if not arguments or arguments[0] not in COMMANDS:
