@@ -127,6 +127,8 @@ def vk_review_registration(application: Application, on: dt.date) -> Iterable[Fi
     A finding with severity ``"block"`` refuses, ``"warn"`` goes along to whoever decides. Values of a
     finding are codes and numbers, never a personal datum. An exception refuses (fails closed).
 
+    ``application.born_on`` is filled from the identity number when only that was given.
+
     Example: ``if application.student and not application.school_procedure: yield Finding("xinyu.school")``
     """
 

@@ -149,10 +149,8 @@ def _opened(
     at = Position("review", 0, False, desk.today) if route.steps else after_approval(route, -1, desk.today)
     organizations = [*place.organizations, None, None]
     id_ = (desk.connection.execute(sa.select(sa.func.max(case.c.id))).scalar() or 0) + 1
-    shown = [
-        {"code": each.code, "values": each.values, "severity": each.severity, "plugin": each.plugin}
-        for each in findings
-    ]
+    # with their texts: what was told to whoever decides can be read when the plugin is long gone
+    shown = [attrs.asdict(each) for each in findings]
     desk.connection.execute(
         sa.insert(case).values(
             id=id_, kind=kind, subject=subject, volunteer=place.volunteer, team=next(iter(place.teams), None),

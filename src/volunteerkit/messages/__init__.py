@@ -15,7 +15,7 @@ from importlib.resources import files
 
 import attrs
 
-__all__ = ["LANGUAGES", "Phrase", "catalogue", "in_language", "language", "phrase", "text"]
+__all__ = ["LANGUAGES", "Phrase", "catalogue", "filled", "in_language", "language", "phrase", "text"]
 
 LANGUAGES = ("zh-CN", "en")
 
@@ -107,7 +107,16 @@ def text(code: str, /, in_: str | None = None, **values: object) -> str:
     >>> text("storage_full", in_="en")
     'The disk is full; nothing was written. Make room and run it again.'
     """
-    template = catalogue().get(code, {}).get(in_ or language())
+    return filled(catalogue().get(code, {}), code, in_, **values)
+
+
+def filled(texts: Mapping[str, str], code: str, /, in_: str | None = None, **values: object) -> str:
+    """Return the text among ``texts`` (by language) as `text` does; ``code`` is shown where none can be told.
+
+    >>> filled({"en": "No service after {hour}."}, "city.late", "en", hour=22)
+    'No service after 22.'
+    """
+    template = texts.get(in_ or language())
     said = {name: _said(value, in_) for name, value in values.items()}
     try:
         if template is not None:

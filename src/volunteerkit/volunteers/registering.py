@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+import attrs
 import sqlalchemy as sa
 
 from volunteerkit import hooks
@@ -81,7 +82,7 @@ def _findings(desk: Desk, application: Application, identity: Identity | None) -
         found += (Finding("missing_id", {}, "warn"),)
     else:
         found += tuple(Finding(kind, {}, "warn") for kind in _doubts(application, identity))
-    return found + hooks.review_registration(desk, application, desk.today)
+    return found + hooks.review_registration(desk, attrs.evolve(application, born_on=born_on), desk.today)
 
 
 def _doubts(application: Application, identity: Identity) -> tuple[str, ...]:
