@@ -31,8 +31,9 @@ from volunteerkit.errors import (
     RetryableConflict,
 )
 from volunteerkit.store.desk import Desk, microseconds
+from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.grants import within
-from volunteerkit.store.posting import note, writing
+from volunteerkit.store.posting import command, note, writing
 from volunteerkit.store.registering import checked_text
 from volunteerkit.units import day_number, day_of, instant_of
 from volunteerkit.workflow import OPEN, Position, after_approval
@@ -78,11 +79,13 @@ def _reached(desk: Desk, action: str, case_id: int) -> Case:
     return found
 
 
+@storage_errors("database")
 def view(desk: Desk, case_id: int) -> Case:
     """Return a case as it stands today. Raises NotFound (also for a foreign one), NotPermitted."""
     return _reached(desk, "case.view", case_id)
 
 
+@storage_errors("database")
 def pending(desk: Desk, *, mine: bool = True, kind: str | None = None) -> tuple[Case, ...]:
     """Return the waiting cases that the actor may see, oldest first; with ``mine`` those they may decide.
 
@@ -166,6 +169,7 @@ def _to_decide(desk: Desk, case_id: int) -> Case:
     return found
 
 
+@command
 def decide(desk: Desk, case_id: int, verdict: str, *, reason: str = "") -> Case:
     """Approve or refuse the case's present step; return the case as it stands then.
 
@@ -202,6 +206,7 @@ def decide(desk: Desk, case_id: int, verdict: str, *, reason: str = "") -> Case:
         return put(desk, found, after, by=desk.actor.id, reason=said)
 
 
+@command
 def withdraw(desk: Desk, case_id: int, *, reason: str = "") -> Case:
     """Withdraw a waiting case that one has opened or is the subject of; it can be opened anew.
 
@@ -217,6 +222,7 @@ def withdraw(desk: Desk, case_id: int, *, reason: str = "") -> Case:
         return put(desk, found, after, by=desk.actor.id, reason=said)
 
 
+@command
 def object_to(desk: Desk, case_id: int, *, reason: str) -> int:
     """Object to a case during its public notice; return the objection's number. The notice stops.
 
@@ -241,6 +247,7 @@ def object_to(desk: Desk, case_id: int, *, reason: str) -> int:
         return number
 
 
+@command
 def answer_objection(desk: Desk, case_id: int, number: int, answer: str, *, reason: str) -> Case:
     """Dismiss or uphold an objection: upheld refuses the case; the last one dismissed starts the notice anew.
 
@@ -267,6 +274,7 @@ def answer_objection(desk: Desk, case_id: int, number: int, answer: str, *, reas
         return put(desk, found, after, by=desk.actor.id, reason=said)
 
 
+@command
 def recuse(desk: Desk, case_id: int, *, reason: str) -> None:
     """Stay out of a case that one could decide; there is no way back into it. Raises what `decide` raises."""
     said = checked_text("reason", reason, 500)
@@ -280,6 +288,7 @@ def recuse(desk: Desk, case_id: int, *, reason: str) -> None:
         note(desk, "case.recused", f"case:{case_id}", {})
 
 
+@storage_errors("database")
 def decisions(desk: Desk, case_id: int) -> tuple[Decision, ...]:
     """Return what was decided in a case, in order. Raises NotFound, NotPermitted."""
     found = view(desk, case_id)
@@ -294,6 +303,7 @@ def decisions(desk: Desk, case_id: int) -> tuple[Decision, ...]:
     )  # fmt: skip
 
 
+@storage_errors("database")
 def objections(desk: Desk, case_id: int) -> tuple[Objection, ...]:
     """Return the objections to a case, in order. Raises NotFound, NotPermitted."""
     view(desk, case_id)
@@ -304,6 +314,7 @@ def objections(desk: Desk, case_id: int) -> tuple[Objection, ...]:
     )
 
 
+@command
 def sweep(desk: Desk, *, limit: int = 1000) -> int:
     """Write down the outcomes of cases whose term ran out, oldest first; return how many were closed.
 

@@ -26,6 +26,7 @@ from volunteerkit.store.posting import (
     Execute,
     Numbers,
     driver,
+    hold_head,
     replayed,
     request_hash,
     run_many,
@@ -103,6 +104,7 @@ def record_many(
     IdempotencyConflict for the whole list, of which nothing is written then.
     """
     with storage_errors("database"):
+        hold_head(desk)
         accepted = _Accepted(desk, driver(desk.connection))
         answers: list[Recorded | Refused | NotFound] = []
         for key, claim in claims:
@@ -273,6 +275,7 @@ def reject(desk: Desk, record_id: int, *, reason: str, key: str | None = None) -
 
 def _resolve(desk: Desk, record_id: int, code: str, type: str, state: str, minutes: int | None,
              reason: str | None, key: str | None) -> Recorded:  # fmt: skip
+    hold_head(desk)
     execute = driver(desk.connection)
     row = _of_record(desk, execute, record_id, "hours.confirm" if code == CONFIRM else "hours.reject")
     _, now_state, claimed, _, served_on, recorded_by, project_id, volunteer_id, _, volunteer, _ = row
@@ -339,6 +342,7 @@ def _mirror(desk: Desk, record_id: int, before: str, after: str, reason: str,
     plain_text("reason", reason, _REASON)
     type = "hours.reversed" if after == "reversed" else "hours.restored"
     with storage_errors("database"):
+        hold_head(desk)
         execute = driver(desk.connection)
         row = _of_record(desk, execute, record_id, "hours.reverse")
         _, state, _, _, _, recorded_by, project_id, volunteer_id, _, volunteer, _ = row

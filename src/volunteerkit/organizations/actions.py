@@ -37,7 +37,7 @@ from volunteerkit.organizations.reading import (
 from volunteerkit.organizations.tables import organization, status_on
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
-from volunteerkit.store.posting import hold_head, note
+from volunteerkit.store.posting import command, hold_head, note
 from volunteerkit.store.registering import checked_text, register_row
 from volunteerkit.units import day_number
 
@@ -64,6 +64,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
+@storage_errors("database")
 def check_application(
     desk: Desk, form: OrganizationForm, *, previous: str | None = None
 ) -> tuple[Finding, ...]:
@@ -125,6 +126,7 @@ def _alike(desk: Desk, condition: Any, previous: str | None) -> list[Any]:
     return list(desk.connection.execute(query.order_by(organization.c.id)))
 
 
+@command
 def apply(
     desk: Desk, form: OrganizationForm, *, number: str | None = None, previous: str | None = None
 ) -> Applied:
@@ -227,7 +229,7 @@ def settle_registration(desk: Desk, case: Case, outcome: str, on: dt.date) -> No
         note(desk, "organization.registered", case.subject, {"case": case.id})
 
 
-@storage_errors("database")
+@command
 def register(
     desk: Desk,
     number: str,
@@ -264,6 +266,7 @@ def register(
     return given
 
 
+@command
 def edit(
     desk: Desk,
     number: str,
@@ -318,6 +321,7 @@ def _free_code(desk: Desk, text: str, number: str) -> str:
     return code
 
 
+@storage_errors("database")
 def view(desk: Desk, number: str) -> Organization:
     """Return an organization as it stands today; the number of an ended one still resolves.
 
@@ -326,6 +330,7 @@ def view(desk: Desk, number: str) -> Organization:
     return as_organization(reached(desk, "organization.view", number))
 
 
+@storage_errors("database")
 def list_organizations(
     desk: Desk,
     *,
@@ -352,6 +357,7 @@ def list_organizations(
     )
 
 
+@storage_errors("database")
 def answering_for(desk: Desk, number: str, *, on: dt.date | None = None) -> str | None:
     """Return the number of the organization that answers for the records of ``number`` on a day.
 
@@ -365,6 +371,7 @@ def answering_for(desk: Desk, number: str, *, on: dt.date | None = None) -> str 
     return None if row is None else str(row.number)
 
 
+@storage_errors("database")
 def view_application(desk: Desk, number: str) -> Organization:
     """Return an organization that was applied for and is not admitted, for its applicant and its offices.
 
@@ -376,6 +383,7 @@ def view_application(desk: Desk, number: str) -> Organization:
     return as_organization(row)
 
 
+@storage_errors("database")
 def list_applications(desk: Desk, *, after: str = "", limit: int = 100) -> tuple[Organization, ...]:
     """Return the applications that the actor may `view_application`, by number."""
     waiting = status_on(organization, day_number(desk.today)).in_(WAITING)

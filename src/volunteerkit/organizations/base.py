@@ -25,8 +25,9 @@ from volunteerkit.organizations.tables import (
     tenancy,
 )
 from volunteerkit.store.desk import Desk
+from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.grants import within
-from volunteerkit.store.posting import hold_head, note
+from volunteerkit.store.posting import command, hold_head, note
 from volunteerkit.store.registering import checked_text, id_of, possible_id
 from volunteerkit.units import day_number, day_of
 
@@ -97,6 +98,7 @@ def _overlapping(desk: Desk, organization_id: int, since: int, until: int, but: 
     )
 
 
+@command
 def apply(desk: Desk, number: str, *, starts_on: dt.date, ends_on: dt.date) -> int:
     """Apply for a place in the base for an organization, for these days (inclusive); return the tenancy's id.
 
@@ -142,6 +144,7 @@ def settle_tenancy(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
         note(desk, "base.tenancy_began", f"tenancy:{id_}", {"case": case.id})
 
 
+@command
 def extend(desk: Desk, tenancy_id: int, ends_on: dt.date) -> Tenancy:
     """Let a running tenancy end on a later day and return it.
 
@@ -165,6 +168,7 @@ def extend(desk: Desk, tenancy_id: int, ends_on: dt.date) -> Tenancy:
     return _as_tenancy(desk, _found(desk, "base.manage", tenancy_id))
 
 
+@command
 def add_desk(desk: Desk, number: str) -> str:
     """Add a numbered desk to the base and return its number. Raises NotPermitted, InvalidValue, Refused."""
     desk.permit("base.manage")
@@ -178,6 +182,7 @@ def add_desk(desk: Desk, number: str) -> str:
     return given
 
 
+@command
 def assign_desk(desk: Desk, tenancy_id: int, number: str) -> None:
     """Give a free desk to a tenant from today on; one whose tenancy is over no longer holds it.
 
@@ -202,6 +207,7 @@ def _close_seats(desk: Desk, which: sa.ColumnElement[bool]) -> None:
     desk.connection.execute(open_.values(until=day_number(desk.today) - 1))
 
 
+@command
 def release_desk(desk: Desk, number: str) -> None:
     """Free a desk; today belongs to whoever takes it next. Raises NotFound, NotPermitted, Refused."""
     desk.permit("base.manage")
@@ -220,6 +226,7 @@ def _count(name: str, value: int) -> int:
     return value
 
 
+@command
 def add_equipment(desk: Desk, number: str, *, name: str, count: int) -> str:
     """Add ``count`` pieces of equipment under a new number and return it.
 
@@ -240,6 +247,7 @@ def add_equipment(desk: Desk, number: str, *, name: str, count: int) -> str:
     return given
 
 
+@command
 def lend(desk: Desk, tenancy_id: int, number: str, count: int = 1) -> int:
     """Lend ``count`` pieces of equipment to a tenant from today; return the loan's id.
 
@@ -261,6 +269,7 @@ def lend(desk: Desk, tenancy_id: int, number: str, count: int = 1) -> int:
     return loan_id
 
 
+@command
 def return_loan(desk: Desk, loan_id: int, count: int | None = None) -> None:
     """Take back ``count`` pieces of a loan, by default all that are still out.
 
@@ -285,6 +294,7 @@ def return_loan(desk: Desk, loan_id: int, count: int | None = None) -> None:
     )
 
 
+@command
 def note_service(desk: Desk, tenancy_id: int, kind: str, *, on: dt.date | None = None) -> None:
     """Note that a tenant received a service of a kind, such as ``"财务辅导"``, on a day (default today).
 
@@ -302,6 +312,7 @@ def note_service(desk: Desk, tenancy_id: int, kind: str, *, on: dt.date | None =
     note(desk, "base.served", f"tenancy:{tenancy_id}", {"on": day})
 
 
+@command
 def review_exit(desk: Desk, tenancy_id: int, outcome: str) -> Tenancy:
     """Review a tenant's exit: today is the first day without it; its desks are free. Return the tenancy.
 
@@ -347,11 +358,13 @@ def _as_tenancy(desk: Desk, row: Any) -> Tenancy:
     )  # fmt: skip
 
 
+@storage_errors("database")
 def view(desk: Desk, tenancy_id: int) -> Tenancy:
     """Return a tenancy with the services received. Raises NotFound, NotPermitted."""
     return _as_tenancy(desk, _found(desk, "base.view", tenancy_id))
 
 
+@storage_errors("database")
 def list_tenancies(desk: Desk, *, organization: str | None = None) -> tuple[Tenancy, ...]:
     """Return the tenancies that the actor may `view`, oldest first, all or those of one organization."""
     query = _rows(day_number(desk.today)).where(within(desk.reach("base.view"), _REACHED_BY))
@@ -363,6 +376,7 @@ def list_tenancies(desk: Desk, *, organization: str | None = None) -> tuple[Tena
     )
 
 
+@storage_errors("database")
 def occupancy(desk: Desk, on: dt.date | None = None) -> tuple[Seat, ...]:
     """Return who has which desk on a day (default today), by the desks' numbers.
 

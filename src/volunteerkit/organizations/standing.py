@@ -21,7 +21,7 @@ from volunteerkit.organizations.reading import admitted_row, must_live, place_of
 from volunteerkit.organizations.tables import affiliation, organization, organization_on, standing, team
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.grants import grant, succession
-from volunteerkit.store.posting import note
+from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text
 from volunteerkit.units import day_number
 from volunteerkit.workflow import OPEN
@@ -59,6 +59,7 @@ def next_standing_id(desk: Desk) -> int:
     return (desk.connection.execute(sa.select(sa.func.max(standing.c.id))).scalar() or 0) + 1
 
 
+@command
 def propose_suspension(
     desk: Desk, number: str, *, reason: str, since: dt.date | None = None, until: dt.date | None = None
 ) -> int:
@@ -73,6 +74,7 @@ def propose_suspension(
     return _propose(desk, row, "suspend", reason, first, until=last)
 
 
+@command
 def propose_lifting(desk: Desk, number: str, *, reason: str, on: dt.date | None = None) -> int:
     """Propose that an organization may act again from day ``on`` (default today); return the case.
 
@@ -86,6 +88,7 @@ def propose_lifting(desk: Desk, number: str, *, reason: str, on: dt.date | None 
     return _propose(desk, row, "lift", reason, first)
 
 
+@command
 def propose_dissolution(
     desk: Desk, number: str, *, reason: str, on: dt.date | None = None, successor: str | None = None
 ) -> int:
@@ -97,6 +100,7 @@ def propose_dissolution(
     return _propose_end(desk, number, "dissolve", reason, on, successor)
 
 
+@command
 def propose_merger(desk: Desk, number: str, *, successor: str, reason: str, on: dt.date | None = None) -> int:
     """Propose that an organization goes over into ``successor`` on day ``on``; return the case.
 

@@ -16,7 +16,8 @@ from volunteerkit.personal.viewing import reached
 from volunteerkit.privacy import fields, found_by
 from volunteerkit.privacy import retention as retention_rule
 from volunteerkit.store.desk import Desk
-from volunteerkit.store.posting import note
+from volunteerkit.store.engine import storage_errors
+from volunteerkit.store.posting import command, note
 from volunteerkit.store.vault import (
     forget,
     open_subject,
@@ -43,6 +44,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
+@command
 def request_erasure(desk: Desk) -> None:
     """Ask for the erasure of one's own personal data; from then on nothing is done with them but storing.
 
@@ -57,6 +59,7 @@ def request_erasure(desk: Desk) -> None:
         put_retention(desk.connection, f"volunteer:{each}", "restricted", day_number(desk.today))
 
 
+@command
 def erase(desk: Desk, number: str, *, only: Collection[str] = ()) -> Case | None:
     """Propose to erase a volunteer's personal data; return the case that somebody else must approve.
 
@@ -107,6 +110,7 @@ ERASURE = Workflow(Route(_KIND, (Step("centre", Office("centre")),)), "privacy.e
 """How an erasure goes: one person of the centre proposes it, another one decides."""
 
 
+@storage_errors("database")
 def due_for_erasure(desk: Desk) -> tuple[Due, ...]:
     """Return whose personal data may no longer be kept today, by number, with the fields and since when.
 

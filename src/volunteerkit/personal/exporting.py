@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from volunteerkit.errors import Finding, NotPermitted, Refused
 from volunteerkit.store.desk import Desk
-from volunteerkit.store.posting import note
+from volunteerkit.store.posting import command, note
 from volunteerkit.store.schema import metadata
 from volunteerkit.store.vault import blind, open_subject, open_subjects, vault
 from volunteerkit.units import day_of, instant_of
@@ -36,6 +36,7 @@ def own_row(desk: Desk, action: str) -> Found:
     return found
 
 
+@command
 def export_own(desk: Desk) -> str:
     """Return everything that is stored about the actor's own person, as a JSON object of tables and rows.
 

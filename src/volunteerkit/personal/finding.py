@@ -13,6 +13,7 @@ from volunteerkit.personal.model import Found
 from volunteerkit.personal.viewing import child_on, seen
 from volunteerkit.privacy import HIDDEN, normal
 from volunteerkit.store.desk import Desk
+from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.grants import resolved_number, within
 from volunteerkit.store.vault import blind, indexer_if_any, open_subjects, retention
 from volunteerkit.units import day_number, fold, storable
@@ -32,6 +33,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
+@storage_errors("database")
 def find(
     desk: Desk,
     text: str = "",

@@ -13,7 +13,8 @@ from volunteerkit.errors import Finding, InvalidValue, NotFound, Refused
 from volunteerkit.personal.model import Profile
 from volunteerkit.privacy import HIDDEN, PURPOSES, age_on, fields, mask, retention
 from volunteerkit.store.desk import Desk
-from volunteerkit.store.posting import note
+from volunteerkit.store.engine import storage_errors
+from volunteerkit.store.posting import command, note
 from volunteerkit.store.vault import open_subject, retention_of
 from volunteerkit.units import day_of
 from volunteerkit.volunteers.reading import Found, find, status_of
@@ -65,6 +66,7 @@ def _holds(desk: Desk, roles: tuple[str, ...], found: Found) -> bool:
     return any(holding(desk.acting, role, desk.today, found.place, desk.stored_grants) for role in roles)
 
 
+@storage_errors("database")
 def profile(desk: Desk, number: str) -> Profile:
     """Return a volunteer as the actor may see them: their own data in full, others' as the mask says.
 
@@ -90,6 +92,7 @@ def profile(desk: Desk, number: str) -> Profile:
     )  # fmt: skip
 
 
+@command
 def unmask(desk: Desk, number: str, field: str, *, purpose: str = "") -> Any:
     """Return one personal field in full; an empty text when there is none. Every use is an event.
 

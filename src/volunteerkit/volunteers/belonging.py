@@ -14,7 +14,8 @@ from volunteerkit.approvals.cases import open_case
 from volunteerkit.errors import Finding, InvalidValue, NotFound, Refused
 from volunteerkit.organizations.tables import organization, organization_on, status_on, team
 from volunteerkit.store.desk import Desk
-from volunteerkit.store.posting import note
+from volunteerkit.store.engine import storage_errors
+from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text
 from volunteerkit.units import day_number, day_of, storable
 from volunteerkit.volunteers.reading import Found, during, find, status_of
@@ -95,6 +96,7 @@ def _lasting(desk: Desk, volunteer_id: int, team_id: int) -> Any:
     return desk.connection.execute(sa.select(membership).where(lasting)).first()
 
 
+@command
 def ask_to_join(desk: Desk, number: str, team_number: str) -> Case:
     """Ask to become a member of a team; its leader or organization decides.
 
@@ -116,6 +118,7 @@ def ask_to_join(desk: Desk, number: str, team_number: str) -> Case:
     )  # fmt: skip
 
 
+@command
 def add_to_team(desk: Desk, number: str, team_number: str) -> None:
     """Make a volunteer a member of a team from today on, by the team's leader, organization or the centre.
 
@@ -129,6 +132,7 @@ def add_to_team(desk: Desk, number: str, team_number: str) -> None:
     note(desk, "team.joined", f"volunteer:{found.id}", {"team": row.number})
 
 
+@command
 def leave_team(desk: Desk, number: str, team_number: str, *, reason: str = "") -> None:
     """End a membership with yesterday: by the volunteer, the team's leader, the organization or the centre.
 
@@ -172,6 +176,7 @@ def _members(desk: Desk, team_id: int) -> int:
     return _count(desk, team_id, *_ROLES)
 
 
+@command
 def appoint(desk: Desk, number: str, team_number: str, role: str) -> None:
     """Make a member the team's ``leader``, ``deputy`` or plain ``member`` from today on.
 
@@ -218,6 +223,7 @@ def _as_values(desk: Desk, query: sa.Select[Any]) -> tuple[Membership, ...]:
     )
 
 
+@storage_errors("database")
 def memberships(desk: Desk, number: str) -> tuple[Membership, ...]:
     """Return where a volunteer belongs and belonged, by day. Raises NotFound, NotPermitted."""
     found = find(desk, number)
@@ -226,6 +232,7 @@ def memberships(desk: Desk, number: str) -> tuple[Membership, ...]:
     return _as_values(desk, _select().where(membership.c.volunteer_id == found.id))
 
 
+@storage_errors("database")
 def members(desk: Desk, team_number: str, *, on: dt.date | None = None) -> tuple[Membership, ...]:
     """Return who belonged to a team on a day (default today). Raises NotFound, NotPermitted."""
     row, where = _team(desk, team_number)

@@ -19,7 +19,7 @@ from volunteerkit.privacy import found_by
 from volunteerkit.store.cipher import Cipher
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
-from volunteerkit.store.posting import hold_head, note
+from volunteerkit.store.posting import command, hold_head, note
 from volunteerkit.store.registering import checked_text, id_of, register_row
 from volunteerkit.store.schema import head
 from volunteerkit.store.vault import check_key, find_subjects, open_subject, seal_subject
@@ -94,7 +94,7 @@ def _doubts(application: Application, identity: Identity) -> tuple[str, ...]:
     return doubts
 
 
-@storage_errors("database")
+@command
 def register(desk: Desk, application: Application, *, number: str | None = None) -> str:
     """Register an applicant and return the public volunteer number; a case decides about it.
 
@@ -125,7 +125,7 @@ def register(desk: Desk, application: Application, *, number: str | None = None)
     return given
 
 
-@storage_errors("database")
+@command
 def admit(
     desk: Desk,
     *,
@@ -290,16 +290,19 @@ def _registration(desk: Desk, number: str) -> tuple[Found, Case]:
     return found, case
 
 
+@command
 def approve(desk: Desk, number: str, *, reason: str = "") -> Case:
     """Approve the present step of a pending registration. Raises what `approvals.decide` raises."""
     return decide(desk, _registration(desk, number)[1].id, "approve", reason=reason)
 
 
+@command
 def refuse(desk: Desk, number: str, *, reason: str) -> Case:
     """Refuse a pending registration; it can be submitted again. Raises what `approvals.decide` raises."""
     return decide(desk, _registration(desk, number)[1].id, "refuse", reason=reason)
 
 
+@command
 def resubmit(desk: Desk, number: str) -> Case:
     """Open the registration of a refused or withdrawn applicant anew, linked to the case before.
 
@@ -334,6 +337,7 @@ def last_case(desk: Desk, kind: str, subject: str) -> int | None:
     return found
 
 
+@command
 def claim(desk: Desk, *, identity_number: str, name: str, phone: str = "") -> int | None:
     """Claim to be the volunteer with that identity number; the centre looks into it.
 

@@ -14,7 +14,8 @@ from volunteerkit.approvals import Case, Workflow
 from volunteerkit.approvals.cases import open_case
 from volunteerkit.errors import Finding, InvalidValue, Refused
 from volunteerkit.store.desk import Desk
-from volunteerkit.store.posting import note
+from volunteerkit.store.engine import storage_errors
+from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text
 from volunteerkit.store.vault import put_retention
 from volunteerkit.units import day_number, day_of
@@ -71,6 +72,7 @@ def _begin(
     note(desk, "volunteer.period_begun", f"volunteer:{found.id}", payload)
 
 
+@command
 def suspend(
     desk: Desk, number: str, *, reason: str, since: dt.date | None = None, until: dt.date | None = None
 ) -> None:
@@ -82,12 +84,14 @@ def suspend(
     _begin(desk, found, "suspended", since or desk.today, until, checked_text("reason", reason, 500))
 
 
+@command
 def put_on_probation(desk: Desk, number: str, *, until: dt.date, reason: str) -> None:
     """Make an approved volunteer provisional until a day (inclusive). Raises what `suspend` raises."""
     found = _reached(desk, "volunteer.suspend", number)
     _begin(desk, found, "provisional", desk.today, until, checked_text("reason", reason, 500))
 
 
+@command
 def take_leave(
     desk: Desk, number: str, *, since: dt.date, until: dt.date | None = None, reason: str = ""
 ) -> None:
@@ -103,6 +107,7 @@ _ENDS = {
 }
 
 
+@command
 def end_period(desk: Desk, number: str, kind: str, *, last_day: dt.date | None = None) -> None:
     """End a running ``suspended``, ``on_leave`` or ``provisional`` period with ``last_day`` (default yesterday).
 
@@ -131,6 +136,7 @@ def _end(desk: Desk, found: Found, kind: str, last_day: dt.date) -> None:
     note(desk, "volunteer.period_ended", f"volunteer:{found.id}", {"kind": kind, "until": last})
 
 
+@command
 def deregister(desk: Desk, number: str, *, reason: str = "") -> None:
     """Cancel a volunteer's registration; titles and records survive it.
 
@@ -150,6 +156,7 @@ def deregister(desk: Desk, number: str, *, reason: str = "") -> None:
     desk.connection.execute(sa.update(membership).where(lasting).values(until=yesterday, why="deregistered"))
 
 
+@command
 def reactivate(desk: Desk, number: str) -> None:
     """Approve a cancelled volunteer again. Raises NotFound, NotPermitted, Refused when not cancelled."""
     found = find(desk, number)
@@ -167,6 +174,7 @@ def _to(desk: Desk, found: Found, before: tuple[str, ...], after: str) -> None:
     note(desk, "volunteer.status", f"volunteer:{found.id}", payload)
 
 
+@command
 def propose_blacklist(
     desk: Desk, number: str, *, until: dt.date, reason: str, since: dt.date | None = None
 ) -> Case:
@@ -186,6 +194,7 @@ def propose_blacklist(
     return open_case(desk, "volunteer.blacklist", f"volunteer:{found.id}", by_managing(found), facts=facts)
 
 
+@storage_errors("database")
 def blacklist(desk: Desk, number: str) -> tuple[dt.date, dt.date | None] | None:
     """Return from and until which day the volunteer is blacklisted today, None when not.
 
@@ -210,6 +219,7 @@ def _settle_blacklist(desk: Desk, case: Case, outcome: str, on: dt.date) -> None
         _begin(desk, found, "blacklisted", first, day_of(case.facts["until"]), case.facts["reason"], case.id)
 
 
+@command
 def lift_blacklist(desk: Desk, number: str, *, reason: str) -> Case:
     """Propose to take a volunteer off the blacklist; somebody else at the centre decides.
 
