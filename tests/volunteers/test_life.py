@@ -176,6 +176,37 @@ def test_a_known_identity_number_reveals_nothing_and_can_be_claimed(city: Any) -
     city.at(MONDAY, CENTRE, lambda desk: approvals.decide(desk, case.id, "approve"))
 
 
+def test_a_claimant_never_sees_what_agrees_nor_whether_there_is_anybody(city: Any) -> None:
+    theirs = identity(dt.date(1990, 5, 1))
+    approved(city, identity_number=theirs, phone="129-0000-0078")
+    claimant = Actor("citizen-1", (Grant("public"), Grant("volunteer")), volunteer="V999")
+    colleague = Actor("centre-7", (Grant("centre"), Grant("public")))
+    auditor = Actor.of("auditor-1", "auditor")
+    told = {"identity_number": theirs, "name": "兰 𠮷", "phone": "１２９ 0000 0078"}
+    for actor in (claimant, colleague):  # the second is swallowed while the first one waits
+        assert city.at(MONDAY, actor, lambda desk: volunteers.claim(desk, **told)) is None
+    (case,) = city.at(MONDAY, CENTRE, approvals.pending)
+    assert (case.facts["name_agrees"], case.facts["phone_agrees"]) == (True, True)
+    for actor in (claimant, auditor, OLD):
+        assert city.at(MONDAY, actor, lambda desk: approvals.pending(desk, mine=False)) == ()
+    for verb in (approvals.view, approvals.withdraw, approvals.decisions, approvals.objections):
+        answers = []
+        for id_ in (case.id, 404):
+            with pytest.raises((NotFound, NotPermitted)) as caught:
+                city.at(MONDAY, claimant, lambda desk, verb=verb, id_=id_: verb(desk, id_))
+            answers.append(caught.value.message("en").replace(str(id_), "?"))
+        assert answers[0] == answers[1]
+    assert city.at(MONDAY, CENTRE, lambda desk: approvals.view(desk, case.id)).state == "review"
+    city.at(MONDAY, CENTRE, lambda desk: approvals.recuse(desk, case.id, reason="亲属"))
+    assert city.at(MONDAY, CENTRE, lambda desk: approvals.view(desk, case.id)).state == "review"
+    city.at(MONDAY, SECOND, lambda desk: approvals.decide(desk, case.id, "refuse", reason="不是本人"))
+    assert city.at(MONDAY, SECOND, lambda desk: approvals.view(desk, case.id)).state == "refused"
+    # nor does one who holds the office see the claim of their own
+    city.at(MONDAY, colleague, lambda desk: volunteers.claim(desk, **told))
+    assert city.at(MONDAY, colleague, lambda desk: approvals.pending(desk, mine=False)) == ()
+    assert len(city.at(MONDAY, SECOND, approvals.pending)) == 1
+
+
 def test_personal_data_without_a_key_are_refused(city: Any) -> None:
     bare = attrs.evolve(city, kit=attrs.evolve(city.kit, cipher=None))
     with pytest.raises(KeyProblem):

@@ -73,9 +73,22 @@ def __dir__() -> list[str]:
 
 def _reached(desk: Desk, action: str, case_id: int) -> Case:
     found = find_case(desk, case_id)
+    if found is not None and not _shown(desk, found):
+        found = None
     desk.permit_on(action, "case", case_id, found.place if found else None)
     assert found is not None
     return found
+
+
+def _shown(desk: Desk, found: Case) -> bool:
+    """Tell whether the case is there at all for the actor, whose reach the matrix then decides about."""
+    if not workflow_of(desk, found.kind).confidential:
+        return True
+    try:
+        _office(desk, found)
+    except (NotPermitted, Refused):
+        return False
+    return True
 
 
 def view(desk: Desk, case_id: int) -> Case:
@@ -93,7 +106,8 @@ def pending(desk: Desk, *, mine: bool = True, kind: str | None = None) -> tuple[
     if kind is not None:
         query = query.where(case.c.kind == kind)
     found = (read_case(desk, row) for row in desk.connection.execute(query).fetchall())
-    waiting = (each for each in found if not each.standing.closed and desk.may("case.view", each.place))
+    waiting = (each for each in found if not each.standing.closed and desk.may("case.view", each.place)
+               and _shown(desk, each))  # fmt: skip
     return tuple(each for each in waiting if not mine or _may_decide(desk, each))
 
 
@@ -107,10 +121,10 @@ def _may_decide(desk: Desk, found: Case) -> bool:
     return True
 
 
-def _authority(desk: Desk, found: Case) -> str | None:
-    """Return on whose behalf the actor may decide the case where it stands, None for their own.
+def _office(desk: Desk, found: Case) -> str | None:
+    """Return who lent the grant by which the actor holds the case's office, None for their own.
 
-    Raises NotPermitted when they hold not its office, Refused when they may not decide this very case.
+    Raises NotPermitted when they hold it not, Refused when the case is their own.
     """
     workflow = workflow_of(desk, found.kind)
     desk.permit(workflow.action, found.place)
@@ -122,6 +136,15 @@ def _authority(desk: Desk, found: Case) -> str | None:
     )  # fmt: skip
     if desk.is_one_of(*parties, lender=lender):
         raise Refused(Finding("own_case", {}))
+    return lender
+
+
+def _authority(desk: Desk, found: Case) -> str | None:
+    """Return on whose behalf the actor may decide the case where it stands, None for their own.
+
+    Raises NotPermitted when they hold not its office, Refused when they may not decide this very case.
+    """
+    lender = _office(desk, found)
     out = sa.select(recusal.c.actor_id, recusal.c.volunteer).where(recusal.c.case_id == found.id)
     if desk.is_one_of(*(Person(*row) for row in desk.connection.execute(out)), lender=lender):
         raise Refused(Finding("recused", {"case": found.id}))

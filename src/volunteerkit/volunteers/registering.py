@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from contextlib import suppress
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,10 +12,10 @@ from volunteerkit import hooks
 from volunteerkit.access import Place
 from volunteerkit.approvals import Case, Workflow, decide
 from volunteerkit.approvals.cases import open_case, waiting_case
-from volunteerkit.errors import Finding, InvalidValue, NotFound, Refused
+from volunteerkit.errors import Finding, InvalidValue, Refused
 from volunteerkit.ledger import honour_account
 from volunteerkit.organizations import tables as organizations
-from volunteerkit.privacy import found_by
+from volunteerkit.privacy import found_by, normal
 from volunteerkit.store.cipher import Cipher
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
@@ -333,36 +334,34 @@ def last_case(desk: Desk, kind: str, subject: str) -> int | None:
     return found
 
 
-def claim(desk: Desk, *, identity_number: str, name: str, phone: str = "") -> int | None:
+def claim(desk: Desk, *, identity_number: str, name: str, phone: str = "") -> None:
     """Claim to be the volunteer with that identity number; the centre looks into it.
 
-    The answer is the same whether there is such a person or not, and whatever was given of them: the
-    claimant learns the outcome from the centre. Returns None always but for the centre's own eyes: the
-    case stands in its list. Raises NotPermitted, InvalidValue, KeyProblem.
+    Nothing is answered, whether there is such a person or not and whatever was given of them: the case is
+    there for those who decide it, and the claimant learns the outcome from the centre. A second claim of the same person
+    while one is waiting changes nothing. Raises NotPermitted, InvalidValue, KeyProblem.
     """
     desk.permit("volunteer.claim", Place(None, (), (), (), desk.actor.id))
     cipher, identity = desk.needed_cipher(), read_identity(identity_number, desk.today)
     checked_text("name", name, 100)
+    if phone:
+        checked_text("phone", phone, 40)
     known = known_identity(desk, cipher, identity.number)
-    if known:
-        subject = f"volunteer:{known[0]}"
-        row = desk.connection.execute(sa.select(volunteer.c.number).where(volunteer.c.id == known[0])).one()
-        agrees = _agrees(open_subject(desk.connection, cipher, subject), name, phone)
-        try:
-            with desk.connection.begin_nested():
-                open_case(
-                    desk, "volunteer.claim", subject, Place(None, (), (), (), None),
-                    facts={"volunteer": row.number, "claimant": desk.actor.id, **agrees},
-                )  # fmt: skip
-        except Refused:
-            pass  # a claim is waiting already, which the claimant need not know
-    return None
+    if not known:
+        return
+    subject = f"volunteer:{known[0]}"
+    row = desk.connection.execute(sa.select(volunteer.c.number).where(volunteer.c.id == known[0])).one()
+    agrees = _agrees(open_subject(desk.connection, cipher, subject), name, phone)
+    facts = {"volunteer": row.number, "claimant": desk.actor.id, **agrees}
+    with suppress(Refused):  # a claim is waiting already, which the claimant need not know
+        open_case(desk, "volunteer.claim", subject, Place(), facts=facts)
 
 
 def _agrees(personal: dict[str, Any], name: str, phone: str) -> dict[str, bool]:
+    given = {"name": name, "phone": phone}
     return {
-        "name_agrees": personal.get("name") == name.strip(),
-        "phone_agrees": bool(phone) and personal.get("phone") == fold(phone).replace(" ", ""),
+        f"{field}_agrees": bool(text) and normal(field, personal.get(field, "")) == normal(field, text)
+        for field, text in given.items()
     }
 
 
@@ -380,13 +379,9 @@ WORKFLOWS = (
         )),
         "volunteer.decide", _settle,
     ),
-    Workflow(Route("volunteer.claim", (Step("centre", Office("centre"), days=10),)), "volunteer.decide", _settle_claim),
+    Workflow(
+        Route("volunteer.claim", (Step("centre", Office("centre"), days=10),)), "volunteer.decide", _settle_claim,
+        confidential=True,
+    ),
 )  # fmt: skip
 """How a registration is decided unless a plugin gives another route: by its organization or the centre."""
-
-
-def required(found: Found | None, number: str) -> Found:
-    """Return ``found``; raise NotFound when it is None."""
-    if found is None:
-        raise NotFound(kind="volunteer", id=number)
-    return found
