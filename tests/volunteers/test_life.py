@@ -25,9 +25,12 @@ from volunteerkit import (
 )
 from volunteerkit.errors import AlreadyResolved, InvalidValue, KeyProblem, NotFound, NotPermitted
 from volunteerkit.store.desk import Desk
+from volunteerkit.units import day_number
 from volunteerkit.volunteers import Acknowledgement, Guardian
 from volunteerkit.volunteers.identity import check_character
 from volunteerkit.volunteers.reading import find, status_of
+from volunteerkit.volunteers.registering import enter
+from volunteerkit.volunteers.tables import membership
 
 MONDAY = dt.date(2026, 11, 23)
 CENTRE, SECOND = Actor.of("centre-1", "centre"), Actor.of("centre-2", "centre")
@@ -355,6 +358,43 @@ def test_a_transfer_granted_by_people_for_a_later_day_is_not_marked_automatic(ci
     for actor in (OLD2, NEW):
         city.at(MONDAY, actor, lambda desk: approvals.decide(desk, case.id, "approve"))
     assert city.at(MONDAY, CENTRE, transferred)["automatic"] is False
+
+
+def test_a_transfer_decided_for_a_later_day_is_waited_for(city: Any) -> None:
+    number, later = approved(city), MONDAY + dt.timedelta(10)
+    city.at(MONDAY, CENTRE, lambda desk: organizations.register(desk, "O3", name="三"))
+
+    def ask(day: dt.date, to: str, on: dt.date | None = None) -> Any:
+        return city.at(day, CENTRE, volunteers.request_transfer, number, to, effective_on=on)
+
+    case = ask(MONDAY, "O2", later)
+    for actor in (OLD2, NEW):
+        city.at(MONDAY, actor, lambda desk: approvals.decide(desk, case.id, "approve"))
+    with pytest.raises(Refused) as caught:
+        ask(MONDAY, "O3")
+    assert codes(caught) == {"managed_later"}
+    assert manager(city, number, later) == "O2"
+    assert ask(later, "O3").state == "review"
+
+
+def test_a_transfer_leaves_one_organization_managing_from_its_day_on(city: Any) -> None:
+    """Also when a row that begins later came another way, as by an import."""
+    number, later = approved(city), MONDAY + dt.timedelta(10)
+    city.at(MONDAY, CENTRE, lambda desk: organizations.register(desk, "O3", name="三"))
+    case = city.at(MONDAY, OLD, lambda desk: volunteers.request_transfer(desk, number, "O3"))
+
+    def behind_its_back(desk: Desk) -> None:
+        rows = desk.connection.execute(sa.select(membership)).fetchall()
+        desk.connection.execute(sa.update(membership).values(until=day_number(later) - 1))
+        enter(desk, rows[0].volunteer_id, 2, "managing", day_number(later))
+
+    city.at(MONDAY, CENTRE, behind_its_back)
+    for actor in (OLD2, CENTRE):
+        city.at(MONDAY, actor, lambda desk: approvals.decide(desk, case.id, "approve"))
+    assert [manager(city, number, MONDAY + dt.timedelta(n)) for n in (0, 9, 10, 11)] == ["O3"] * 4
+    rows = city.at(MONDAY, CENTRE, lambda desk: volunteers.memberships(desk, number))
+    assert [row.organization for row in rows if row.until is None] == ["O3"]
+    assert all(row.until >= row.since - dt.timedelta(1) for row in rows if row.until)
 
 
 def transferred(desk: Desk) -> Any:

@@ -56,6 +56,13 @@ def request_transfer(
         )
     if to == found.organization:
         findings += (Finding("managed_already", {"organization": to}),)
+    later = sa.and_(
+        membership.c.volunteer_id == found.id, membership.c.role == "managing",
+        membership.c.since > day_number(desk.today),
+        sa.or_(membership.c.until.is_(None), membership.c.until >= membership.c.since),
+    )  # fmt: skip
+    if desk.connection.execute(sa.select(membership.c.id).where(later)).first() is not None:
+        findings += (Finding("managed_later", {"volunteer": found.number}),)
     stands = sa.select(status_on(organization, day_number(desk.today))).where(organization.c.number == to)
     status = desk.connection.execute(stands).scalar()
     if status != "active":
@@ -76,22 +83,24 @@ def _settle(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
         return
     volunteer_id, wanted = int(case.subject.partition(":")[2]), case.facts["effective_on"]
     first = max(day_number(on), wanted or 0)
-    old = desk.connection.execute(
-        sa.select(membership).where(
-            membership.c.volunteer_id == volunteer_id, membership.c.role == "managing", membership.c.until.is_(None)
-        )
-    ).one()  # fmt: skip
-    # What the volunteer held at the old organization ends with it: its teams, and offices in it.
+    lasting = sa.or_(membership.c.until.is_(None), membership.c.until >= first)
+    managing = sa.select(membership).where(
+        membership.c.volunteer_id == volunteer_id, membership.c.role == "managing", lasting
+    )
+    held = desk.connection.execute(managing.order_by(membership.c.since, membership.c.id)).fetchall()
+    # What the volunteer held at the old organization ends with it: its teams, and offices in it. One that was
+    # to begin later never does.
+    ends = sa.case((membership.c.since > first, membership.c.since - 1), else_=first - 1)
     desk.connection.execute(
         sa.update(membership)
         .where(
-            membership.c.volunteer_id == volunteer_id, membership.c.organization_id == old.organization_id,
-            sa.or_(membership.c.until.is_(None), membership.c.until >= first),
+            membership.c.volunteer_id == volunteer_id, lasting,
+            membership.c.organization_id.in_([each.organization_id for each in held]),
         )
-        .values(until=first - 1, why="transferred")
+        .values(until=ends, why="transferred")
     )  # fmt: skip
     to = id_of(desk, organization, "organization", case.facts["to"])
-    enter(desk, volunteer_id, to, "managing", first, linked_id=old.id)
+    enter(desk, volunteer_id, to, "managing", first, linked_id=held[0].id if held else None)
     actors = sa.select(link.c.actor_id).where(link.c.volunteer_id == volunteer_id)
     desk.connection.execute(
         sa.update(grant)
