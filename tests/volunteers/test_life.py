@@ -14,9 +14,11 @@ from volunteerkit import (
     Actor,
     Application,
     Claim,
+    Finding,
     Grant,
     Refused,
     approvals,
+    hookimpl,
     hours,
     organizations,
     projects,
@@ -25,6 +27,7 @@ from volunteerkit import (
 )
 from volunteerkit.errors import AlreadyResolved, InvalidValue, KeyProblem, NotFound, NotPermitted
 from volunteerkit.store.desk import Desk
+from volunteerkit.store.vault import put_retention
 from volunteerkit.units import day_number
 from volunteerkit.volunteers import Acknowledgement, Guardian
 from volunteerkit.volunteers.identity import check_character
@@ -121,6 +124,129 @@ def test_refused_and_registered_again(city: Any) -> None:
         city.at(MONDAY, OLD, lambda desk: volunteers.resubmit(desk, number))
     city.at(MONDAY, OLD2, lambda desk: volunteers.approve(desk, number))
     assert status(city, number, MONDAY) == "approved"
+
+
+class Gate:
+    """A plugin that refuses students from a moment on."""
+
+    shut = False
+
+    @hookimpl
+    def vk_review_registration(self, application: Application) -> Any:
+        yield Finding("gate.told", {"tags": len(application.skills)}, "warn")
+        if self.shut:
+            yield Finding("gate.shut")
+
+
+def refused(city: Any, **more: Any) -> str:
+    number: str = city.at(MONDAY, OLD, lambda desk: volunteers.register(desk, adult(**more)))
+    city.at(MONDAY, OLD2, lambda desk: volunteers.refuse(desk, number, reason="照片不清"))
+    return number
+
+
+def test_who_registers_again_is_reviewed_again(make_city: Any, database_url: str) -> None:
+    gate = Gate()
+    made = make_city(database_url, gate)
+    made.at(MONDAY, CENTRE, lambda desk: organizations.register(desk, "O1", name="联合会"))
+    mother = Guardian("母", "129-0000-0001", consented_on=MONDAY)
+    given = {
+        "identity_number": identity(dt.date(2010, 5, 1)), "born_on": None, "guardian": mother, "skills": ("急救", "驾驶"), "area": "渝水区",
+        "phone": "12900000078", "acknowledged": (Acknowledgement("rights_and_duties", "1", MONDAY),),
+    }  # fmt: skip
+    number = refused(made, **given)
+    gate.shut = True
+    with pytest.raises(Refused) as caught:
+        made.at(MONDAY, OLD, volunteers.resubmit, number)
+    assert codes(caught) == {"gate.shut"}
+    assert status(made, number, MONDAY) == "refused"
+    gate.shut = False
+    case = made.at(MONDAY, OLD, volunteers.resubmit, number)
+    assert [(each.code, dict(each.values)) for each in case.findings] == [("gate.told", {"tags": 2})]
+    assert (case.facts["area"], case.place.volunteer) == ("渝水区", number)
+
+
+def test_who_registers_again_meets_the_conditions_of_age_and_consent(city: Any) -> None:
+    worker = refused(city, born_on=dt.date(2010, 11, 23), own_income=True)
+    with pytest.raises(Refused) as caught:  # what is not kept is said anew
+        city.at(MONDAY, OLD, volunteers.resubmit, worker)
+    assert codes(caught) == {"guardian_consent_needed"}
+    city.at(MONDAY, OLD, lambda desk: volunteers.resubmit(desk, worker, own_income=True))
+    alone = city.at(
+        MONDAY, CITIZEN, lambda desk: volunteers.register(desk, adult(by_oneself=True, consent_on=None))
+    )
+    city.at(MONDAY, OLD, lambda desk: volunteers.refuse(desk, alone, reason="照片不清"))
+    with pytest.raises(Refused) as caught:
+        city.at(MONDAY, OLD, volunteers.resubmit, alone)
+    assert codes(caught) == {"consent_day_missing"}
+    own = Actor("citizen-1", (Grant("volunteer"),), volunteer=alone)
+    case = city.at(MONDAY, own, volunteers.resubmit, alone)
+    assert case.facts["by_oneself"] is True
+    city.at(MONDAY, OLD2, lambda desk: volunteers.refuse(desk, alone, reason="照片不清"))
+    for _ in range(2):
+        city.at(MONDAY, OLD, lambda desk: volunteers.resubmit(desk, alone, consent_on=MONDAY))
+        city.at(MONDAY, OLD2, lambda desk: volunteers.refuse(desk, alone, reason="照片不清"))
+
+
+@pytest.mark.parametrize("state", ["restricted", "erased"])
+def test_nobody_is_registered_again_with_restricted_or_erased_data(city: Any, state: str) -> None:
+    number = refused(city)
+    put = lambda desk: put_retention(desk.connection, "volunteer:1", state, day_number(MONDAY))  # noqa: E731
+    city.at(MONDAY, CENTRE, put)
+    with city.engine.connect() as connection, connection.begin():  # a portal that catches and commits
+        noon = dt.datetime.combine(MONDAY, dt.time(4), dt.UTC)
+        with pytest.raises(Refused) as caught:
+            volunteers.resubmit(city.kit.desk(connection, OLD, now=noon), number)
+    assert codes(caught) == {"restricted"}
+    assert status(city, number, MONDAY) == "refused"
+
+
+def test_a_portal_that_catches_a_refused_application_keeps_nothing_of_it(city: Any) -> None:
+    bad = adult(skills=("\0",))
+    with city.engine.connect() as connection, connection.begin():
+        noon = dt.datetime.combine(MONDAY, dt.time(4), dt.UTC)
+        with pytest.raises(InvalidValue):
+            volunteers.register(city.kit.desk(connection, OLD, now=noon), bad)
+    assert city.at(MONDAY, CENTRE, lambda desk: find(desk, "V0000001")) is None
+
+
+@pytest.mark.parametrize(
+    ("phone", "good"),
+    [
+        ("1381234", True), ("１２９-0000 0078", True), ("+86 129 0000 0078", True), ("+1 555 010 0000", True), ("1" * 15, True),
+        ("abc", False), ("1" * 29, False), ("1" * 16, False), ("138123", False), ("129+00000078", False), ("-", False),
+    ],
+)  # fmt: skip
+def test_a_phone_has_seven_to_fifteen_digits(city: Any, phone: str, good: bool) -> None:
+    guardian = Guardian("母", phone, consented_on=MONDAY)
+    for verb in (
+        lambda desk: volunteers.register(desk, adult(phone=phone)),
+        lambda desk: volunteers.register(desk, adult(guardian=guardian)),
+        lambda desk: volunteers.admit(desk, name="兰", organization="O1", phone=phone),
+    ):
+        if good:
+            city.at(MONDAY, CENTRE, verb)
+            continue
+        with pytest.raises(Refused) as caught:
+            city.at(MONDAY, CENTRE, verb)
+        assert codes(caught) == {"phone_unreadable"}
+        assert phone not in str(caught.value) + repr(caught.value.findings)
+
+
+@pytest.mark.parametrize(
+    ("name", "good"),
+    [("１３８", False), ("13800000000", False), ("1 2", False), ("丁一", True), ("王5", True)],
+)
+def test_a_name_is_not_a_number(city: Any, name: str, good: bool) -> None:
+    for verb in (
+        lambda desk: volunteers.register(desk, attrs.evolve(adult(), name=name)),
+        lambda desk: volunteers.admit(desk, name=name, organization="O1"),
+    ):
+        if good:
+            city.at(MONDAY, CENTRE, verb)
+            continue
+        with pytest.raises(Refused) as caught:
+            city.at(MONDAY, CENTRE, verb)
+        assert codes(caught) == {"name_is_number"}
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from contextlib import suppress
 from typing import Any
 
+import attrs
 import sqlalchemy as sa
 
 from volunteerkit import hooks
-from volunteerkit.access import Place
+from volunteerkit.access import Person, Place
 from volunteerkit.approvals import Case, Workflow, decide
 from volunteerkit.approvals.cases import open_case, waiting_case
 from volunteerkit.errors import Finding, InvalidValue, Refused
@@ -19,13 +21,13 @@ from volunteerkit.privacy import found_by, normal
 from volunteerkit.store.cipher import Cipher
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
-from volunteerkit.store.posting import hold_head, note
+from volunteerkit.store.posting import hold_head, note, writing
 from volunteerkit.store.registering import checked_text, id_of, register_row
 from volunteerkit.store.schema import head
-from volunteerkit.store.vault import check_key, find_subjects, open_subject, seal_subject
-from volunteerkit.units import day_number, fold, plain_day, plain_text
+from volunteerkit.store.vault import check_key, find_subjects, open_subject, retention_of, seal_subject
+from volunteerkit.units import day_number, day_of, plain_day, plain_text
 from volunteerkit.volunteers.identity import Identity, adult_on, read_identity
-from volunteerkit.volunteers.model import TAG_KINDS, Application, review_age
+from volunteerkit.volunteers.model import TAG_KINDS, Acknowledgement, Application, Guardian, review_age
 from volunteerkit.volunteers.persons import together
 from volunteerkit.volunteers.reading import Found, by_managing, find
 from volunteerkit.volunteers.tables import acknowledgement, doubt, link, membership, tag, volunteer
@@ -33,6 +35,9 @@ from volunteerkit.workflow import Office, Route, Step
 
 __all__ = ["WORKFLOWS", "admit", "approve", "check_registration", "claim", "refuse", "register", "resubmit"]
 
+_PHONE = re.compile(r"\+?[0-9]{7,15}")
+_CONSENT = "consent_to_registration"
+_WORDS = dict(zip(TAG_KINDS, ("skills", "languages", "service_fields", "availability"), strict=True))
 _PERSONAL = ("name", "phone", "email", "address", "political_status", "education", "employer")
 
 
@@ -49,7 +54,7 @@ def check_registration(desk: Desk, application: Application) -> tuple[Finding, .
     a value that cannot be read.
     """
     _permit(desk, application)
-    return _findings(desk, application, _identity(desk, application))
+    return _findings(desk, application)
 
 
 def _permit(desk: Desk, application: Application) -> None:
@@ -66,11 +71,12 @@ def _born_on(application: Application, identity: Identity | None) -> dt.date | N
     return application.born_on or (identity.born_on if identity else None)
 
 
-def _findings(desk: Desk, application: Application, identity: Identity | None) -> tuple[Finding, ...]:
+def _findings(desk: Desk, application: Application) -> tuple[Finding, ...]:
+    identity = _identity(desk, application)
     born_on = _born_on(application, identity)
     if born_on is not None and not dt.date(1850, 1, 1) <= born_on <= desk.today:
         raise InvalidValue(name="born_on", value="?", allowed=f"1850-01-01 … {desk.today}")
-    found = review_age(application, born_on, desk.today)
+    found = _unreadable(application) + review_age(application, born_on, desk.today)
     if not application.by_oneself and application.consent_on is None:
         found += (Finding("consent_day_missing", {}),)
     for day in (application.consent_on, application.guardian and application.guardian.consented_on):
@@ -83,6 +89,21 @@ def _findings(desk: Desk, application: Application, identity: Identity | None) -
     else:
         found += tuple(Finding(kind, {}, "warn") for kind in _doubts(application, identity))
     return found + hooks.review_registration(desk, application, desk.today)
+
+
+def _unreadable(application: Application) -> tuple[Finding, ...]:
+    """Return what cannot be a name or a phone; raises InvalidValue for what is no text at all."""
+    found: tuple[Finding, ...] = ()
+    guardian = application.guardian
+    names = [("name", application.name), *([("guardian", guardian.name)] if guardian else [])]
+    for field, name in names:
+        # somebody's number in the place of the name would be shown as a name is
+        if normal("name", checked_text(field, name, 100)).isdigit():
+            found += (Finding("name_is_number", {"field": field}),)
+    for phone in (application.phone, guardian and guardian.phone):
+        if phone and not _PHONE.fullmatch(_phone(phone)):
+            found += (Finding("phone_unreadable", {}),)
+    return found
 
 
 def _doubts(application: Application, identity: Identity) -> tuple[str, ...]:
@@ -106,23 +127,43 @@ def register(desk: Desk, application: Application, *, number: str | None = None)
     told, and `claim` is the way for who is that person.
     """
     _permit(desk, application)
-    cipher, identity = desk.needed_cipher(), _identity(desk, application)
+    cipher = desk.needed_cipher()
     check_key(desk.connection, cipher)
-    findings = _findings(desk, application, identity)
-    blocking = any(finding.severity == "block" for finding in findings)
-    if blocking:
+    with writing(desk):  # of two with one identity number the second sees the first
+        findings = _reviewed(desk, cipher, application)
+        id_, given = _enter(desk, cipher, application, number, "pending")
+        _open(desk, f"volunteer:{id_}", given, application, findings)
+    return given
+
+
+def _reviewed(
+    desk: Desk, cipher: Cipher, application: Application, *, but: int | None = None
+) -> tuple[Finding, ...]:
+    """Return what the office is told of an application; raise Refused for one that cannot be taken.
+
+    ``but`` is the volunteer's own id, when they are registered already.
+    """
+    findings, identity = _findings(desk, application), _identity(desk, application)
+    if any(finding.severity == "block" for finding in findings):
         raise Refused(*findings)
-    if identity is not None and known_identity(desk, cipher, identity.number):
+    if identity is not None and set(known_identity(desk, cipher, identity.number)) - {but}:
         raise Refused(Finding("identity_known", {}))
-    id_, given = _enter(desk, cipher, application, number, "pending")
-    place = Place(given, (), (application.organization,), (application.area,) if application.area else ())
+    return findings
+
+
+def _open(
+    desk: Desk, subject: str, number: str, application: Application, findings: tuple[Finding, ...],
+    previous_id: int | None = None,
+) -> Case:  # fmt: skip
+    organizations_ = (application.organization,) if application.organization else ()
+    place = Place(number, (), organizations_, (application.area,) if application.area else ())
     facts = {
         "organization": application.organization,
         "area": application.area,
         "by_oneself": application.by_oneself,
     }
-    open_case(desk, "volunteer.registration", f"volunteer:{id_}", place, facts=facts, findings=findings)
-    return given
+    return open_case(desk, "volunteer.registration", subject, place, facts=facts, findings=findings,
+                     previous_id=previous_id)  # fmt: skip
 
 
 @storage_errors("database")
@@ -148,11 +189,15 @@ def admit(
     if born_on is not None:
         plain_day("born_on", born_on)
     application = Application(name, organization, identity_number, phone, born_on, consent_on=desk.today)
-    id_ = _enter(desk, cipher, application, number, "approved")[0]
-    note(desk, "volunteer.status", f"volunteer:{id_}", {"status": "approved", "on": day_number(desk.today)})
-    return str(
-        desk.connection.execute(sa.select(volunteer.c.number).where(volunteer.c.id == id_)).scalar_one()
-    )
+    unreadable = _unreadable(application)
+    if unreadable:
+        raise Refused(*unreadable)
+    with writing(desk):
+        id_, given = _enter(desk, cipher, application, number, "approved")
+        note(
+            desk, "volunteer.status", f"volunteer:{id_}", {"status": "approved", "on": day_number(desk.today)}
+        )
+    return given
 
 
 def _enter(
@@ -206,33 +251,33 @@ def _personal(application: Application, identity: Identity | None) -> dict[str, 
 
 
 def _phone(text: str) -> str:
-    return fold(checked_text("phone", text, 40)).replace(" ", "").replace("-", "")
+    return normal("phone", checked_text("phone", text, 40))
 
 
 def _belong(desk: Desk, id_: int, organization_id: int, application: Application) -> None:
     today = day_number(desk.today)
     enter(desk, id_, organization_id, "managing", today)
-    words = {"skill": application.skills, "language": application.languages,
-             "service_field": application.service_fields, "availability": application.availability}  # fmt: skip
-    for kind in TAG_KINDS:
-        for value in words[kind]:
+    for kind, field in _WORDS.items():
+        for value in getattr(application, field):
             told = checked_text(kind, value, 100)
             desk.connection.execute(sa.insert(tag).values(volunteer_id=id_, kind=kind, value=told))
     agreed = [(each.document, each.version, each.on) for each in application.acknowledged]
     if application.guardian and application.guardian.consented_on:
         agreed.append(("guardian_consent", "1", application.guardian.consented_on))
     if application.consent_on:
-        agreed.append(("consent_to_registration", "1", application.consent_on))
+        agreed.append((_CONSENT, "1", application.consent_on))
     for document, version, on in agreed:
-        desk.connection.execute(
-            sa.insert(acknowledgement).values(
-                volunteer_id=id_, document=checked_text("document", document, 100),
-                version=checked_text("version", version, 100), acknowledged_on=day_number(on),
-                actor_id=desk.actor.id,
-            )
-        )  # fmt: skip
+        _agree(desk, id_, document, version, on)
     if application.by_oneself:
         connect(desk, desk.actor.id, id_)
+
+
+def _agree(desk: Desk, id_: int, document: str, version: str, on: dt.date) -> None:
+    values = {
+        "volunteer_id": id_, "document": checked_text("document", document, 100),
+        "version": checked_text("version", version, 100), "acknowledged_on": day_number(on), "actor_id": desk.actor.id,
+    }  # fmt: skip
+    desk.connection.execute(sa.insert(acknowledgement).values(**values))
 
 
 def connect(desk: Desk, actor_id: str, volunteer_id: int) -> None:
@@ -300,28 +345,66 @@ def refuse(desk: Desk, number: str, *, reason: str) -> Case:
     return decide(desk, _registration(desk, number)[1].id, "refuse", reason=reason)
 
 
-def resubmit(desk: Desk, number: str) -> Case:
+@storage_errors("database")
+def resubmit(
+    desk: Desk, number: str, *, consent_on: dt.date | None = None, student: bool = False, own_income: bool = False,
+    school_procedure: bool = False,
+) -> Case:  # fmt: skip
     """Open the registration of a refused or withdrawn applicant anew, linked to the case before.
 
-    Raises NotFound, NotPermitted, Refused when it was neither.
+    It is reviewed as `register` reviews it, with what is kept of the applicant; what is asked here is not
+    kept and is said anew, ``consent_on`` only when the person agreed again. Raises NotFound, NotPermitted,
+    KeyProblem, and Refused when it was neither, when the personal data are restricted or erased, and with
+    every finding that blocks.
     """
     found = find(desk, number)
-    place = by_managing(found) if found else None
-    desk.permit_on("volunteer.edit", "volunteer", number, place)
+    desk.permit_on("volunteer.edit", "volunteer", number, by_managing(found) if found else None)
     assert found is not None
-    if found.status not in ("refused", "deregistered"):
-        raise Refused(Finding("not_refused", {"volunteer": number, "status": found.status}))
-    guarded = sa.update(volunteer).where(volunteer.c.id == found.id, volunteer.c.status == found.status)
-    desk.connection.execute(guarded.values(status="pending"))
-    subject = f"volunteer:{found.id}"
-    facts = {
-        "organization": found.organization,
-        "area": next(iter(found.place.areas), ""),
-        "by_oneself": False,
-    }
-    return open_case(
-        desk, "volunteer.registration", subject, by_managing(found), facts=facts,
-        previous_id=last_case(desk, "volunteer.registration", subject),
+    cipher = desk.needed_cipher()
+    with writing(desk):
+        if retention_of(desk.connection, found.subject)[0] in ("restricted", "erased"):
+            raise Refused(Finding("restricted", {"number": found.number}))
+        guarded = sa.update(volunteer).where(
+            volunteer.c.id == found.id, volunteer.c.status.in_(("refused", "deregistered"))
+        )
+        if desk.connection.execute(guarded.values(status="pending")).rowcount != 1:
+            raise Refused(Finding("not_refused", {"volunteer": number, "status": found.status}))
+        application = attrs.evolve(
+            _kept(desk, cipher, found), student=student, own_income=own_income, school_procedure=school_procedure
+        )  # fmt: skip
+        if consent_on is not None:
+            again = sum(each.document == _CONSENT for each in application.acknowledged) + 1
+            application = attrs.evolve(application, consent_on=consent_on)
+            _agree(desk, found.id, _CONSENT, str(again), consent_on)
+        findings = _reviewed(desk, cipher, application, but=found.id)
+        before = last_case(desk, "volunteer.registration", found.subject)
+        return _open(desk, found.subject, found.number, application, findings, before)
+
+
+def _kept(desk: Desk, cipher: Cipher, found: Found) -> Application:
+    """Return the application as it would be given again from what is kept of the volunteer."""
+    personal = open_subject(desk.connection, cipher, found.subject)
+    given: dict[str, Any] = {name: personal.get(name, "") for name in (*_PERSONAL, "sex")}
+    tags = sa.select(tag.c.kind, tag.c.value).where(tag.c.volunteer_id == found.id)
+    for kind, value in desk.connection.execute(tags):
+        given[_WORDS[kind]] = (*given.get(_WORDS[kind], ()), value)
+    query = sa.select(acknowledgement).where(acknowledgement.c.volunteer_id == found.id)
+    agreed = tuple(
+        Acknowledgement(row.document, row.version, day_of(row.acknowledged_on))
+        for row in desk.connection.execute(query.order_by(acknowledgement.c.acknowledged_on))
+    )
+    if personal.get("guardian"):
+        day = personal["guardian"].get("consented_on")
+        consented = dt.date.fromisoformat(day) if day else None
+        given["guardian"] = Guardian(**{**personal["guardian"], "consented_on": consented})
+    if personal.get("born_on"):
+        given["born_on"] = dt.date.fromisoformat(personal["born_on"])
+    with suppress(InvalidValue):  # what an import kept unread counts as missing
+        given["identity_number"] = read_identity(personal.get("identity_number", ""), desk.today).number
+    return Application(
+        organization=found.organization, area=next(iter(found.place.areas), ""), acknowledged=agreed,
+        by_oneself=desk.is_one_of(Person(None, found.number)),
+        consent_on=max((each.on for each in agreed if each.document == _CONSENT), default=None), **given,
     )  # fmt: skip
 
 
