@@ -200,5 +200,33 @@ def test_one_number_is_registered_once(city: sa.Engine, runners: Runners, databa
     total(city)
 
 
+def keep_the_record(url: str, me: int) -> list[str]:
+    """Enter a commendation and put on leave twelve times, on other days, without trying anything again."""
+    engine, outcomes = volunteerkit.create_engine(url, busy_seconds=60), []
+    for i in range(12):
+        with KIT.open(engine, CLERK) as desk:
+            volunteers.add_commendation(desk, "V1", "先进个人", on=DAY, granted_by="市文明办")
+        outcomes.append("entered")
+        day = DAY + dt.timedelta(2 * i)
+        try:
+            with KIT.open(engine, CLERK) as desk:
+                volunteers.take_leave(desk, "V1", since=day, until=day)
+            outcomes.append("on leave")
+        except Refused as refused:
+            outcomes.append(refused.findings[0].code)
+    engine.dispose()
+    return outcomes
+
+
+def test_no_two_rows_take_one_number(city: sa.Engine, runners: Runners, database_url: str) -> None:
+    outcomes = runners(keep_the_record, database_url)
+    assert outcomes == {"entered": 12 * RUNNERS, "on leave": 12, "period_overlaps": 12 * (RUNNERS - 1)}
+    with KIT.open(city, CLERK, read_only=True) as desk:
+        for table, rows in (("vk_record_entry", 12 * RUNNERS), ("vk_volunteer_period", 12)):
+            counted = desk.connection.exec_driver_sql(f"SELECT count(*), max(id) FROM {table}").one()
+            assert tuple(counted) == (rows, rows)
+    total(city)
+
+
 if __name__ == "__main__":
     print(json.dumps(globals()[sys.argv[1]](sys.argv[2], int(sys.argv[3]))))

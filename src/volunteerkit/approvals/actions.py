@@ -33,7 +33,7 @@ from volunteerkit.errors import (
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.grants import within
 from volunteerkit.store.posting import note, writing
-from volunteerkit.store.registering import checked_text
+from volunteerkit.store.registering import checked_text, next_id
 from volunteerkit.units import day_number, day_of, instant_of
 from volunteerkit.workflow import OPEN, Position, after_approval
 
@@ -210,7 +210,7 @@ def decide(desk: Desk, case_id: int, verdict: str, *, reason: str = "") -> Case:
         at, route, given = found.put, workflow_of(desk, found.kind).route, len(_given(desk, found))
         desk.connection.execute(
             sa.insert(decision).values(
-                id=(desk.connection.execute(sa.select(sa.func.max(decision.c.id))).scalar() or 0) + 1,
+                id=next_id(desk, decision),
                 case_id=case_id, step=at.step, verdict=verdict, actor_id=desk.actor.id,
                 volunteer=desk.acting.volunteer, on_behalf_of=behalf, reason=said, decided_at=microseconds(desk.now),
             )
@@ -253,7 +253,7 @@ def object_to(desk: Desk, case_id: int, *, reason: str) -> int:
         if found.state not in ("notice", "objected"):
             raise Refused(Finding("no_notice", {"case": case_id}))
         found = close_expired(desk, found)
-        number = (desk.connection.execute(sa.select(sa.func.max(objection.c.id))).scalar() or 0) + 1
+        number = next_id(desk, objection)
         desk.connection.execute(
             sa.insert(objection).values(
                 id=number, case_id=case_id, actor_id=desk.actor.id, volunteer=desk.acting.volunteer, reason=said,

@@ -20,6 +20,7 @@ from volunteerkit.rules import Assessment, Credited, Rulebook, assess, credit
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import driver, insert_rows, take_numbers, write_event
+from volunteerkit.store.registering import next_id
 from volunteerkit.store.schema import head
 from volunteerkit.units import day_number, plain_day, plain_text
 from volunteerkit.volunteers.persons import everybody, together
@@ -249,7 +250,7 @@ def decide_city(desk: Desk, rating: CityRating) -> int:
     a new row that names the old one.
     """
     desk.permit("rating.decide")
-    connection = desk.connection
+    connection, following = desk.connection, next_id(desk, decision)
     latest = (
         sa.select(sa.func.max(decision.c.id))
         .where(decision.c.rulebook == rating.ladder)
@@ -260,7 +261,6 @@ def decide_city(desk: Desk, rating: CityRating) -> int:
     )
     before = {id_: (number, grade) for id_, number, grade in rows}
     known_at = connection.execute(sa.select(head.c.transfer_seq)).scalar_one()
-    following = connection.execute(sa.select(sa.func.max(decision.c.id))).scalar() or 0
     made: list[tuple[Any, ...]] = []
     for i, (id_, grade) in enumerate(zip(rating.ids, rating.grades, strict=True)):
         old = before.get(id_, (None, 0))
@@ -269,7 +269,7 @@ def decide_city(desk: Desk, rating: CityRating) -> int:
         facts = {
             name: getattr(rating, name)[i] for name in ("credited_minutes", *_MEASURES, "registered_days")
         }
-        made.append((following + len(made) + 1, id_, rating.ladder, rating.ladder_digest, rating.credit_digest,
+        made.append((following + len(made), id_, rating.ladder, rating.ladder_digest, rating.credit_digest,
                      day_number(rating.as_of), known_at, grade, json.dumps(facts, sort_keys=True), old[0]))  # fmt: skip
     if made:
         insert_rows(connection, "vk_decision", [column.name for column in decision.columns], made)

@@ -28,7 +28,7 @@ from volunteerkit.organizations.tables import team
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.grants import alias
 from volunteerkit.store.posting import driver, note
-from volunteerkit.store.registering import checked_text
+from volunteerkit.store.registering import checked_text, next_id
 from volunteerkit.store.schema import head, metadata
 from volunteerkit.store.vault import open_subjects, retention_of
 from volunteerkit.units import day_number
@@ -285,7 +285,7 @@ def _settle_merge(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
     if findings:
         raise Refused(*findings)
     connection = desk.connection
-    id_ = (connection.execute(sa.select(sa.func.max(merge.c.id))).scalar() or 0) + 1
+    id_ = next_id(desk, merge)
     changes = list(_changes(desk, kept, merged))
     connection.execute(
         sa.insert(merge).values(
@@ -293,7 +293,7 @@ def _settle_merge(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
             merged_seq=_seq(desk),
         )
     )  # fmt: skip
-    following = (connection.execute(sa.select(sa.func.max(merge_change.c.id))).scalar() or 0) + 1
+    following = next_id(desk, merge_change)
     for position, each in enumerate(changes):
         if not _changed(desk, each.table, each.key | each.before, each.after):
             raise IntegrityProblem(what=f"{each.table.name} changed while it was merged")

@@ -22,7 +22,7 @@ from volunteerkit.store.cipher import Cipher
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import hold_head, note, writing
-from volunteerkit.store.registering import checked_text, id_of, register_row
+from volunteerkit.store.registering import checked_text, id_of, next_id, register_row
 from volunteerkit.store.schema import head
 from volunteerkit.store.vault import check_key, find_subjects, open_subject, retention_of, seal_subject
 from volunteerkit.units import day_number, day_of, plain_day, plain_text
@@ -292,7 +292,7 @@ def enter(
     team_id: int | None = None, linked_id: int | None = None,
 ) -> int:  # fmt: skip
     """Write a membership that begins on the day number ``since``; return its id."""
-    id_ = (desk.connection.execute(sa.select(sa.func.max(membership.c.id))).scalar() or 0) + 1
+    id_ = next_id(desk, membership)
     desk.connection.execute(
         sa.insert(membership).values(
             id=id_, volunteer_id=volunteer_id, organization_id=organization_id, team_id=team_id, role=role,

@@ -14,8 +14,8 @@ from volunteerkit.approvals import Case, Workflow
 from volunteerkit.approvals.cases import open_case
 from volunteerkit.errors import Finding, InvalidValue, Refused
 from volunteerkit.store.desk import Desk
-from volunteerkit.store.posting import note
-from volunteerkit.store.registering import checked_text
+from volunteerkit.store.posting import note, writing
+from volunteerkit.store.registering import checked_text, next_id
 from volunteerkit.store.vault import put_retention
 from volunteerkit.units import day_number, day_of
 from volunteerkit.volunteers.model import PERIODS
@@ -60,7 +60,7 @@ def _begin(
             raise Refused(
                 Finding("period_overlaps", {"kind": kind, "since": other.since, "until": other.until or "…"})
             )
-    id_ = (desk.connection.execute(sa.select(sa.func.max(period.c.id))).scalar() or 0) + 1
+    id_ = next_id(desk, period)
     desk.connection.execute(
         sa.insert(period).values(
             id=id_, volunteer_id=found.id, kind=kind, since=day_number(since), until=until and day_number(until),
@@ -78,22 +78,25 @@ def suspend(
 
     Nobody suspends themselves. Raises NotFound, NotPermitted, InvalidValue, Refused.
     """
-    found = _reached(desk, "volunteer.suspend", number)
-    _begin(desk, found, "suspended", since or desk.today, until, checked_text("reason", reason, 500))
+    with writing(desk):
+        found = _reached(desk, "volunteer.suspend", number)
+        _begin(desk, found, "suspended", since or desk.today, until, checked_text("reason", reason, 500))
 
 
 def put_on_probation(desk: Desk, number: str, *, until: dt.date, reason: str) -> None:
     """Make an approved volunteer provisional until a day (inclusive). Raises what `suspend` raises."""
-    found = _reached(desk, "volunteer.suspend", number)
-    _begin(desk, found, "provisional", desk.today, until, checked_text("reason", reason, 500))
+    with writing(desk):
+        found = _reached(desk, "volunteer.suspend", number)
+        _begin(desk, found, "provisional", desk.today, until, checked_text("reason", reason, 500))
 
 
 def take_leave(
     desk: Desk, number: str, *, since: dt.date, until: dt.date | None = None, reason: str = ""
 ) -> None:
     """Take leave: the volunteer joins nothing on those days. Raises what `suspend` raises."""
-    found = _reached(desk, "volunteer.leave", number)
-    _begin(desk, found, "on_leave", since, until, checked_text("reason", reason, 500) if reason else "")
+    with writing(desk):
+        found = _reached(desk, "volunteer.leave", number)
+        _begin(desk, found, "on_leave", since, until, checked_text("reason", reason, 500) if reason else "")
 
 
 _ENDS = {
@@ -110,8 +113,9 @@ def end_period(desk: Desk, number: str, kind: str, *, last_day: dt.date | None =
     """
     if kind not in _ENDS:
         raise InvalidValue(name="kind", value=kind, allowed=", ".join(_ENDS))
-    found = _reached(desk, _ENDS[kind], number)
-    _end(desk, found, kind, last_day or desk.today - dt.timedelta(1))
+    with writing(desk):
+        found = _reached(desk, _ENDS[kind], number)
+        _end(desk, found, kind, last_day or desk.today - dt.timedelta(1))
 
 
 def _end(desk: Desk, found: Found, kind: str, last_day: dt.date) -> None:
