@@ -23,7 +23,7 @@ from volunteerkit.exchange.layouts import PERSONAL, word
 from volunteerkit.exchange.reading import Source
 from volunteerkit.ledger import honour_account, issuer_account
 from volunteerkit.organizations.tables import organization, team
-from volunteerkit.privacy import found_by
+from volunteerkit.privacy import found_by, normal
 from volunteerkit.projects.tables import project
 from volunteerkit.store.cipher import Cipher
 from volunteerkit.store.desk import Desk
@@ -31,7 +31,7 @@ from volunteerkit.store.grants import alias
 from volunteerkit.store.posting import hold_head, insert_rows
 from volunteerkit.store.registering import next_id
 from volunteerkit.store.schema import account
-from volunteerkit.store.vault import blind, check_key, indexer, retention, row_digest, seal_subjects
+from volunteerkit.store.vault import CLOSED, blind, check_key, indexer, retention, row_digest, seal_subjects
 from volunteerkit.units import day_number, day_of
 from volunteerkit.volunteers.identity import Identity, adult_on, read_identity
 from volunteerkit.volunteers.tables import doubt, membership, volunteer
@@ -226,7 +226,7 @@ def _is_identity(number: str, row: _Cells, today: int) -> bool:
 def _closed(desk: Desk) -> set[str]:
     """Return the numbers of volunteers whose data are erased or only stored: no file brings them back."""
     subject = sa.literal("volunteer:").concat(sa.cast(volunteer.c.id, sa.Text))
-    states = retention.c.state.in_(("restricted", "erased"))
+    states = retention.c.state.in_(CLOSED)
     query = sa.select(volunteer.c.number).join(retention, retention.c.subject == subject).where(states)
     return set(desk.connection.execute(query).scalars())
 
@@ -254,7 +254,7 @@ def _personal(row: _Cells, today: int) -> tuple[dict[str, str], set[str]]:
             doubts.add("sex_disagrees_with_id")
         if born is not None and day_number(identity.born_on) != born:
             doubts.add("birth_disagrees_with_id")
-    phone = clean(row["phone"]).replace(" ", "").replace("-", "")
+    phone = normal("phone", clean(row["phone"]))
     born_on = day_of(born) if born is not None else identity.born_on if identity else None
     personal = {
         "name": name,

@@ -24,7 +24,7 @@ from volunteerkit.store.registering import next_id
 from volunteerkit.store.schema import head
 from volunteerkit.units import day_number, plain_day, plain_text
 from volunteerkit.volunteers.persons import everybody, together
-from volunteerkit.volunteers.reading import find
+from volunteerkit.volunteers.reading import reached
 
 __all__ = [
     "CityRating",
@@ -88,9 +88,7 @@ def rate_volunteer(
     Raises NotFound, NotPermitted, and InvalidValue when there is no ladder or no version in force.
     """
     plain_text("number", number)
-    person = find(desk, number)
-    desk.permit_on("rating.assess", "volunteer", number, person.place if person else None)
-    assert person is not None
+    person, _ = reached(desk, "rating.assess", number)
     ladder, day = ladder_for(desk), desk.today if as_of is None else plain_day("as_of", as_of)
     if ladder is None:
         raise InvalidValue("ladder_missing")

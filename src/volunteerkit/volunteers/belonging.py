@@ -19,7 +19,7 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.store.posting import note, writing
 from volunteerkit.store.registering import checked_text
 from volunteerkit.units import day_number, day_of
-from volunteerkit.volunteers.reading import Found, during, find, status_of
+from volunteerkit.volunteers.reading import Found, during, find, reached, status_of
 from volunteerkit.volunteers.registering import enter
 from volunteerkit.volunteers.tables import membership, volunteer
 from volunteerkit.workflow import Facts, Office, Route, Step
@@ -224,9 +224,7 @@ def _as_values(desk: Desk, query: sa.Select[Any]) -> tuple[Membership, ...]:
 
 def memberships(desk: Desk, number: str) -> tuple[Membership, ...]:
     """Return where a volunteer belongs and belonged, by day. Raises NotFound, NotPermitted."""
-    found = find(desk, number)
-    desk.permit_on("volunteer.view", "volunteer", number, found.place if found else None)
-    assert found is not None
+    found, _ = reached(desk, "volunteer.view", number)
     return _as_values(desk, _select().where(membership.c.volunteer_id == found.id))
 
 

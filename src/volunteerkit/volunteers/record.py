@@ -20,7 +20,7 @@ from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.posting import note, writing
 from volunteerkit.store.registering import checked_text, id_of, next_id
 from volunteerkit.units import day_number, day_of
-from volunteerkit.volunteers.reading import Found, find
+from volunteerkit.volunteers.reading import Found, reached
 from volunteerkit.volunteers.tables import entry, qualification
 
 __all__ = [
@@ -47,9 +47,7 @@ class Qualification:
 
 
 def _writable(desk: Desk, number: str) -> Found:
-    found = find(desk, number)
-    desk.permit_on("volunteer.enter", "volunteer", number, found.place if found else None)
-    assert found is not None
+    found, _ = reached(desk, "volunteer.enter", number)
     if desk.is_one_of(Person(None, found.number)):
         raise Refused(Finding("own_case", {}))
     return found
@@ -134,9 +132,7 @@ def add_qualification(
 
 def qualifications(desk: Desk, number: str, *, on: dt.date | None = None) -> tuple[Qualification, ...]:
     """Return a volunteer's qualifications, all of them or those valid on a day. Raises NotFound, NotPermitted."""
-    found = find(desk, number)
-    desk.permit_on("volunteer.view", "volunteer", number, found.place if found else None)
-    assert found is not None
+    found, _ = reached(desk, "volunteer.view", number)
     query = sa.select(qualification).where(qualification.c.volunteer_id == found.id)
     rows = desk.connection.execute(query.order_by(qualification.c.obtained_on, qualification.c.id))
     every = tuple(

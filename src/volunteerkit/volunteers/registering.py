@@ -24,12 +24,19 @@ from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import hold_head, note, writing
 from volunteerkit.store.registering import checked_text, id_of, next_id, register_row
 from volunteerkit.store.schema import head
-from volunteerkit.store.vault import check_key, find_subjects, open_subject, retention_of, seal_subject
+from volunteerkit.store.vault import (
+    CLOSED,
+    check_key,
+    find_subjects,
+    open_subject,
+    retention_of,
+    seal_subject,
+)
 from volunteerkit.units import day_number, day_of, plain_day, plain_text
 from volunteerkit.volunteers.identity import Identity, adult_on, read_identity
 from volunteerkit.volunteers.model import TAG_KINDS, Acknowledgement, Application, Guardian, review_age
 from volunteerkit.volunteers.persons import together
-from volunteerkit.volunteers.reading import Found, by_managing, find
+from volunteerkit.volunteers.reading import Found, reached
 from volunteerkit.volunteers.tables import acknowledgement, doubt, link, membership, tag, volunteer
 from volunteerkit.workflow import Office, Route, Step
 
@@ -326,9 +333,7 @@ def _settle(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
 
 
 def _registration(desk: Desk, number: str) -> tuple[Found, Case]:
-    found = find(desk, number)
-    desk.permit_on("volunteer.decide", "volunteer", number, by_managing(found) if found else None)
-    assert found is not None
+    found, _ = reached(desk, "volunteer.decide", number, managing=True)
     case = waiting_case(desk, "volunteer.registration", f"volunteer:{found.id}")
     if case is None:
         raise Refused(Finding("not_pending_registration", {"volunteer": number, "status": found.status}))
@@ -357,12 +362,10 @@ def resubmit(
     KeyProblem, and Refused when it was neither, when the personal data are restricted or erased, and with
     every finding that blocks.
     """
-    found = find(desk, number)
-    desk.permit_on("volunteer.edit", "volunteer", number, by_managing(found) if found else None)
-    assert found is not None
+    found, _ = reached(desk, "volunteer.edit", number, managing=True)
     cipher = desk.needed_cipher()
     with writing(desk):
-        if retention_of(desk.connection, found.subject)[0] in ("restricted", "erased"):
+        if retention_of(desk.connection, found.subject)[0] in CLOSED:
             raise Refused(Finding("restricted", {"number": found.number}))
         guarded = sa.update(volunteer).where(
             volunteer.c.id == found.id, volunteer.c.status.in_(("refused", "deregistered"))

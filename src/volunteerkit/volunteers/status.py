@@ -19,7 +19,7 @@ from volunteerkit.store.registering import checked_text, next_id
 from volunteerkit.store.vault import put_retention
 from volunteerkit.units import day_number, day_of
 from volunteerkit.volunteers.model import PERIODS
-from volunteerkit.volunteers.reading import Found, by_managing, find, periods_of, status_of
+from volunteerkit.volunteers.reading import Found, by_managing, find, periods_of, reached, status_of
 from volunteerkit.volunteers.tables import membership, period, volunteer
 from volunteerkit.workflow import Office, Route, Step
 
@@ -34,9 +34,7 @@ def __dir__() -> list[str]:
 
 
 def _reached(desk: Desk, action: str, number: str) -> Found:
-    found = find(desk, number)
-    cell = desk.permit_on(action, "volunteer", number, by_managing(found) if found else None)
-    assert found is not None
+    found, cell = reached(desk, action, number, managing=True)
     desk.separate(cell, "own_case", Person(None, found.number))
     return found
 
@@ -156,10 +154,7 @@ def deregister(desk: Desk, number: str, *, reason: str = "") -> None:
 
 def reactivate(desk: Desk, number: str) -> None:
     """Approve a cancelled volunteer again. Raises NotFound, NotPermitted, Refused when not cancelled."""
-    found = find(desk, number)
-    cell = desk.permit_on("volunteer.decide", "volunteer", number, by_managing(found) if found else None)
-    assert found is not None
-    desk.separate(cell, "own_case", Person(None, found.number))
+    found = _reached(desk, "volunteer.decide", number)
     _to(desk, found, ("deregistered",), "approved")
 
 
@@ -195,9 +190,7 @@ def blacklist(desk: Desk, number: str) -> tuple[dt.date, dt.date | None] | None:
 
     Raises NotFound, NotPermitted.
     """
-    found = find(desk, number)
-    desk.permit_on("volunteer.view", "volunteer", number, found.place if found else None)
-    assert found is not None
+    found, _ = reached(desk, "volunteer.view", number)
     running = [
         each
         for each in periods_of(desk, found.id)

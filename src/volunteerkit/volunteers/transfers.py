@@ -21,7 +21,7 @@ from volunteerkit.store.posting import note
 from volunteerkit.store.registering import checked_text, id_of
 from volunteerkit.units import day_number
 from volunteerkit.volunteers.model import PERIODS
-from volunteerkit.volunteers.reading import by_managing, find, status_of
+from volunteerkit.volunteers.reading import reached, status_of
 from volunteerkit.volunteers.registering import enter
 from volunteerkit.volunteers.tables import link, membership
 from volunteerkit.workflow import Facts, Office, Route, Step
@@ -43,9 +43,7 @@ def request_transfer(
     responsible until the day before. Raises NotFound, NotPermitted, InvalidValue, and Refused with what
     speaks against it, or when a request is waiting already.
     """
-    found = find(desk, number)
-    desk.permit_on("volunteer.transfer", "volunteer", number, by_managing(found) if found else None)
-    assert found is not None
+    found, _ = reached(desk, "volunteer.transfer", number, managing=True)
     id_of(desk, organization, "organization", to)
     if effective_on is not None and effective_on < desk.today:
         raise InvalidValue(name="effective_on", value=effective_on, allowed=f"≥ {desk.today}")
