@@ -200,6 +200,21 @@ def test_one_number_is_registered_once(city: sa.Engine, runners: Runners, databa
     total(city)
 
 
+def register_many(url: str, me: int) -> list[str]:
+    engine, outcomes = volunteerkit.create_engine(url, busy_seconds=60), []
+    for _ in range(6):
+        with KIT.open(engine, CLERK) as desk:
+            outcomes.append(volunteers.admit(desk, name="兰", organization="O1"))
+    engine.dispose()
+    return outcomes
+
+
+def test_everybody_gets_a_number_of_their_own(city: sa.Engine, runners: Runners, database_url: str) -> None:
+    outcomes = runners(register_many, database_url)
+    assert len(outcomes) == 6 * RUNNERS
+    total(city)
+
+
 def keep_the_record(url: str, me: int) -> list[str]:
     """Enter a commendation and put on leave twelve times, on other days, without trying anything again."""
     engine, outcomes = volunteerkit.create_engine(url, busy_seconds=60), []

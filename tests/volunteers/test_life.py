@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import json
+import re
 from typing import Any
 
 import attrs
@@ -29,11 +31,11 @@ from volunteerkit.errors import AlreadyResolved, InvalidValue, KeyProblem, NotFo
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.vault import put_retention
 from volunteerkit.units import day_number
-from volunteerkit.volunteers import Acknowledgement, Guardian
+from volunteerkit.volunteers import Acknowledgement, Guardian, registering
 from volunteerkit.volunteers.identity import check_character
 from volunteerkit.volunteers.reading import find, status_of
 from volunteerkit.volunteers.registering import enter
-from volunteerkit.volunteers.tables import membership
+from volunteerkit.volunteers.tables import membership, volunteer
 
 MONDAY = dt.date(2026, 11, 23)
 CENTRE, SECOND = Actor.of("centre-1", "centre"), Actor.of("centre-2", "centre")
@@ -206,7 +208,9 @@ def test_a_portal_that_catches_a_refused_application_keeps_nothing_of_it(city: A
         noon = dt.datetime.combine(MONDAY, dt.time(4), dt.UTC)
         with pytest.raises(InvalidValue):
             volunteers.register(city.kit.desk(connection, OLD, now=noon), bad)
-    assert city.at(MONDAY, CENTRE, lambda desk: find(desk, "V0000001")) is None
+    assert (
+        city.at(MONDAY, CENTRE, lambda desk: desk.connection.execute(sa.select(volunteer.c.id)).all()) == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -589,15 +593,24 @@ def test_one_dated_view_of_service_training_commendation_and_evaluation(city: An
     assert [len(each) for each in valid] == [1, 0]
 
 
-def test_a_new_number_follows_those_that_came_by_import(city: Any) -> None:
-    for number in ("V0000001", "V0033000", "X7"):
-        city.at(
-            MONDAY,
-            CENTRE,
-            lambda desk, number=number: volunteers.admit(desk, name="兰", organization="O1", number=number),
-        )
-    assert approved(city) == "V0033001"
-    assert (
-        city.at(MONDAY, CENTRE, lambda desk: volunteers.admit(desk, name="兰", organization="O1"))
-        == "V0033002"
-    )
+def admitted(city: Any, number: str | None = None) -> str:
+    given: str = city.at(MONDAY, CENTRE, volunteers.admit, name="兰", organization="O1", number=number)
+    return given
+
+
+def test_a_public_number_is_drawn_and_never_twice(city: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = [*(admitted(city) for _ in range(20)), *(approved(city) for _ in range(5))]
+    assert len(set(numbers)) == 25
+    assert all(re.fullmatch("V[0-9]{10}", number) for number in numbers)
+    steps = [int(other[1:]) - int(one[1:]) for one, other in itertools.pairwise(numbers)]
+    assert min(abs(step) for step in steps) > 1, "numbers that follow each other are no random ones"
+    drawn = iter([int(numbers[0][1:]), int(numbers[7][1:]), 4711])
+    monkeypatch.setattr(registering.secrets, "randbelow", lambda below: next(drawn))
+    assert admitted(city) == "V0000004711"
+
+
+def test_a_number_that_is_given_stays_as_it_is(city: Any) -> None:
+    assert [admitted(city, number) for number in ("V0033000", "X7")] == ["V0033000", "X7"]
+    with pytest.raises(Refused) as caught:
+        admitted(city, "X7")
+    assert codes(caught) == {"already_registered"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import secrets
 from contextlib import suppress
 from typing import Any
 
@@ -128,7 +129,7 @@ def register(desk: Desk, application: Application, *, number: str | None = None)
 
     The volunteer is ``pending`` until the office of the route ``volunteer.registration`` approves; whoever
     registered cannot. Personal data go into the vault, sealed. Without ``number`` a plugin chooses one, else
-    it is ``V`` and seven digits. Raises NotPermitted, NotFound for an unknown organization, InvalidValue,
+    it is ``V`` and ten digits drawn by chance. Raises NotPermitted, NotFound for an unknown organization, InvalidValue,
     KeyProblem without a cipher, and Refused with every finding that blocks, when the number is taken, or
     with ``identity_known`` when the identity number belongs to somebody registered: nothing of theirs is
     told, and `claim` is the way for who is that person.
@@ -310,16 +311,23 @@ def enter(
 
 
 def _number(desk: Desk, organization: str) -> str:
-    """Return the number of a new volunteer: a plugin's, else the one after the highest ``V`` and seven digits."""
+    """Return the number of a new volunteer: a plugin's, else ``V`` and ten digits drawn by chance.
+
+    A number is public: one that is counted on would tell how many came before, and whose is the next one.
+    Digits alone, because a letter may be read as a digit and is hard to say on the telephone.
+    """
     hold_head(desk)  # of two registrations at once the second sees the first one's number
     serial = desk.connection.execute(sa.select(head.c.event_seq)).scalar_one() + 1
     chosen = hooks.choose_volunteer_number(desk, organization, serial)
     if chosen is not None:
         return chosen
-    ours = volunteer.c.number.between("V0000000", "V9999999")
-    highest = desk.connection.execute(sa.select(sa.func.max(volunteer.c.number)).where(ours)).scalar() or "V0"
-    digits = highest[1:]
-    return f"V{(int(digits) if digits.isascii() and digits.isdigit() else serial) + 1:07d}"
+    while True:
+        drawn = f"V{secrets.randbelow(10**10):010d}"
+        if (
+            desk.connection.execute(sa.select(volunteer.c.id).where(volunteer.c.number == drawn)).first()
+            is None
+        ):
+            return drawn
 
 
 def _settle(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
