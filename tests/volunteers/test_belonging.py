@@ -165,17 +165,54 @@ def test_who_asked_into_a_foreign_team_is_within_its_reach(city: Any) -> None:
     assert [(each.volunteer, each.role) for each in found] == [("V1", "leader")]
 
 
-def test_a_team_without_organization_says_why_nobody_can_join(city: Any) -> None:
+def test_a_team_without_organization_has_members(city: Any) -> None:
     own = Actor("citizen-1", (Grant("volunteer"),), volunteer="V1")
-    for actor, work in (
-        (CENTRE, lambda desk: volunteers.add_to_team(desk, "V1", "T4")),
-        (own, lambda desk: volunteers.ask_to_join(desk, "V1", "T4")),
-    ):
-        with pytest.raises(Refused) as caught:
-            city.at(MONDAY, actor, work)
-        assert [each.code for each in caught.value.findings] == ["team_without_organization"]
-    assert city.at(MONDAY, CENTRE, lambda desk: volunteers.members(desk, "T4")) == ()
-    with pytest.raises(NotFound):  # a team that only applied is not there for who asks
+    leader = Actor("leader-4", (Grant("team_leader", "T4"),))
+    case = city.at(MONDAY, own, lambda desk: volunteers.ask_to_join(desk, "V1", "T4"))
+    for other in (ADMIN, FOREIGN, FOREIGN_LEADER):  # no organization has a say in it, the volunteer's neither
+        with pytest.raises((NotFound, NotPermitted)):
+            city.at(MONDAY, other, lambda desk: approvals.decide(desk, case.id, "approve"))
+        with pytest.raises(NotFound):
+            city.at(MONDAY, other, lambda desk: volunteers.members(desk, "T4"))
+    assert city.at(MONDAY, leader, approvals.pending) == (
+        city.at(MONDAY, leader, lambda desk: approvals.view(desk, case.id)),
+    )
+    city.at(MONDAY, leader, lambda desk: approvals.decide(desk, case.id, "approve"))
+    with pytest.raises(NotFound):  # who is in no team of the leader's has to ask
+        city.at(MONDAY, leader, lambda desk: volunteers.add_to_team(desk, "V2", "T4"))
+    city.at(MONDAY, CENTRE, lambda desk: volunteers.add_to_team(desk, "V2", "T4"))
+    city.at(MONDAY, CENTRE, lambda desk: volunteers.appoint(desk, "V1", "T4", "leader"))
+    found = city.at(MONDAY, leader, lambda desk: volunteers.members(desk, "T4"))
+    assert [(each.volunteer, each.role, each.organization) for each in found] == [
+        ("V2", "member", None), ("V1", "leader", None),
+    ]  # fmt: skip
+    assert city.at(MONDAY, leader, lambda desk: personal.profile(desk, "V1")).team == "T4"
+    where = city.at(MONDAY, ADMIN, lambda desk: volunteers.memberships(desk, "V1"))
+    assert [(each.organization, each.team) for each in where if each.until is None] == [
+        ("O1", None),
+        (None, "T4"),
+    ]
+    city.at(MONDAY, leader, lambda desk: volunteers.leave_team(desk, "V2", "T4"))
+    with pytest.raises(NotFound):
+        city.at(MONDAY, leader, lambda desk: personal.profile(desk, "V2"))
+
+
+def test_who_goes_over_to_another_organization_stays_in_a_team_without_one(city: Any) -> None:
+    city.at(MONDAY, CENTRE, lambda desk: volunteers.add_to_team(desk, "V1", "T1"))
+    city.at(MONDAY, CENTRE, lambda desk: volunteers.add_to_team(desk, "V1", "T4"))
+    case = city.at(MONDAY, CENTRE, lambda desk: volunteers.request_transfer(desk, "V1", "O2"))
+    city.at(MONDAY, ADMIN, lambda desk: approvals.decide(desk, case.id, "approve"))
+    city.at(MONDAY, FOREIGN, lambda desk: approvals.decide(desk, case.id, "approve"))
+    where = city.at(MONDAY, FOREIGN, lambda desk: volunteers.memberships(desk, "V1"))
+    assert [(each.organization, each.team) for each in where if each.until is None] == [
+        (None, "T4"),
+        ("O2", None),
+    ]
+
+
+def test_a_team_that_only_applied_is_not_there_for_who_asks(city: Any) -> None:
+    own = Actor("citizen-1", (Grant("volunteer"),), volunteer="V1")
+    with pytest.raises(NotFound):
         city.at(MONDAY, own, lambda desk: volunteers.ask_to_join(desk, "V1", "T5"))
 
 

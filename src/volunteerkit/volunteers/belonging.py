@@ -44,10 +44,13 @@ def __dir__() -> list[str]:
 
 @attrs.frozen
 class Membership:
-    """Where a volunteer belongs: numbers, role (managing, member, deputy, leader), inclusive days."""
+    """Where a volunteer belongs: numbers, role (managing, member, deputy, leader), inclusive days.
+
+    ``organization`` is None for a team that had none.
+    """
 
     volunteer: str
-    organization: str
+    organization: str | None
     team: str | None
     role: str
     since: dt.date
@@ -77,8 +80,6 @@ def _may_belong(desk: Desk, found: Found, row: Any) -> None:
         raise Refused(Finding("volunteer_not_active", {"volunteer": found.number, "status": status}))
     if row.stands != "approved":
         raise Refused(Finding("team_not_active", {"team": row.number, "status": row.stands}))
-    if row.owner_id is None:  # a membership says which organization answers for it
-        raise Refused(Finding("team_without_organization", {"team": row.number}))
     if _lasting(desk, found.id, row.id) is not None:
         raise Refused(Finding("member_already", {"volunteer": found.number, "team": row.number}))
 
@@ -92,8 +93,8 @@ def _lasting(desk: Desk, volunteer_id: int, team_id: int) -> Any:
 def ask_to_join(desk: Desk, number: str, team_number: str) -> Case:
     """Ask to become a member of a team; its leader or organization decides.
 
-    Raises NotFound, NotPermitted, Refused when the volunteer or the team is not active, is a member
-    already, or has asked already.
+    In a team without an organization that is its leader or the centre. Raises NotFound, NotPermitted, Refused
+    when the volunteer or the team is not active, is a member already, or has asked already.
     """
     found = find(desk, number)
     place = Place(found.number, brought_by=None) if found else None
@@ -103,7 +104,7 @@ def ask_to_join(desk: Desk, number: str, team_number: str) -> Case:
     if where is None or row.stands in WAITING:  # nobody learns of an application by naming it
         raise NotFound(kind="team", id=team_number)
     _may_belong(desk, found, row)
-    facts = {"team": row.number, "organization": row.organization, "volunteer": found.number}
+    facts = {"team": row.number, "organization": row.organization or "", "volunteer": found.number}
     return open_case(
         desk, "team.membership", f"volunteer:{found.id}:team:{row.id}",
         attrs.evolve(where, volunteer=found.number), facts=facts,
@@ -194,9 +195,7 @@ def appoint(desk: Desk, number: str, team_number: str, role: str) -> None:
         if held.role == role:
             return
         _end(desk, held, "appointed")
-        # of a team that has no organization any more the one stays responsible that was
-        owner = row.owner_id or held.organization_id
-        enter(desk, found.id, owner, role, day_number(desk.today), team_id=row.id, linked_id=held.id)
+        enter(desk, found.id, row.owner_id, role, day_number(desk.today), team_id=row.id, linked_id=held.id)
         if held.role == "leader" and _leaders(desk, row.id) == 0:
             raise Refused(Finding("last_leader", {"team": row.number}))
         note(desk, "team.appointed", f"volunteer:{found.id}", {"team": row.number, "role": role})
@@ -207,7 +206,7 @@ def _select() -> sa.Select[Any]:
         sa.select(volunteer.c.number, organization.c.number, team.c.number, membership.c.role, membership.c.since,
                   membership.c.until, membership.c.why)
         .join(volunteer, volunteer.c.id == membership.c.volunteer_id)
-        .join(organization, organization.c.id == membership.c.organization_id)
+        .outerjoin(organization, organization.c.id == membership.c.organization_id)
         .outerjoin(team, team.c.id == membership.c.team_id)
         .order_by(membership.c.since, membership.c.id)
     )  # fmt: skip

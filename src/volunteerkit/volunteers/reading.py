@@ -127,7 +127,7 @@ def find_many(desk: Desk, ids: Sequence[int]) -> list[Found]:
             organization.c.id,
             team.c.number,
         )
-        .join(organization, organization.c.id == membership.c.organization_id)
+        .outerjoin(organization, organization.c.id == membership.c.organization_id)
         .outerjoin(team, team.c.id == membership.c.team_id)
         .where(membership.c.volunteer_id.in_(list(rows)), during(day_number(desk.today)))
         .order_by(membership.c.role != "managing", membership.c.id)
@@ -141,7 +141,7 @@ def _found(row: Any, belongs: list[Any]) -> Found:
     place = Place(
         row.number,
         tuple(dict.fromkeys(each[3] for each in belongs if each[3])),
-        tuple(dict.fromkeys(each[1] for each in belongs)),
+        tuple(dict.fromkeys(each[1] for each in belongs if each[1])),
         (row.district,) if row.district else (),
     )
     managing = next((each for each in belongs if each[0] == "managing"), None)

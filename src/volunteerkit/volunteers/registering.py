@@ -296,7 +296,7 @@ def connect(desk: Desk, actor_id: str, volunteer_id: int) -> None:
 
 
 def enter(
-    desk: Desk, volunteer_id: int, organization_id: int, role: str, since: int, *,
+    desk: Desk, volunteer_id: int, organization_id: int | None, role: str, since: int, *,
     team_id: int | None = None, linked_id: int | None = None,
 ) -> int:  # fmt: skip
     """Write a membership that begins on the day number ``since``; return its id."""
