@@ -16,7 +16,17 @@ import attrs
 from volunteerkit.errors import InvalidValue, nearest
 from volunteerkit.messages import phrase
 
-__all__ = ["Calendar", "Clock", "aware", "fixed_clock", "new_id", "system_clock", "years_after", "zone_named"]
+__all__ = [
+    "Calendar",
+    "Clock",
+    "age_on",
+    "aware",
+    "fixed_clock",
+    "new_id",
+    "system_clock",
+    "years_after",
+    "zone_named",
+]
 
 Clock = Callable[[], dt.datetime]
 """A function without arguments that returns an aware instant."""
@@ -93,6 +103,15 @@ def years_after(day: dt.date, years: int) -> dt.date:
 
 def _dates(given: Iterable[dt.date]) -> frozenset[dt.date]:
     return frozenset(given)
+
+
+def age_on(born_on: dt.date, day: dt.date) -> int:
+    """Return the completed years on ``day``; who was born on 29 February grows older on 1 March.
+
+    >>> age_on(dt.date(2012, 2, 29), dt.date(2026, 2, 28)), age_on(dt.date(2012, 2, 29), dt.date(2026, 3, 1))
+    (13, 14)
+    """
+    return day.year - born_on.year - ((day.month, day.day) < (born_on.month, born_on.day))
 
 
 @attrs.frozen

@@ -200,7 +200,7 @@ def vk_choose_volunteer_number(organization: str, serial: int) -> str | None:
     """Choose the public number of a new volunteer registered without one.
 
     ``organization`` is the number of the managing organization, ``serial`` a whole number never used
-    before. At most one plugin may answer; None leaves it to the library (``"V"`` and seven digits).
+    before. At most one plugin may answer; None leaves it to the library (``"V"`` and ten random digits).
 
     Example: ``return f"{organization}-{serial:06d}"``
     """

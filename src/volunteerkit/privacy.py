@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import attrs
 
+from volunteerkit.clock import age_on
 from volunteerkit.errors import InvalidValue, nearest
 from volunteerkit.units import fold, storable
 
@@ -24,7 +25,6 @@ __all__ = [
     "HIDDEN",
     "PURPOSES",
     "Field",
-    "age_on",
     "checked",
     "fields",
     "found_by",
@@ -48,7 +48,6 @@ _CHOICES: Final = {
     "erasure": ("destroy", "keep"),
 }  # fmt: skip
 _MOST: Final = 10_000
-_CHILD_UNTIL: Final = 14
 _BANDS: Final = ((14, "0–13"), (18, "14–17"), (36, "18–35"), (60, "36–59"))
 # surnames of two characters that a register meets; others are masked after their first character
 _COMPOUND: Final = frozenset(
@@ -161,15 +160,6 @@ def _texts(value: Any) -> list[str]:
     if isinstance(value, Mapping):
         return [text for pair in value.items() for each in pair for text in _texts(each)]
     return [text for each in value for text in _texts(each)] if isinstance(value, list | tuple) else []
-
-
-def age_on(born_on: dt.date, day: dt.date) -> int:
-    """Return the completed years on ``day``; who was born on 29 February grows older on 1 March.
-
-    >>> age_on(dt.date(2012, 2, 29), dt.date(2026, 2, 28)), age_on(dt.date(2012, 2, 29), dt.date(2026, 3, 1))
-    (13, 14)
-    """
-    return day.year - born_on.year - ((day.month, day.day) < (born_on.month, born_on.day))
 
 
 def mask(field: str, value: str, *, on: dt.date | None = None, child: bool = False) -> str:

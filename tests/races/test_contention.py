@@ -234,6 +234,13 @@ def accept_or_enter(url: str, me: int) -> list[str]:
                 outcomes.append("entered")
         except NotFound:
             outcomes.append("a stranger's")
+
+
+def register_many(url: str, me: int) -> list[str]:
+    engine, outcomes = volunteerkit.create_engine(url, busy_seconds=60), []
+    for _ in range(6):
+        with KIT.open(engine, CLERK) as desk:
+            outcomes.append(volunteers.admit(desk, name="兰", organization="O1"))
     engine.dispose()
     return outcomes
 
@@ -259,6 +266,39 @@ def test_who_was_transferred_is_a_strangers_from_that_event_on(
     with city.connect() as connection:
         order = [row[0] for row in connection.exec_driver_sql(query)]
     assert order == ["volunteer.entry"] * outcomes["entered"] + ["volunteer.transferred"]
+
+
+def test_everybody_gets_a_number_of_their_own(city: sa.Engine, runners: Runners, database_url: str) -> None:
+    outcomes = runners(register_many, database_url)
+    assert len(outcomes) == 6 * RUNNERS
+    total(city)
+
+
+def keep_the_record(url: str, me: int) -> list[str]:
+    """Enter a commendation and put on leave twelve times, on other days, without trying anything again."""
+    engine, outcomes = volunteerkit.create_engine(url, busy_seconds=60), []
+    for i in range(12):
+        with KIT.open(engine, CLERK) as desk:
+            volunteers.add_commendation(desk, "V1", "先进个人", on=DAY, granted_by="市文明办")
+        outcomes.append("entered")
+        day = DAY + dt.timedelta(2 * i)
+        try:
+            with KIT.open(engine, CLERK) as desk:
+                volunteers.take_leave(desk, "V1", since=day, until=day)
+            outcomes.append("on leave")
+        except Refused as refused:
+            outcomes.append(refused.findings[0].code)
+    engine.dispose()
+    return outcomes
+
+
+def test_no_two_rows_take_one_number(city: sa.Engine, runners: Runners, database_url: str) -> None:
+    outcomes = runners(keep_the_record, database_url)
+    assert outcomes == {"entered": 12 * RUNNERS, "on leave": 12, "period_overlaps": 12 * (RUNNERS - 1)}
+    with KIT.open(city, CLERK, read_only=True) as desk:
+        for table, rows in (("vk_record_entry", 12 * RUNNERS), ("vk_volunteer_period", 12)):
+            counted = desk.connection.exec_driver_sql(f"SELECT count(*), max(id) FROM {table}").one()
+            assert tuple(counted) == (rows, rows)
     total(city)
 
 

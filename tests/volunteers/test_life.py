@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import json
+import re
 from typing import Any
 
 import attrs
@@ -14,9 +16,11 @@ from volunteerkit import (
     Actor,
     Application,
     Claim,
+    Finding,
     Grant,
     Refused,
     approvals,
+    hookimpl,
     hours,
     organizations,
     projects,
@@ -25,9 +29,13 @@ from volunteerkit import (
 )
 from volunteerkit.errors import AlreadyResolved, InvalidValue, KeyProblem, NotFound, NotPermitted
 from volunteerkit.store.desk import Desk
-from volunteerkit.volunteers import Acknowledgement, Guardian
+from volunteerkit.store.vault import put_retention
+from volunteerkit.units import day_number
+from volunteerkit.volunteers import Acknowledgement, Guardian, registering
 from volunteerkit.volunteers.identity import check_character
 from volunteerkit.volunteers.reading import find, status_of
+from volunteerkit.volunteers.registering import enter
+from volunteerkit.volunteers.tables import membership, volunteer
 
 MONDAY = dt.date(2026, 11, 23)
 CENTRE, SECOND = Actor.of("centre-1", "centre"), Actor.of("centre-2", "centre")
@@ -120,6 +128,131 @@ def test_refused_and_registered_again(city: Any) -> None:
     assert status(city, number, MONDAY) == "approved"
 
 
+class Gate:
+    """A plugin that refuses students from a moment on."""
+
+    shut = False
+
+    @hookimpl
+    def vk_review_registration(self, application: Application) -> Any:
+        yield Finding("gate.told", {"tags": len(application.skills)}, "warn")
+        if self.shut:
+            yield Finding("gate.shut")
+
+
+def refused(city: Any, **more: Any) -> str:
+    number: str = city.at(MONDAY, OLD, lambda desk: volunteers.register(desk, adult(**more)))
+    city.at(MONDAY, OLD2, lambda desk: volunteers.refuse(desk, number, reason="照片不清"))
+    return number
+
+
+def test_who_registers_again_is_reviewed_again(make_city: Any, database_url: str) -> None:
+    gate = Gate()
+    made = make_city(database_url, gate)
+    made.at(MONDAY, CENTRE, lambda desk: organizations.register(desk, "O1", name="联合会"))
+    mother = Guardian("母", "129-0000-0001", consented_on=MONDAY)
+    given = {
+        "identity_number": identity(dt.date(2010, 5, 1)), "born_on": None, "guardian": mother, "skills": ("急救", "驾驶"), "area": "渝水区",
+        "phone": "12900000078", "acknowledged": (Acknowledgement("rights_and_duties", "1", MONDAY),),
+    }  # fmt: skip
+    number = refused(made, **given)
+    gate.shut = True
+    with pytest.raises(Refused) as caught:
+        made.at(MONDAY, OLD, volunteers.resubmit, number)
+    assert codes(caught) == {"gate.shut"}
+    assert status(made, number, MONDAY) == "refused"
+    gate.shut = False
+    case = made.at(MONDAY, OLD, volunteers.resubmit, number)
+    assert [(each.code, dict(each.values)) for each in case.findings] == [("gate.told", {"tags": 2})]
+    assert (case.facts["area"], case.place.volunteer) == ("渝水区", number)
+
+
+def test_who_registers_again_meets_the_conditions_of_age_and_consent(city: Any) -> None:
+    worker = refused(city, born_on=dt.date(2010, 11, 23), own_income=True)
+    with pytest.raises(Refused) as caught:  # what is not kept is said anew
+        city.at(MONDAY, OLD, volunteers.resubmit, worker)
+    assert codes(caught) == {"guardian_consent_needed"}
+    city.at(MONDAY, OLD, lambda desk: volunteers.resubmit(desk, worker, own_income=True))
+    alone = city.at(
+        MONDAY, CITIZEN, lambda desk: volunteers.register(desk, adult(by_oneself=True, consent_on=None))
+    )
+    city.at(MONDAY, OLD, lambda desk: volunteers.refuse(desk, alone, reason="照片不清"))
+    with pytest.raises(Refused) as caught:
+        city.at(MONDAY, OLD, volunteers.resubmit, alone)
+    assert codes(caught) == {"consent_day_missing"}
+    own = Actor("citizen-1", (Grant("volunteer"),), volunteer=alone)
+    case = city.at(MONDAY, own, volunteers.resubmit, alone)
+    assert case.facts["by_oneself"] is True
+    city.at(MONDAY, OLD2, lambda desk: volunteers.refuse(desk, alone, reason="照片不清"))
+    for _ in range(2):
+        city.at(MONDAY, OLD, lambda desk: volunteers.resubmit(desk, alone, consent_on=MONDAY))
+        city.at(MONDAY, OLD2, lambda desk: volunteers.refuse(desk, alone, reason="照片不清"))
+
+
+@pytest.mark.parametrize("state", ["restricted", "erased"])
+def test_nobody_is_registered_again_with_restricted_or_erased_data(city: Any, state: str) -> None:
+    number = refused(city)
+    put = lambda desk: put_retention(desk.connection, "volunteer:1", state, day_number(MONDAY))  # noqa: E731
+    city.at(MONDAY, CENTRE, put)
+    with city.engine.connect() as connection, connection.begin():  # a portal that catches and commits
+        noon = dt.datetime.combine(MONDAY, dt.time(4), dt.UTC)
+        with pytest.raises(Refused) as caught:
+            volunteers.resubmit(city.kit.desk(connection, OLD, now=noon), number)
+    assert codes(caught) == {"restricted"}
+    assert status(city, number, MONDAY) == "refused"
+
+
+def test_a_portal_that_catches_a_refused_application_keeps_nothing_of_it(city: Any) -> None:
+    bad = adult(skills=("\0",))
+    with city.engine.connect() as connection, connection.begin():
+        noon = dt.datetime.combine(MONDAY, dt.time(4), dt.UTC)
+        with pytest.raises(InvalidValue):
+            volunteers.register(city.kit.desk(connection, OLD, now=noon), bad)
+    assert (
+        city.at(MONDAY, CENTRE, lambda desk: desk.connection.execute(sa.select(volunteer.c.id)).all()) == []
+    )
+
+
+@pytest.mark.parametrize(
+    ("phone", "good"),
+    [
+        ("1381234", True), ("１２９-0000 0078", True), ("+86 129 0000 0078", True), ("+1 555 010 0000", True), ("1" * 15, True),
+        ("abc", False), ("1" * 29, False), ("1" * 16, False), ("138123", False), ("129+00000078", False), ("-", False),
+    ],
+)  # fmt: skip
+def test_a_phone_has_seven_to_fifteen_digits(city: Any, phone: str, good: bool) -> None:
+    guardian = Guardian("母", phone, consented_on=MONDAY)
+    for verb in (
+        lambda desk: volunteers.register(desk, adult(phone=phone)),
+        lambda desk: volunteers.register(desk, adult(guardian=guardian)),
+        lambda desk: volunteers.admit(desk, name="兰", organization="O1", phone=phone),
+    ):
+        if good:
+            city.at(MONDAY, CENTRE, verb)
+            continue
+        with pytest.raises(Refused) as caught:
+            city.at(MONDAY, CENTRE, verb)
+        assert codes(caught) == {"phone_unreadable"}
+        assert phone not in str(caught.value) + repr(caught.value.findings)
+
+
+@pytest.mark.parametrize(
+    ("name", "good"),
+    [("１３８", False), ("13800000000", False), ("1 2", False), ("丁一", True), ("王5", True)],
+)
+def test_a_name_is_not_a_number(city: Any, name: str, good: bool) -> None:
+    for verb in (
+        lambda desk: volunteers.register(desk, attrs.evolve(adult(), name=name)),
+        lambda desk: volunteers.admit(desk, name=name, organization="O1"),
+    ):
+        if good:
+            city.at(MONDAY, CENTRE, verb)
+            continue
+        with pytest.raises(Refused) as caught:
+            city.at(MONDAY, CENTRE, verb)
+        assert codes(caught) == {"name_is_number"}
+
+
 @pytest.mark.parametrize(
     ("born_on", "more", "refused_for"),
     [
@@ -174,6 +307,37 @@ def test_a_known_identity_number_reveals_nothing_and_can_be_claimed(city: Any) -
         "phone_agrees": False,
     }
     city.at(MONDAY, CENTRE, lambda desk: approvals.decide(desk, case.id, "approve"))
+
+
+def test_a_claimant_never_sees_what_agrees_nor_whether_there_is_anybody(city: Any) -> None:
+    theirs = identity(dt.date(1990, 5, 1))
+    approved(city, identity_number=theirs, phone="129-0000-0078")
+    claimant = Actor("citizen-1", (Grant("public"), Grant("volunteer")), volunteer="V999")
+    colleague = Actor("centre-7", (Grant("centre"), Grant("public")))
+    auditor = Actor.of("auditor-1", "auditor")
+    told = {"identity_number": theirs, "name": "兰 𠮷", "phone": "１２９ 0000 0078"}
+    for actor in (claimant, colleague):  # the second is swallowed while the first one waits
+        assert city.at(MONDAY, actor, lambda desk: volunteers.claim(desk, **told)) is None
+    (case,) = city.at(MONDAY, CENTRE, approvals.pending)
+    assert (case.facts["name_agrees"], case.facts["phone_agrees"]) == (True, True)
+    for actor in (claimant, auditor, OLD):
+        assert city.at(MONDAY, actor, lambda desk: approvals.pending(desk, mine=False)) == ()
+    for verb in (approvals.view, approvals.withdraw, approvals.decisions, approvals.objections):
+        answers = []
+        for id_ in (case.id, 404):
+            with pytest.raises((NotFound, NotPermitted)) as caught:
+                city.at(MONDAY, claimant, lambda desk, verb=verb, id_=id_: verb(desk, id_))
+            answers.append(caught.value.message("en").replace(str(id_), "?"))
+        assert answers[0] == answers[1]
+    assert city.at(MONDAY, CENTRE, lambda desk: approvals.view(desk, case.id)).state == "review"
+    city.at(MONDAY, CENTRE, lambda desk: approvals.recuse(desk, case.id, reason="亲属"))
+    assert city.at(MONDAY, CENTRE, lambda desk: approvals.view(desk, case.id)).state == "review"
+    city.at(MONDAY, SECOND, lambda desk: approvals.decide(desk, case.id, "refuse", reason="不是本人"))
+    assert city.at(MONDAY, SECOND, lambda desk: approvals.view(desk, case.id)).state == "refused"
+    # nor does one who holds the office see the claim of their own
+    city.at(MONDAY, colleague, lambda desk: volunteers.claim(desk, **told))
+    assert city.at(MONDAY, colleague, lambda desk: approvals.pending(desk, mine=False)) == ()
+    assert len(city.at(MONDAY, SECOND, approvals.pending)) == 1
 
 
 def test_personal_data_without_a_key_are_refused(city: Any) -> None:
@@ -326,6 +490,43 @@ def test_a_transfer_granted_by_people_for_a_later_day_is_not_marked_automatic(ci
     assert city.at(MONDAY, CENTRE, transferred)["automatic"] is False
 
 
+def test_a_transfer_decided_for_a_later_day_is_waited_for(city: Any) -> None:
+    number, later = approved(city), MONDAY + dt.timedelta(10)
+    city.at(MONDAY, CENTRE, lambda desk: organizations.register(desk, "O3", name="三"))
+
+    def ask(day: dt.date, to: str, on: dt.date | None = None) -> Any:
+        return city.at(day, CENTRE, volunteers.request_transfer, number, to, effective_on=on)
+
+    case = ask(MONDAY, "O2", later)
+    for actor in (OLD2, NEW):
+        city.at(MONDAY, actor, lambda desk: approvals.decide(desk, case.id, "approve"))
+    with pytest.raises(Refused) as caught:
+        ask(MONDAY, "O3")
+    assert codes(caught) == {"managed_later"}
+    assert manager(city, number, later) == "O2"
+    assert ask(later, "O3").state == "review"
+
+
+def test_a_transfer_leaves_one_organization_managing_from_its_day_on(city: Any) -> None:
+    """Also when a row that begins later came another way, as by an import."""
+    number, later = approved(city), MONDAY + dt.timedelta(10)
+    city.at(MONDAY, CENTRE, lambda desk: organizations.register(desk, "O3", name="三"))
+    case = city.at(MONDAY, OLD, lambda desk: volunteers.request_transfer(desk, number, "O3"))
+
+    def behind_its_back(desk: Desk) -> None:
+        rows = desk.connection.execute(sa.select(membership)).fetchall()
+        desk.connection.execute(sa.update(membership).values(until=day_number(later) - 1))
+        enter(desk, rows[0].volunteer_id, 2, "managing", day_number(later))
+
+    city.at(MONDAY, CENTRE, behind_its_back)
+    for actor in (OLD2, CENTRE):
+        city.at(MONDAY, actor, lambda desk: approvals.decide(desk, case.id, "approve"))
+    assert [manager(city, number, MONDAY + dt.timedelta(n)) for n in (0, 9, 10, 11)] == ["O3"] * 4
+    rows = city.at(MONDAY, CENTRE, lambda desk: volunteers.memberships(desk, number))
+    assert [row.organization for row in rows if row.until is None] == ["O3"]
+    assert all(row.until >= row.since - dt.timedelta(1) for row in rows if row.until)
+
+
 def transferred(desk: Desk) -> Any:
     query = "SELECT payload FROM vk_event WHERE type = 'volunteer.transferred'"
     return json.loads(desk.connection.exec_driver_sql(query).scalar_one())
@@ -392,15 +593,24 @@ def test_one_dated_view_of_service_training_commendation_and_evaluation(city: An
     assert [len(each) for each in valid] == [1, 0]
 
 
-def test_a_new_number_follows_those_that_came_by_import(city: Any) -> None:
-    for number in ("V0000001", "V0033000", "X7"):
-        city.at(
-            MONDAY,
-            CENTRE,
-            lambda desk, number=number: volunteers.admit(desk, name="兰", organization="O1", number=number),
-        )
-    assert approved(city) == "V0033001"
-    assert (
-        city.at(MONDAY, CENTRE, lambda desk: volunteers.admit(desk, name="兰", organization="O1"))
-        == "V0033002"
-    )
+def admitted(city: Any, number: str | None = None) -> str:
+    given: str = city.at(MONDAY, CENTRE, volunteers.admit, name="兰", organization="O1", number=number)
+    return given
+
+
+def test_a_public_number_is_drawn_and_never_twice(city: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = [*(admitted(city) for _ in range(20)), *(approved(city) for _ in range(5))]
+    assert len(set(numbers)) == 25
+    assert all(re.fullmatch("V[0-9]{10}", number) for number in numbers)
+    steps = [int(other[1:]) - int(one[1:]) for one, other in itertools.pairwise(numbers)]
+    assert min(abs(step) for step in steps) > 1, "numbers that follow each other are no random ones"
+    drawn = iter([int(numbers[0][1:]), int(numbers[7][1:]), 4711])
+    monkeypatch.setattr(registering.secrets, "randbelow", lambda below: next(drawn))
+    assert admitted(city) == "V0000004711"
+
+
+def test_a_number_that_is_given_stays_as_it_is(city: Any) -> None:
+    assert [admitted(city, number) for number in ("V0033000", "X7")] == ["V0033000", "X7"]
+    with pytest.raises(Refused) as caught:
+        admitted(city, "X7")
+    assert codes(caught) == {"already_registered"}

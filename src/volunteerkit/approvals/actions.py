@@ -34,7 +34,7 @@ from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.grants import within
 from volunteerkit.store.posting import command, note, writing
-from volunteerkit.store.registering import checked_text
+from volunteerkit.store.registering import checked_text, next_id
 from volunteerkit.units import day_number, day_of, instant_of
 from volunteerkit.workflow import OPEN, Position, after_approval
 
@@ -74,9 +74,22 @@ def __dir__() -> list[str]:
 
 def _reached(desk: Desk, action: str, case_id: int) -> Case:
     found = find_case(desk, case_id)
+    if found is not None and not _shown(desk, found):
+        found = None
     desk.permit_on(action, "case", case_id, found.place if found else None)
     assert found is not None
     return found
+
+
+def _shown(desk: Desk, found: Case) -> bool:
+    """Tell whether the case is there at all for the actor, whose reach the matrix then decides about."""
+    if not workflow_of(desk, found.kind).confidential:
+        return True
+    try:
+        _office(desk, found)
+    except (NotPermitted, Refused):
+        return False
+    return True
 
 
 @storage_errors("database")
@@ -96,7 +109,8 @@ def pending(desk: Desk, *, mine: bool = True, kind: str | None = None) -> tuple[
     if kind is not None:
         query = query.where(case.c.kind == kind)
     found = (read_case(desk, row) for row in desk.connection.execute(query).fetchall())
-    waiting = (each for each in found if not each.standing.closed and desk.may("case.view", each.place))
+    waiting = (each for each in found if not each.standing.closed and desk.may("case.view", each.place)
+               and _shown(desk, each))  # fmt: skip
     return tuple(each for each in waiting if not mine or _may_decide(desk, each))
 
 
@@ -110,10 +124,10 @@ def _may_decide(desk: Desk, found: Case) -> bool:
     return True
 
 
-def _authority(desk: Desk, found: Case) -> str | None:
-    """Return on whose behalf the actor may decide the case where it stands, None for their own.
+def _office(desk: Desk, found: Case) -> str | None:
+    """Return who lent the grant by which the actor holds the case's office, None for their own.
 
-    Raises NotPermitted when they hold not its office, Refused when they may not decide this very case.
+    Raises NotPermitted when they hold it not, Refused when the case is their own.
     """
     workflow = workflow_of(desk, found.kind)
     desk.permit(workflow.action, found.place)
@@ -125,6 +139,15 @@ def _authority(desk: Desk, found: Case) -> str | None:
     )  # fmt: skip
     if desk.is_one_of(*parties, lender=lender):
         raise Refused(Finding("own_case", {}))
+    return lender
+
+
+def _authority(desk: Desk, found: Case) -> str | None:
+    """Return on whose behalf the actor may decide the case where it stands, None for their own.
+
+    Raises NotPermitted when they hold not its office, Refused when they may not decide this very case.
+    """
+    lender = _office(desk, found)
     out = sa.select(recusal.c.actor_id, recusal.c.volunteer).where(recusal.c.case_id == found.id)
     if desk.is_one_of(*(Person(*row) for row in desk.connection.execute(out)), lender=lender):
         raise Refused(Finding("recused", {"case": found.id}))
@@ -191,7 +214,7 @@ def decide(desk: Desk, case_id: int, verdict: str, *, reason: str = "") -> Case:
         at, route, given = found.put, workflow_of(desk, found.kind).route, len(_given(desk, found))
         desk.connection.execute(
             sa.insert(decision).values(
-                id=(desk.connection.execute(sa.select(sa.func.max(decision.c.id))).scalar() or 0) + 1,
+                id=next_id(desk, decision),
                 case_id=case_id, step=at.step, verdict=verdict, actor_id=desk.actor.id,
                 volunteer=desk.acting.volunteer, on_behalf_of=behalf, reason=said, decided_at=microseconds(desk.now),
             )
@@ -236,7 +259,7 @@ def object_to(desk: Desk, case_id: int, *, reason: str) -> int:
         if found.state not in ("notice", "objected"):
             raise Refused(Finding("no_notice", {"case": case_id}))
         found = close_expired(desk, found)
-        number = (desk.connection.execute(sa.select(sa.func.max(objection.c.id))).scalar() or 0) + 1
+        number = next_id(desk, objection)
         desk.connection.execute(
             sa.insert(objection).values(
                 id=number, case_id=case_id, actor_id=desk.actor.id, volunteer=desk.acting.volunteer, reason=said,

@@ -24,7 +24,7 @@ from volunteerkit.errors import (
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.grants import alias
 from volunteerkit.store.posting import note, writing
-from volunteerkit.store.registering import possible_id
+from volunteerkit.store.registering import next_id, possible_id
 from volunteerkit.units import day_number, day_of, instant_of
 from volunteerkit.workflow import CLOSED, OPEN, Position, after_approval, forecast, stands
 
@@ -148,7 +148,7 @@ def _opened(
     route = workflow_of(desk, kind).route
     at = Position("review", 0, False, desk.today) if route.steps else after_approval(route, -1, desk.today)
     organizations = [*place.organizations, None, None]
-    id_ = (desk.connection.execute(sa.select(sa.func.max(case.c.id))).scalar() or 0) + 1
+    id_ = next_id(desk, case)
     # with their texts: what was told to whoever decides can be read when the plugin is long gone
     shown = [attrs.asdict(each) for each in findings]
     desk.connection.execute(

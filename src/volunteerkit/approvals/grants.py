@@ -15,7 +15,7 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.grants import grant
 from volunteerkit.store.posting import command, note, writing
-from volunteerkit.store.registering import possible_id
+from volunteerkit.store.registering import next_id, possible_id
 from volunteerkit.units import day_number, day_of, plain_text
 from volunteerkit.workflow import Office, Route, Step
 
@@ -193,7 +193,7 @@ def _row(desk: Desk, grant_id: int) -> Any:
 def _insert(
     desk: Desk, actor_id: str, given: Grant, by: str, *, volunteer: str | None, delegated: int = 0
 ) -> int:
-    id_: int = (desk.connection.execute(sa.select(sa.func.max(grant.c.id))).scalar() or 0) + 1
+    id_ = next_id(desk, grant)
     values = {
         "id": id_, "actor_id": actor_id, "role": given.role, "scope": given.scope, "since": _day(given.since),
         "until": _day(given.until), "granted_by": by, "granting_volunteer": volunteer, "delegated": delegated,

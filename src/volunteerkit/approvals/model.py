@@ -110,10 +110,12 @@ class Workflow:
     subject, with effect from day ``on``; it is called once, in the transaction that closes the case, at the
     desk of whoever closed it, perhaps a sweeper: it checks no permission. When it raises, nothing was
     written and the case waits on. ``parties(case)`` are further persons who may not decide: whoever made
-    the case, is its subject or beneficiary never may.
+    the case, is its subject or beneficiary never may. A ``confidential`` case is there for its office
+    alone: whoever opened it does not learn that it exists, because that already answers a question.
     """
 
     route: Route
     action: str
     settle: Callable[[Desk, Case, str, dt.date], None] = attrs.field(repr=False)
     parties: Callable[[Case], tuple[Person, ...]] = attrs.field(default=_nobody, repr=False)
+    confidential: bool = False

@@ -103,6 +103,14 @@ def register(
     *,
     form: Form,
     seat: Seat,
+    number: Annotated[
+        str | None,
+        Parameter(
+            help=both(
+                "公开的志愿者编号，默认随机产生", "the public volunteer number, by default a random one"
+            )
+        ),
+    ] = None,
     check: Annotated[
         bool, Parameter(negative=(), help=both("只检查，不写入", "check only, write nothing"))
     ] = False,
@@ -111,7 +119,7 @@ def register(
     """Register a volunteer, for somebody else to approve; --check only checks and writes nothing."""
     from volunteerkit.cli.office import run_register
 
-    run_register(form, seat.city(), check, json)
+    run_register(form, number, seat.city(), check, json)
 
 
 @commands.command(group=_office, help=in_chinese("列出等您决定的审批件。"))

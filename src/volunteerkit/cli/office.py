@@ -131,7 +131,7 @@ def _application(form: Form) -> Application:
     )  # fmt: skip
 
 
-def run_register(form: Form, city: City, check: bool, json: bool) -> None:
+def run_register(form: Form, number: str | None, city: City, check: bool, json: bool) -> None:
     """Register an applicant, or with ``check`` say what speaks against it: exit code 1 when something blocks."""
     from volunteerkit import volunteers
     from volunteerkit.approvals.cases import waiting_case
@@ -143,16 +143,16 @@ def run_register(form: Form, city: City, check: bool, json: bool) -> None:
         return
 
     def work(desk: Desk) -> tuple[str, Case | None, dict[str, Any]]:
-        number = volunteers.register(desk, application)
-        found = find(desk, number)
+        given = volunteers.register(desk, application, number=number)
+        found = find(desk, given)
         case = waiting_case(desk, "volunteer.registration", found.subject) if found else None
-        return number, case, {} if case is None else _case_values(desk, case)
+        return given, case, {} if case is None else _case_values(desk, case)
 
-    number, case, values = city.kit.run(city.engine, city.actor, work)
+    given, case, values = city.kit.run(city.engine, city.actor, work)
     if json:
-        print_json({"volunteer": number, **({} if case is None else values)})
+        print_json({"volunteer": given, **({} if case is None else values)})
         return
-    print(both(f"已登记，编号 {number}。", f"Registered under number {number}."))
+    print(both(f"已登记，编号 {given}。", f"Registered under number {given}."))
     if case is not None:
         _print_where(values, json)
         _print_findings(case.findings)

@@ -13,6 +13,7 @@ from volunteerkit.exchange.reading import Source
 from volunteerkit.exchange.tables import batch
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.posting import driver, insert_rows, take_numbers, write_event
+from volunteerkit.store.registering import next_id
 
 __all__ = [
     "FileReport",
@@ -143,7 +144,7 @@ class ImportReport:
 
 def next_batch_id(desk: Desk) -> int:
     """Return the id that this file's batch will have if it changes anything."""
-    return (desk.connection.execute(sa.select(sa.func.max(batch.c.id))).scalar() or 0) + 1
+    return next_id(desk, batch)
 
 
 def same_as_before(desk: Desk, source: Source, refusals: Refusals) -> bool:

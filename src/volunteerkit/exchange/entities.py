@@ -23,14 +23,15 @@ from volunteerkit.exchange.layouts import PERSONAL, word
 from volunteerkit.exchange.reading import Source
 from volunteerkit.ledger import honour_account, issuer_account
 from volunteerkit.organizations.tables import organization, team
-from volunteerkit.privacy import found_by
+from volunteerkit.privacy import found_by, normal
 from volunteerkit.projects.tables import project
 from volunteerkit.store.cipher import Cipher
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.grants import alias
-from volunteerkit.store.posting import insert_rows
+from volunteerkit.store.posting import hold_head, insert_rows
+from volunteerkit.store.registering import next_id
 from volunteerkit.store.schema import account
-from volunteerkit.store.vault import blind, check_key, indexer, retention, row_digest, seal_subjects
+from volunteerkit.store.vault import CLOSED, blind, check_key, indexer, retention, row_digest, seal_subjects
 from volunteerkit.units import day_number, day_of
 from volunteerkit.volunteers.identity import Identity, adult_on, read_identity
 from volunteerkit.volunteers.tables import doubt, membership, volunteer
@@ -225,7 +226,7 @@ def _is_identity(number: str, row: _Cells, today: int) -> bool:
 def _closed(desk: Desk) -> set[str]:
     """Return the numbers of volunteers whose data are erased or only stored: no file brings them back."""
     subject = sa.literal("volunteer:").concat(sa.cast(volunteer.c.id, sa.Text))
-    states = retention.c.state.in_(("restricted", "erased"))
+    states = retention.c.state.in_(CLOSED)
     query = sa.select(volunteer.c.number).join(retention, retention.c.subject == subject).where(states)
     return set(desk.connection.execute(query).scalars())
 
@@ -253,7 +254,7 @@ def _personal(row: _Cells, today: int) -> tuple[dict[str, str], set[str]]:
             doubts.add("sex_disagrees_with_id")
         if born is not None and day_number(identity.born_on) != born:
             doubts.add("birth_disagrees_with_id")
-    phone = clean(row["phone"]).replace(" ", "").replace("-", "")
+    phone = normal("phone", clean(row["phone"]))
     born_on = day_of(born) if born is not None else identity.born_on if identity else None
     personal = {
         "name": name,
@@ -285,6 +286,7 @@ def load_entities(desk: Desk, source: Source, progress: Callable[[int], None]) -
         check_key(desk.connection, desk.needed_cipher())
     table, refusals = _TABLES[entity], Refusals()
     columns = (table.c.number, table.c.id, table.c.row_digest)
+    hold_head(desk)  # of two imports at once the second sees what the first one brought
     stored = {number: (id_, digest) for number, id_, digest in desk.connection.execute(sa.select(*columns))}
     ready = _READY[entity](desk, source)
     added: dict[str, _Ready] = {}
@@ -338,10 +340,7 @@ def load_entities(desk: Desk, source: Source, progress: Callable[[int], None]) -
 def _store(desk: Desk, entity: str, table: sa.Table, added: dict[str, _Ready], changed: dict[str, _Ready],
            ids: dict[str, int]) -> None:  # fmt: skip
     connection = desk.connection
-    following = max(ids.values(), default=0)
-    for number in added:
-        following += 1
-        ids[number] = following
+    ids |= {number: id_ for id_, number in enumerate(added, next_id(desk, table))}
     columns = {column.name for column in table.columns}
 
     def stored(got: _Ready) -> dict[str, Any]:
@@ -361,14 +360,13 @@ def _store(desk: Desk, entity: str, table: sa.Table, added: dict[str, _Ready], c
         insert_rows(connection, account.name, ("id", "posted_minutes", "pending_minutes"), accounts)
     if entity == "volunteers" and (added or changed):
         _people(connection, desk.needed_cipher(), [*added.values(), *changed.values()], ids)
-        _belong(connection, list(added.values()), list(changed.values()), ids, day_number(desk.today))
+        _belong(desk, list(added.values()), list(changed.values()), ids, day_number(desk.today))
 
 
-def _belong(
-    connection: sa.Connection, added: list[_Ready], changed: list[_Ready], ids: dict[str, int], today: int
-) -> None:
+def _belong(desk: Desk, added: list[_Ready], changed: list[_Ready], ids: dict[str, int], today: int) -> None:
     """Write who belongs where: new volunteers since they registered, changed ones from today on."""
-    last = connection.execute(sa.select(sa.func.max(membership.c.id))).scalar() or 0
+    connection = desk.connection
+    first = next_id(desk, membership)
     owners = {id_: owner for id_, owner in connection.execute(sa.select(team.c.id, team.c.organization_id))}
     rows: list[dict[str, Any]] = []
 
@@ -377,7 +375,7 @@ def _belong(
     ) -> None:
         team_id = values["team_id"] if role == "member" else None
         place = owners[team_id] if team_id else values["organization_id"]
-        rows.append({"id": last + len(rows) + 1, "volunteer_id": volunteer_id, "organization_id": place,
+        rows.append({"id": first + len(rows), "volunteer_id": volunteer_id, "organization_id": place,
                      "team_id": team_id, "role": role, "since": since, "linked_id": linked_id})  # fmt: skip
 
     for number, values, _ in added:

@@ -17,7 +17,7 @@ from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import driver
 from volunteerkit.units import day_number, day_of, plain_day, plain_text
 from volunteerkit.volunteers.persons import everybody, together
-from volunteerkit.volunteers.reading import find
+from volunteerkit.volunteers.reading import reached
 from volunteerkit.volunteers.tables import volunteer as volunteers
 
 __all__ = ["Statement", "StatementLine", "statement"]
@@ -92,9 +92,8 @@ def statement(
     Raises NotFound, NotPermitted, InvalidValue.
     """
     plain_text("volunteer", volunteer)
-    execute, person = driver(desk.connection), find(desk, volunteer)
-    desk.permit_on("hours.statement", "volunteer", volunteer, person.place if person else None)
-    assert person is not None
+    reached(desk, "hours.statement", volunteer)
+    execute = driver(desk.connection)
     seq = _seq(execute("SELECT transfer_seq FROM vk_head", ()).fetchone()[0], known_at)
     day = desk.today if as_of is None else plain_day("as_of", as_of)
     ids, (_, number, registered_on, adult_on), merged = _people(desk, volunteer, known_at)

@@ -38,7 +38,7 @@ from volunteerkit.organizations.tables import organization, status_on
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, hold_head, note
-from volunteerkit.store.registering import checked_text, register_row
+from volunteerkit.store.registering import checked_text, next_id, register_row
 from volunteerkit.units import day_number
 
 __all__ = [
@@ -151,7 +151,7 @@ def apply(
             sa.select(organization.c.id).where(organization.c.number == given)
         ).first():
             raise Refused(Finding("already_registered", {"number": given}))
-        id_ = (desk.connection.execute(sa.select(sa.func.max(organization.c.id))).scalar() or 0) + 1
+        id_ = next_id(desk, organization)
         values |= {"brought_by": desk.actor.id, "brought_volunteer": desk.acting.volunteer}
         desk.connection.execute(sa.insert(organization).values(id=id_, number=given, **values))
     else:
@@ -191,12 +191,12 @@ def case_area(desk: Desk, kind: str, area: str, facts: dict[str, Any]) -> str:
 
 def free_number(desk: Desk, table: sa.Table, letter: str) -> str:
     """Return the next number that is free: a letter and seven digits."""
-    serial = desk.connection.execute(sa.select(sa.func.max(table.c.id))).scalar() or 0
+    serial = next_id(desk, table)
     while True:
-        serial += 1
         number = f"{letter}{serial:07d}"
         if desk.connection.execute(sa.select(table.c.id).where(table.c.number == number)).first() is None:
             return number
+        serial += 1
 
 
 def given_number(desk: Desk, number: str | None, table: sa.Table, letter: str) -> str:

@@ -19,7 +19,7 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.grants import grant
 from volunteerkit.store.posting import command, hold_head, note
-from volunteerkit.store.registering import checked_text
+from volunteerkit.store.registering import checked_text, next_id
 from volunteerkit.units import day_number, day_of, plain_text
 
 __all__ = ["administrators", "in_office", "propose_admin", "remove_admin", "settle_admin"]
@@ -68,7 +68,7 @@ def settle_admin(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
     who, number = case.facts["beneficiary_actor"], next(iter(case.place.organizations))
     if any(each.actor_id == who for each in in_office(desk, number)):
         return
-    id_ = (desk.connection.execute(sa.select(sa.func.max(grant.c.id))).scalar() or 0) + 1
+    id_ = next_id(desk, grant)
     # Whoever writes down an expired term may be anybody, also the one who gains; the proposer never is.
     by = case.opened_by if desk.actor.id == who else desk.actor.id
     desk.connection.execute(

@@ -28,7 +28,7 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.grants import within
 from volunteerkit.store.posting import command, hold_head, note
-from volunteerkit.store.registering import checked_text, id_of, possible_id
+from volunteerkit.store.registering import checked_text, id_of, next_id, possible_id
 from volunteerkit.units import day_number, day_of
 
 __all__ = [
@@ -53,10 +53,6 @@ _REACHED_BY: Final = {"organization": organization.c.number}
 
 def __dir__() -> list[str]:
     return __all__
-
-
-def _next(desk: Desk, table: sa.Table) -> int:
-    return (desk.connection.execute(sa.select(sa.func.max(table.c.id))).scalar() or 0) + 1
 
 
 def _rows(day: int) -> sa.Select[Any]:
@@ -115,7 +111,7 @@ def apply(desk: Desk, number: str, *, starts_on: dt.date, ends_on: dt.date) -> i
         raise Refused(Finding("already_a_tenant", {"number": number, "tenancy": before}))
     area = (row.area,) if row.area else ()
     place, facts = Place(None, (), (number,), area), {"days": until - since + 1}
-    id_ = _next(desk, tenancy)
+    id_ = next_id(desk, tenancy)
     opened = open_case(desk, TENANCY, f"organization:{row.id}", place, facts=facts | {"tenancy": id_})
     days = {"starts_on": since, "ends_on": until}
     desk.connection.execute(
@@ -176,7 +172,7 @@ def add_desk(desk: Desk, number: str) -> str:
     hold_head(desk)
     if desk.connection.execute(sa.select(base_desk.c.id).where(base_desk.c.number == given)).first():
         raise Refused(Finding("already_registered", {"number": given}))
-    id_ = _next(desk, base_desk)
+    id_ = next_id(desk, base_desk)
     desk.connection.execute(sa.insert(base_desk).values(id=id_, number=given))
     note(desk, "base.desk_changed", f"base_desk:{id_}", {})
     return given
@@ -197,7 +193,7 @@ def assign_desk(desk: Desk, tenancy_id: int, number: str) -> None:
         raise Refused(Finding("desk_taken", {"number": number}))
     _close_seats(desk, seat.c.desk_id == id_)
     desk.connection.execute(
-        sa.insert(seat).values(id=_next(desk, seat), desk_id=id_, tenancy_id=tenancy_id, since=today)
+        sa.insert(seat).values(id=next_id(desk, seat), desk_id=id_, tenancy_id=tenancy_id, since=today)
     )
     note(desk, "base.desk_changed", f"base_desk:{id_}", {"tenancy": tenancy_id})
 
@@ -241,7 +237,7 @@ def add_equipment(desk: Desk, number: str, *, name: str, count: int) -> str:
     hold_head(desk)
     if desk.connection.execute(sa.select(equipment.c.id).where(equipment.c.number == given)).first():
         raise Refused(Finding("already_registered", {"number": given}))
-    id_ = _next(desk, equipment)
+    id_ = next_id(desk, equipment)
     desk.connection.execute(sa.insert(equipment).values(id=id_, number=given, name=said, owned=owned))
     note(desk, "base.equipment_changed", f"base_equipment:{id_}", {"owned": owned})
     return given
@@ -262,7 +258,7 @@ def lend(desk: Desk, tenancy_id: int, number: str, count: int = 1) -> int:
         free = sa.select(equipment.c.owned - equipment.c.lent).where(equipment.c.id == id_)
         left = desk.connection.execute(free).scalar_one()
         raise Refused(Finding("not_enough_equipment", {"number": number, "free": left, "count": wanted}))
-    loan_id = _next(desk, loan)
+    loan_id = next_id(desk, loan)
     values = {"tenancy_id": tenancy_id, "lent_on": day_number(desk.today), "count": wanted}
     desk.connection.execute(sa.insert(loan).values(id=loan_id, equipment_id=id_, **values))
     note(desk, "base.equipment_changed", f"base_equipment:{id_}", {"loan": loan_id, "lent": wanted})
@@ -308,7 +304,7 @@ def note_service(desk: Desk, tenancy_id: int, kind: str, *, on: dt.date | None =
         raise Refused(Finding("no_tenant", {"tenancy": tenancy_id}))
     hold_head(desk)
     values = {"tenancy_id": tenancy_id, "kind": said, "served_on": day}
-    desk.connection.execute(sa.insert(base_service).values(id=_next(desk, base_service), **values))
+    desk.connection.execute(sa.insert(base_service).values(id=next_id(desk, base_service), **values))
     note(desk, "base.served", f"tenancy:{tenancy_id}", {"on": day})
 
 

@@ -22,14 +22,13 @@ from volunteerkit.organizations.tables import affiliation, organization, organiz
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.grants import grant, succession
 from volunteerkit.store.posting import command, note
-from volunteerkit.store.registering import checked_text
+from volunteerkit.store.registering import checked_text, next_id
 from volunteerkit.units import day_number
 from volunteerkit.workflow import OPEN
 
 __all__ = [
     "checked_days",
     "move_teams",
-    "next_standing_id",
     "propose_dissolution",
     "propose_lifting",
     "propose_merger",
@@ -52,11 +51,6 @@ def checked_days(desk: Desk, since: dt.date | None, until: dt.date | None = None
     if until is not None and until < first:
         raise Refused(Finding("dates_reversed", {"since": str(first), "until": str(until)}))
     return day_number(first), None if until is None else day_number(until)
-
-
-def next_standing_id(desk: Desk) -> int:
-    """Return the next id for a row of the table of standings."""
-    return (desk.connection.execute(sa.select(sa.func.max(standing.c.id))).scalar() or 0) + 1
 
 
 @command
@@ -153,7 +147,7 @@ def _propose(desk: Desk, row: Any, change: str, reason: str, since: int, **more:
     opened = open_case(desk, STANDING, f"organization:{row.id}", place, facts=facts)
     desk.connection.execute(
         sa.insert(standing).values(
-            id=next_standing_id(desk), organization_id=row.id, change=change, since=since, reason=said,
+            id=next_id(desk, standing), organization_id=row.id, change=change, since=since, reason=said,
             state="proposed", case_id=opened.id, actor_id=desk.actor.id, **more,
         )
     )  # fmt: skip
@@ -214,7 +208,7 @@ def move_teams(desk: Desk, teams: set[int], to: int, since: int) -> None:
     if not teams:
         return
     moved = sorted(teams)
-    following = (desk.connection.execute(sa.select(sa.func.max(affiliation.c.id))).scalar() or 0) + 1
+    following = next_id(desk, affiliation)
     later = sa.and_(affiliation.c.team_id.in_(moved), affiliation.c.since >= since)
     desk.connection.execute(sa.delete(affiliation).where(later))
     desk.connection.execute(

@@ -28,7 +28,7 @@ from volunteerkit.organizations.reading import (
     reached,
     team_rows,
 )
-from volunteerkit.organizations.standing import checked_days, move_teams, next_standing_id
+from volunteerkit.organizations.standing import checked_days, move_teams
 from volunteerkit.organizations.tables import (
     affiliation,
     organization_on,
@@ -39,7 +39,7 @@ from volunteerkit.organizations.tables import (
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, hold_head, note
-from volunteerkit.store.registering import checked_text
+from volunteerkit.store.registering import checked_text, next_id
 from volunteerkit.units import day_number
 from volunteerkit.workflow import Position
 
@@ -128,7 +128,7 @@ def apply(desk: Desk, form: TeamForm, *, number: str | None = None) -> Applied:
     given = given_number(desk, number, team, "T")
     if desk.connection.execute(sa.select(team.c.id).where(team.c.number == given)).first() is not None:
         raise Refused(Finding("already_registered", {"number": given}))
-    id_ = (desk.connection.execute(sa.select(sa.func.max(team.c.id))).scalar() or 0) + 1
+    id_ = next_id(desk, team)
     desk.connection.execute(sa.insert(team).values(id=id_, number=given, **values))
     facts = {"organization": form.organization or "", "area": form.area}
     area = case_area(desk, REGISTRATION, form.area, facts)
@@ -313,7 +313,7 @@ def _stand(desk: Desk, row: Any, change: str, reason: str, since: int, until: in
     said = checked_text("reason", reason, 500)
     desk.connection.execute(
         sa.insert(standing).values(
-            id=next_standing_id(desk), team_id=row.id, change=change, since=since, until=until, reason=said,
+            id=next_id(desk, standing), team_id=row.id, change=change, since=since, until=until, reason=said,
             state="in_force", actor_id=desk.actor.id,
         )
     )  # fmt: skip

@@ -12,13 +12,13 @@ from volunteerkit.approvals.model import Case, Workflow
 from volunteerkit.hours.tables import service_record
 from volunteerkit.personal.exporting import own_row
 from volunteerkit.personal.model import Due
-from volunteerkit.personal.viewing import reached
 from volunteerkit.privacy import fields, found_by
 from volunteerkit.privacy import retention as retention_rule
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, note
 from volunteerkit.store.vault import (
+    CLOSED,
     forget,
     open_subject,
     open_subjects,
@@ -30,7 +30,7 @@ from volunteerkit.store.vault import (
 )
 from volunteerkit.units import day_number, day_of
 from volunteerkit.volunteers.persons import together
-from volunteerkit.volunteers.reading import by_managing
+from volunteerkit.volunteers.reading import by_managing, reached
 from volunteerkit.volunteers.tables import doubt, merge, merge_change, tag, volunteer
 from volunteerkit.workflow import Office, Route, Step
 
@@ -52,7 +52,7 @@ def request_erasure(desk: Desk) -> None:
     NotPermitted, Refused for an actor who is no volunteer.
     """
     found = own_row(desk, "privacy.request_erasure")
-    if retention_of(desk.connection, found.subject)[0] in ("restricted", "erased"):
+    if retention_of(desk.connection, found.subject)[0] in CLOSED:
         return
     note(desk, "privacy.erasure_requested", found.subject, {})
     for each in together(desk.connection, found.id):

@@ -9,15 +9,16 @@ from typing import Any
 import sqlalchemy as sa
 
 from volunteerkit.access import Cell, holding
-from volunteerkit.errors import Finding, InvalidValue, NotFound, Refused
+from volunteerkit.clock import age_on
+from volunteerkit.errors import Finding, InvalidValue, Refused
 from volunteerkit.personal.model import Profile
-from volunteerkit.privacy import HIDDEN, PURPOSES, age_on, fields, mask, retention
+from volunteerkit.privacy import HIDDEN, PURPOSES, fields, mask, retention
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, note
 from volunteerkit.store.vault import open_subject, retention_of
 from volunteerkit.units import day_of
-from volunteerkit.volunteers.reading import Found, find, status_of
+from volunteerkit.volunteers.reading import Found, reached, status_of
 from volunteerkit.volunteers.tables import tag
 
 __all__ = ["profile", "reached", "seen", "unmask"]
@@ -27,15 +28,6 @@ _CHILD = 14
 
 def __dir__() -> list[str]:
     return __all__
-
-
-def reached(desk: Desk, action: str, number: str) -> tuple[Found, Cell]:
-    """Return the volunteer and the cell that lets the actor do ``action``; raises NotFound, NotPermitted."""
-    found = find(desk, number)
-    cell = desk.permit_on(action, "volunteer", number, found.place if found else None)
-    if found is None:
-        raise NotFound(kind="volunteer", id=number)
-    return found, cell
 
 
 def child_on(data: Mapping[str, Any], day: dt.date) -> bool:

@@ -20,10 +20,11 @@ from volunteerkit.rules import Assessment, Credited, Rulebook, assess, credit
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import driver, insert_rows, take_numbers, write_event
+from volunteerkit.store.registering import next_id
 from volunteerkit.store.schema import head
 from volunteerkit.units import day_number, plain_day, plain_text
 from volunteerkit.volunteers.persons import everybody, together
-from volunteerkit.volunteers.reading import find
+from volunteerkit.volunteers.reading import reached
 
 __all__ = [
     "CityRating",
@@ -87,9 +88,7 @@ def rate_volunteer(
     Raises NotFound, NotPermitted, and InvalidValue when there is no ladder or no version in force.
     """
     plain_text("number", number)
-    person = find(desk, number)
-    desk.permit_on("rating.assess", "volunteer", number, person.place if person else None)
-    assert person is not None
+    person, _ = reached(desk, "rating.assess", number)
     ladder, day = ladder_for(desk), desk.today if as_of is None else plain_day("as_of", as_of)
     if ladder is None:
         raise InvalidValue("ladder_missing")
@@ -249,7 +248,7 @@ def decide_city(desk: Desk, rating: CityRating) -> int:
     a new row that names the old one.
     """
     desk.permit("rating.decide")
-    connection = desk.connection
+    connection, following = desk.connection, next_id(desk, decision)
     latest = (
         sa.select(sa.func.max(decision.c.id))
         .where(decision.c.rulebook == rating.ladder)
@@ -260,7 +259,6 @@ def decide_city(desk: Desk, rating: CityRating) -> int:
     )
     before = {id_: (number, grade) for id_, number, grade in rows}
     known_at = connection.execute(sa.select(head.c.transfer_seq)).scalar_one()
-    following = connection.execute(sa.select(sa.func.max(decision.c.id))).scalar() or 0
     made: list[tuple[Any, ...]] = []
     for i, (id_, grade) in enumerate(zip(rating.ids, rating.grades, strict=True)):
         old = before.get(id_, (None, 0))
@@ -269,7 +267,7 @@ def decide_city(desk: Desk, rating: CityRating) -> int:
         facts = {
             name: getattr(rating, name)[i] for name in ("credited_minutes", *_MEASURES, "registered_days")
         }
-        made.append((following + len(made) + 1, id_, rating.ladder, rating.ladder_digest, rating.credit_digest,
+        made.append((following + len(made), id_, rating.ladder, rating.ladder_digest, rating.credit_digest,
                      day_number(rating.as_of), known_at, grade, json.dumps(facts, sort_keys=True), old[0]))  # fmt: skip
     if made:
         insert_rows(connection, "vk_decision", [column.name for column in decision.columns], made)

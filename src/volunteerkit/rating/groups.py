@@ -21,7 +21,8 @@ from volunteerkit.rating.actions import ladder_for
 from volunteerkit.rules import Assessment, assess, credit
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
-from volunteerkit.store.posting import command, hold_head, note
+from volunteerkit.store.posting import command, note
+from volunteerkit.store.registering import next_id
 from volunteerkit.units import day_number, day_of
 from volunteerkit.volunteers.tables import volunteer
 
@@ -67,8 +68,7 @@ def evaluate_organization(desk: Desk, number: str, score: int, *, on: dt.date | 
         each.role == "organization_admin" and each.scope == number for each in desk.actor.grants
     ) else Person()  # fmt: skip
     desk.separate(cell, "own_case", own, *(Person(each.actor_id) for each in offices))
-    hold_head(desk)
-    id_ = (desk.connection.execute(sa.select(sa.func.max(evaluation.c.id))).scalar() or 0) + 1
+    id_ = next_id(desk, evaluation)
     desk.connection.execute(
         sa.insert(evaluation).values(
             id=id_, organization_id=row.id, score=score, evaluated_on=day_number(day), actor_id=desk.actor.id

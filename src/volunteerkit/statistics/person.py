@@ -14,7 +14,7 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.units import day_of
 from volunteerkit.volunteers.persons import together
-from volunteerkit.volunteers.reading import find
+from volunteerkit.volunteers.reading import reached
 from volunteerkit.volunteers.tables import entry
 
 __all__ = ["Activity", "activity_record"]
@@ -45,9 +45,7 @@ class Activity:
 @storage_errors("database")
 def activity_record(desk: Desk, number: str) -> tuple[Activity, ...]:
     """Return all that stands in a volunteer's record, by day. Raises NotFound, NotPermitted."""
-    found = find(desk, number)
-    desk.permit_on("volunteer.view", "volunteer", number, found.place if found else None)
-    assert found is not None
+    found, _ = reached(desk, "volunteer.view", number)
     ids = together(desk.connection, found.id)
     served = (
         sa.select(service_record.c.served_on, project.c.name, service_record.c.confirmed_minutes,

@@ -11,11 +11,11 @@ import sqlalchemy as sa
 from volunteerkit.errors import Finding, InvalidValue, NotFound, Refused
 from volunteerkit.messages import phrase
 from volunteerkit.store.desk import Desk
-from volunteerkit.store.posting import driver, take_numbers, write_event
+from volunteerkit.store.posting import driver, hold_head, take_numbers, write_event
 from volunteerkit.store.schema import account
 from volunteerkit.units import plain_text
 
-__all__ = ["checked_text", "id_of", "possible_id", "register_row"]
+__all__ = ["checked_text", "id_of", "next_id", "possible_id", "register_row"]
 
 
 _REFUSED = ("Cc", "Cf", "Cs", "Zl", "Zp")
@@ -64,6 +64,15 @@ def id_of(desk: Desk, table: sa.Table, kind: str, number: str) -> int:
     return found
 
 
+def next_id(desk: Desk, table: sa.Table) -> int:
+    """Return the id that the next row of ``table`` gets.
+
+    Counted behind the head that every writer holds until its transaction ends: no two ever take the same one.
+    """
+    hold_head(desk)
+    return (desk.connection.execute(sa.select(sa.func.max(table.c.id))).scalar() or 0) + 1
+
+
 def register_row(
     desk: Desk,
     table: sa.Table,
@@ -81,8 +90,7 @@ def register_row(
         raise Refused(Finding("already_registered", {"number": number}))
     execute = driver(connection)
     numbers = take_numbers(execute)
-    # Numbered under the head that every writer holds, so two registrations never take the same id.
-    id_ = (connection.execute(sa.select(sa.func.max(table.c.id))).scalar() or 0) + 1
+    id_ = next_id(desk, table)
     connection.execute(sa.insert(table).values(id=id_, number=number, **values))
     if holder is not None:
         connection.execute(sa.insert(account).values(id=holder(id_), posted_minutes=0, pending_minutes=0))

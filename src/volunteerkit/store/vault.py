@@ -25,6 +25,7 @@ from volunteerkit.store.posting import insert_rows
 from volunteerkit.store.schema import integer, meta, table
 
 __all__ = [
+    "CLOSED",
     "Sealing",
     "blind",
     "check_key",
@@ -46,6 +47,8 @@ __all__ = [
 
 _STEP: Final = 5000
 _INDEX_KEY: Final = "key:index"
+CLOSED: Final = ("restricted", "erased")
+"""States of retention in which nothing is done with personal data but storing them, or none are left."""
 _CHECKED: Final = ("name_part", "phone_end")  # what is found by these is opened and looked at afterwards
 _SHORT: Final = 8
 

@@ -12,13 +12,15 @@ from volunteerkit.access import Person, Place
 from volunteerkit.approvals import Case, Workflow
 from volunteerkit.approvals.cases import open_case
 from volunteerkit.errors import Finding, InvalidValue, NotFound, Refused
-from volunteerkit.organizations.tables import organization, organization_on, status_on, team
+from volunteerkit.organizations.model import WAITING
+from volunteerkit.organizations.reading import found_row, place_of
+from volunteerkit.organizations.tables import organization, team
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
-from volunteerkit.store.posting import command, note
+from volunteerkit.store.posting import command, note, writing
 from volunteerkit.store.registering import checked_text
-from volunteerkit.units import day_number, day_of, storable
-from volunteerkit.volunteers.reading import Found, during, find, status_of
+from volunteerkit.units import day_number, day_of
+from volunteerkit.volunteers.reading import Found, during, find, reached, status_of
 from volunteerkit.volunteers.registering import enter
 from volunteerkit.volunteers.tables import membership, volunteer
 from volunteerkit.workflow import Facts, Office, Route, Step
@@ -43,10 +45,13 @@ def __dir__() -> list[str]:
 
 @attrs.frozen
 class Membership:
-    """Where a volunteer belongs: numbers, role (managing, member, deputy, leader), inclusive days."""
+    """Where a volunteer belongs: numbers, role (managing, member, deputy, leader), inclusive days.
+
+    ``organization`` is None for a team that had none.
+    """
 
     volunteer: str
-    organization: str
+    organization: str | None
     team: str | None
     role: str
     since: dt.date
@@ -55,28 +60,18 @@ class Membership:
 
 
 def _team(desk: Desk, number: str) -> tuple[Any, Place | None]:
-    """Return the team's row and place, two None for an unknown one."""
-    if type(number) is not str or not storable(number):
-        return None, None
-    day = day_number(desk.today)
-    row = desk.connection.execute(
-        sa.select(
-            team.c.id, team.c.number, status_on(team, day).label("status"),
-            organization.c.id.label("organization_id"), organization.c.number.label("of"),
-        )
-        .select_from(team)
-        .join(organization, organization.c.id == organization_on(day))
-        .where(team.c.number == number)
-    ).first()  # fmt: skip
+    """Return the team's row and place, two None for an unknown one; raises InvalidValue for what is no text."""
+    row = found_row(desk, number, kind="team")
     if row is None:
         return None, None
-    return row, Place(None, (row.number,), (row.of,))
+    # who brought the team, and the area it lies in, have no say in who belongs to it
+    return row, Place(None, (row.number,), place_of(row).organizations)
 
 
-def _volunteer(desk: Desk, number: str) -> Found:
-    found = find(desk, number)
-    if found is None:
-        raise NotFound(kind="volunteer", id=number)
+def _within_reach(desk: Desk, action: str, number: str, found: Found | None) -> Found:
+    """Return the volunteer if their own place is reached too: a team reaches nobody who is not in it."""
+    desk.permit_on(action, "volunteer", number, found.place if found else None)
+    assert found is not None
     return found
 
 
@@ -84,8 +79,8 @@ def _may_belong(desk: Desk, found: Found, row: Any) -> None:
     status = status_of(desk, found)
     if status not in ("approved", "provisional"):
         raise Refused(Finding("volunteer_not_active", {"volunteer": found.number, "status": status}))
-    if row.status != "approved":
-        raise Refused(Finding("team_not_active", {"team": row.number, "status": row.status}))
+    if row.stands != "approved":
+        raise Refused(Finding("team_not_active", {"team": row.number, "status": row.stands}))
     if _lasting(desk, found.id, row.id) is not None:
         raise Refused(Finding("member_already", {"volunteer": found.number, "team": row.number}))
 
@@ -100,18 +95,18 @@ def _lasting(desk: Desk, volunteer_id: int, team_id: int) -> Any:
 def ask_to_join(desk: Desk, number: str, team_number: str) -> Case:
     """Ask to become a member of a team; its leader or organization decides.
 
-    Raises NotFound, NotPermitted, Refused when the volunteer or the team is not active, is a member
-    already, or has asked already.
+    In a team without an organization that is its leader or the centre. Raises NotFound, NotPermitted, Refused
+    when the volunteer or the team is not active, is a member already, or has asked already.
     """
     found = find(desk, number)
     place = Place(found.number, brought_by=None) if found else None
     desk.permit_on("team.join", "volunteer", number, place)
     assert found is not None
     row, where = _team(desk, team_number)
-    if where is None:
+    if where is None or row.stands in WAITING:  # nobody learns of an application by naming it
         raise NotFound(kind="team", id=team_number)
     _may_belong(desk, found, row)
-    facts = {"team": row.number, "organization": row.of, "volunteer": found.number}
+    facts = {"team": row.number, "organization": row.organization or "", "volunteer": found.number}
     return open_case(
         desk, "team.membership", f"volunteer:{found.id}:team:{row.id}",
         attrs.evolve(where, volunteer=found.number), facts=facts,
@@ -120,16 +115,19 @@ def ask_to_join(desk: Desk, number: str, team_number: str) -> Case:
 
 @command
 def add_to_team(desk: Desk, number: str, team_number: str) -> None:
-    """Make a volunteer a member of a team from today on, by the team's leader, organization or the centre.
+    """Make a volunteer a member of a team from today on, by whoever answers for the team and the volunteer.
 
-    Raises what `ask_to_join` raises.
+    That is the centre, the organization that manages the volunteer or in which they belong to a team
+    already, or the leader of such a team. Who is none of these does not learn of the volunteer; the way in
+    is then that the volunteer asks: see `ask_to_join`. Raises what `ask_to_join` raises.
     """
-    row, where = _team(desk, team_number)
-    desk.permit_on("team.join", "team", team_number, where)
-    found = _volunteer(desk, number)
-    _may_belong(desk, found, row)
-    enter(desk, found.id, row.organization_id, "member", day_number(desk.today), team_id=row.id)
-    note(desk, "team.joined", f"volunteer:{found.id}", {"team": row.number})
+    with writing(desk):
+        row, where = _team(desk, team_number)
+        desk.permit_on("team.join", "team", team_number, where)
+        found = _within_reach(desk, "team.join", number, find(desk, number))
+        _may_belong(desk, found, row)
+        enter(desk, found.id, row.owner_id, "member", day_number(desk.today), team_id=row.id)
+        note(desk, "team.joined", f"volunteer:{found.id}", {"team": row.number})
 
 
 @command
@@ -138,18 +136,25 @@ def leave_team(desk: Desk, number: str, team_number: str, *, reason: str = "") -
 
     Raises NotFound, NotPermitted, Refused when there is none or it would leave the team without a leader.
     """
-    row, where = _team(desk, team_number)
-    found = find(desk, number)
-    place = attrs.evolve(where, volunteer=found.number) if found and where else None
-    desk.permit_on("team.join", "volunteer", number, place)
-    assert found is not None
-    held = _lasting(desk, found.id, row.id)
+    with writing(desk):
+        row, where = _team(desk, team_number)
+        found = find(desk, number)
+        place = attrs.evolve(where, volunteer=found.number) if found and where else None
+        desk.permit_on("team.join", "volunteer", number, place)
+        held = _held(desk, "team.join", number, found, row)
+        _end(desk, held, reason or "left")
+        if held.role == "leader" and _leaders(desk, row.id) == 0 and _members(desk, row.id) > 0:
+            raise Refused(Finding("last_leader", {"team": row.number}))
+        note(desk, "team.left", f"volunteer:{held.volunteer_id}", {"team": row.number})
+
+
+def _held(desk: Desk, action: str, number: str, found: Found | None, row: Any) -> Any:
+    """Return the lasting membership in the team; raise Refused when a volunteer within reach has none."""
+    held = None if found is None else _lasting(desk, found.id, row.id)
     if held is None:
-        raise Refused(Finding("no_member", {"volunteer": found.number, "team": row.number}))
-    _end(desk, held, reason or "left")
-    if held.role == "leader" and _leaders(desk, row.id) == 0 and _members(desk, row.id) > 0:
-        raise Refused(Finding("last_leader", {"team": row.number}))
-    note(desk, "team.left", f"volunteer:{found.id}", {"team": row.number})
+        there = _within_reach(desk, action, number, found)
+        raise Refused(Finding("no_member", {"volunteer": there.number, "team": row.number}))
+    return held
 
 
 def _end(desk: Desk, held: Any, why: str) -> None:
@@ -185,22 +190,20 @@ def appoint(desk: Desk, number: str, team_number: str, role: str) -> None:
     """
     if role not in _ROLES:
         raise InvalidValue(name="role", value=role, allowed=", ".join(_ROLES))
-    row, where = _team(desk, team_number)
-    cell = desk.permit_on("team.appoint", "team", team_number, where)
-    found = _volunteer(desk, number)
-    desk.separate(cell, "own_case", Person(None, found.number))
-    held = _lasting(desk, found.id, row.id)
-    if held is None:
-        raise Refused(Finding("no_member", {"volunteer": found.number, "team": row.number}))
-    if held.role == role:
-        return
-    _end(desk, held, "appointed")
-    enter(
-        desk, found.id, row.organization_id, role, day_number(desk.today), team_id=row.id, linked_id=held.id
-    )
-    if held.role == "leader" and _leaders(desk, row.id) == 0:
-        raise Refused(Finding("last_leader", {"team": row.number}))
-    note(desk, "team.appointed", f"volunteer:{found.id}", {"team": row.number, "role": role})
+    with writing(desk):
+        row, where = _team(desk, team_number)
+        cell = desk.permit_on("team.appoint", "team", team_number, where)
+        found = find(desk, number)
+        held = _held(desk, "team.appoint", number, found, row)
+        assert found is not None
+        desk.separate(cell, "own_case", Person(None, found.number))
+        if held.role == role:
+            return
+        _end(desk, held, "appointed")
+        enter(desk, found.id, row.owner_id, role, day_number(desk.today), team_id=row.id, linked_id=held.id)
+        if held.role == "leader" and _leaders(desk, row.id) == 0:
+            raise Refused(Finding("last_leader", {"team": row.number}))
+        note(desk, "team.appointed", f"volunteer:{found.id}", {"team": row.number, "role": role})
 
 
 def _select() -> sa.Select[Any]:
@@ -208,7 +211,7 @@ def _select() -> sa.Select[Any]:
         sa.select(volunteer.c.number, organization.c.number, team.c.number, membership.c.role, membership.c.since,
                   membership.c.until, membership.c.why)
         .join(volunteer, volunteer.c.id == membership.c.volunteer_id)
-        .join(organization, organization.c.id == membership.c.organization_id)
+        .outerjoin(organization, organization.c.id == membership.c.organization_id)
         .outerjoin(team, team.c.id == membership.c.team_id)
         .order_by(membership.c.since, membership.c.id)
     )  # fmt: skip
@@ -226,9 +229,7 @@ def _as_values(desk: Desk, query: sa.Select[Any]) -> tuple[Membership, ...]:
 @storage_errors("database")
 def memberships(desk: Desk, number: str) -> tuple[Membership, ...]:
     """Return where a volunteer belongs and belonged, by day. Raises NotFound, NotPermitted."""
-    found = find(desk, number)
-    desk.permit_on("volunteer.view", "volunteer", number, found.place if found else None)
-    assert found is not None
+    found, _ = reached(desk, "volunteer.view", number)
     return _as_values(desk, _select().where(membership.c.volunteer_id == found.id))
 
 
@@ -243,10 +244,11 @@ def members(desk: Desk, team_number: str, *, on: dt.date | None = None) -> tuple
 
 def _settle(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
     if outcome == "granted":
-        found = _volunteer(desk, case.facts["volunteer"])
+        found = find(desk, case.facts["volunteer"])
         row, _ = _team(desk, case.facts["team"])
+        assert found is not None  # no number ever goes away
         _may_belong(desk, found, row)
-        enter(desk, found.id, row.organization_id, "member", day_number(on), team_id=row.id)
+        enter(desk, found.id, row.owner_id, "member", day_number(on), team_id=row.id)
         note(desk, "team.joined", f"volunteer:{found.id}", {"team": row.number, "case": case.id})
 
 

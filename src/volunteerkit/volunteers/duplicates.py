@@ -15,9 +15,9 @@ from volunteerkit.privacy import normal
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.grants import within
-from volunteerkit.store.vault import blind, open_subjects, retention
+from volunteerkit.store.vault import CLOSED, blind, open_subjects, retention
 from volunteerkit.units import day_number
-from volunteerkit.volunteers.reading import reached
+from volunteerkit.volunteers.reading import reached_by
 from volunteerkit.volunteers.tables import volunteer
 
 __all__ = ["Likeness", "duplicates", "likeness"]
@@ -57,7 +57,7 @@ def duplicates(desk: Desk, *, limit: int = 200) -> tuple[Likeness, ...]:
         raise NotPermitted(actor=desk.actor.id, action="volunteer.propose_merge")
     if type(limit) is not int or not 1 <= limit <= _MOST:
         raise InvalidValue(name="limit", value=limit if type(limit) is int else "?", allowed=f"1 … {_MOST}")
-    people, alike = _candidates(desk, within(reach, reached(day_number(desk.today))))
+    people, alike = _candidates(desk, within(reach, reached_by(day_number(desk.today))))
     held = open_subjects(desk.connection, desk.needed_cipher(), [f"volunteer:{each}" for each in people])
     found = []
     for one, other in alike:
@@ -89,7 +89,7 @@ def _candidates(
     """Return (numbers by id, pairs of ids) of those who share a digest, or a name's parts and a birthday."""
     subject = sa.literal("volunteer:").concat(sa.cast(volunteer.c.id, sa.Text))
     closed = sa.select(retention.c.subject).where(
-        retention.c.subject == subject, retention.c.state.in_(("restricted", "erased"))
+        retention.c.subject == subject, retention.c.state.in_(CLOSED)
     )
     query = (
         sa.select(volunteer.c.id, volunteer.c.number, volunteer.c.adult_on, blind.c.kind, blind.c.digest)

@@ -29,9 +29,9 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.grants import alias
 from volunteerkit.store.posting import command, driver, note
-from volunteerkit.store.registering import checked_text
+from volunteerkit.store.registering import checked_text, next_id
 from volunteerkit.store.schema import head, metadata
-from volunteerkit.store.vault import open_subjects, retention_of
+from volunteerkit.store.vault import CLOSED, open_subjects, retention_of
 from volunteerkit.units import day_number
 from volunteerkit.volunteers.duplicates import likeness
 from volunteerkit.volunteers.persons import together
@@ -186,7 +186,7 @@ def _forbidden(desk: Desk, kept: Found, merged: Found) -> tuple[Finding, ...]:
         # Dated periods go over with the rest; a suspension without dates (from an import) would be lost.
         if each.status not in allowed:
             found += (Finding("merge_status", {"volunteer": each.number, "status": each.status}),)
-        if retention_of(desk.connection, each.subject)[0] in ("restricted", "erased"):
+        if retention_of(desk.connection, each.subject)[0] in CLOSED:
             found += (Finding("merge_restricted", {"volunteer": each.number}),)
     about = sa.or_(
         cases.c.subject == merged.subject, cases.c.subject.startswith(f"{merged.subject}:"),
@@ -289,7 +289,7 @@ def _settle_merge(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
     if findings:
         raise Refused(*findings)
     connection = desk.connection
-    id_ = (connection.execute(sa.select(sa.func.max(merge.c.id))).scalar() or 0) + 1
+    id_ = next_id(desk, merge)
     changes = list(_changes(desk, kept, merged))
     connection.execute(
         sa.insert(merge).values(
@@ -297,7 +297,7 @@ def _settle_merge(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
             merged_seq=_seq(desk),
         )
     )  # fmt: skip
-    following = (connection.execute(sa.select(sa.func.max(merge_change.c.id))).scalar() or 0) + 1
+    following = next_id(desk, merge_change)
     for position, each in enumerate(changes):
         if not _changed(desk, each.table, each.key | each.before, each.after):
             raise IntegrityProblem(what=f"{each.table.name} changed while it was merged")

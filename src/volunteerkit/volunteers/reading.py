@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import sqlalchemy as sa
 
-from volunteerkit.access import Place
+from volunteerkit.access import Cell, Place
 from volunteerkit.approvals.cases import waiting_case
 from volunteerkit.organizations.tables import organization, team
 from volunteerkit.store.desk import Desk
@@ -24,10 +24,10 @@ __all__ = [
     "during",
     "find",
     "find_many",
-    "managing_on",
     "members_of",
     "periods_of",
     "reached",
+    "reached_by",
     "status_of",
 ]
 
@@ -63,12 +63,6 @@ def during(day: int) -> sa.ColumnElement[bool]:
     return sa.and_(membership.c.since <= day, sa.or_(membership.c.until.is_(None), membership.c.until >= day))
 
 
-def managing_on(day: int) -> sa.Select[Any]:
-    """Return the select of (volunteer_id, organization_id) on ``day``: who is managed by whom."""
-    columns = (membership.c.volunteer_id, membership.c.organization_id)
-    return sa.select(*columns).where(membership.c.role == "managing", during(day))
-
-
 def members_of(organization_numbers: tuple[str, ...], day: int) -> sa.Select[Any]:
     """Return the select of ids of volunteers who belong to one of the organizations in any way on ``day``."""
     return (
@@ -78,7 +72,7 @@ def members_of(organization_numbers: tuple[str, ...], day: int) -> sa.Select[Any
     )
 
 
-def reached(day: int) -> dict[str, Any]:
+def reached_by(day: int) -> dict[str, Any]:
     """Return what a volunteer's row can be reached by, for `store.grants.within`."""
 
     def teams(numbers: tuple[str, ...]) -> sa.ColumnElement[bool]:
@@ -106,6 +100,19 @@ def find(desk: Desk, number: str) -> Found | None:
     return None if id_ is None else find_many(desk, [id_])[0]
 
 
+def reached(desk: Desk, action: str, number: str, *, managing: bool = False) -> tuple[Found, Cell]:
+    """Return the volunteer and the cell that lets the actor do ``action`` to them.
+
+    With ``managing`` of all organizations only the one that manages the volunteer counts. Raises NotFound
+    (also for a foreign one), NotPermitted.
+    """
+    found = find(desk, number)
+    place = None if found is None else by_managing(found) if managing else found.place
+    cell = desk.permit_on(action, "volunteer", number, place)
+    assert found is not None
+    return found, cell
+
+
 def find_many(desk: Desk, ids: Sequence[int]) -> list[Found]:
     """Return the volunteers with these ids, in their order, with where they belong on the desk's day."""
     rows = {
@@ -120,7 +127,7 @@ def find_many(desk: Desk, ids: Sequence[int]) -> list[Found]:
             organization.c.id,
             team.c.number,
         )
-        .join(organization, organization.c.id == membership.c.organization_id)
+        .outerjoin(organization, organization.c.id == membership.c.organization_id)
         .outerjoin(team, team.c.id == membership.c.team_id)
         .where(membership.c.volunteer_id.in_(list(rows)), during(day_number(desk.today)))
         .order_by(membership.c.role != "managing", membership.c.id)
@@ -134,7 +141,7 @@ def _found(row: Any, belongs: list[Any]) -> Found:
     place = Place(
         row.number,
         tuple(dict.fromkeys(each[3] for each in belongs if each[3])),
-        tuple(dict.fromkeys(each[1] for each in belongs)),
+        tuple(dict.fromkeys(each[1] for each in belongs if each[1])),
         (row.district,) if row.district else (),
     )
     managing = next((each for each in belongs if each[0] == "managing"), None)

@@ -18,10 +18,10 @@ from volunteerkit.ledger import whole_amount
 from volunteerkit.organizations import tables as organizations
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.engine import storage_errors
-from volunteerkit.store.posting import command, note
-from volunteerkit.store.registering import checked_text, id_of
+from volunteerkit.store.posting import command, note, writing
+from volunteerkit.store.registering import checked_text, id_of, next_id
 from volunteerkit.units import day_number, day_of
-from volunteerkit.volunteers.reading import Found, find
+from volunteerkit.volunteers.reading import Found, reached
 from volunteerkit.volunteers.tables import entry, qualification
 
 __all__ = [
@@ -48,9 +48,7 @@ class Qualification:
 
 
 def _writable(desk: Desk, number: str) -> Found:
-    found = find(desk, number)
-    desk.permit_on("volunteer.enter", "volunteer", number, found.place if found else None)
-    assert found is not None
+    found, _ = reached(desk, "volunteer.enter", number)
     if desk.is_one_of(Person(None, found.number)):
         raise Refused(Finding("own_case", {}))
     return found
@@ -63,14 +61,15 @@ def _past(desk: Desk, name: str, day: dt.date) -> int:
 
 
 def _enter(desk: Desk, found: Found, kind: str, on: int, name: str, **more: Any) -> None:
-    id_ = (desk.connection.execute(sa.select(sa.func.max(entry.c.id))).scalar() or 0) + 1
-    desk.connection.execute(
-        sa.insert(entry).values(
-            id=id_, volunteer_id=found.id, kind=kind, happened_on=on, name=checked_text("name", name),
-            entered_by=desk.actor.id, entered_at=microseconds(desk.now), **more,
-        )
-    )  # fmt: skip
-    note(desk, "volunteer.entry", f"volunteer:{found.id}", {"kind": kind, "on": on, "entry": id_})
+    with writing(desk):
+        id_ = next_id(desk, entry)
+        desk.connection.execute(
+            sa.insert(entry).values(
+                id=id_, volunteer_id=found.id, kind=kind, happened_on=on, name=checked_text("name", name),
+                entered_by=desk.actor.id, entered_at=microseconds(desk.now), **more,
+            )
+        )  # fmt: skip
+        note(desk, "volunteer.entry", found.subject, {"kind": kind, "on": on, "entry": id_})
 
 
 @command
@@ -123,24 +122,23 @@ def add_qualification(
         raise InvalidValue(name="valid_until", value=valid_until, allowed=f"≥ {obtained_on}")
     same = sa.and_(qualification.c.volunteer_id == found.id, qualification.c.kind == word,
                    qualification.c.obtained_on == on)  # fmt: skip
-    if desk.connection.execute(sa.select(qualification.c.id).where(same)).first() is not None:
-        raise Refused(Finding("already_qualified", {"kind": word, "day": obtained_on}))
-    id_ = (desk.connection.execute(sa.select(sa.func.max(qualification.c.id))).scalar() or 0) + 1
-    desk.connection.execute(
-        sa.insert(qualification).values(
-            id=id_, volunteer_id=found.id, kind=word, obtained_on=on, issuer=issuer and checked_text("issuer", issuer),
-            valid_until=None if valid_until is None else day_number(valid_until), checked_by=desk.actor.id,
-        )
-    )  # fmt: skip
-    note(desk, "volunteer.qualified", f"volunteer:{found.id}", {"kind": word, "on": on})
+    with writing(desk):
+        if desk.connection.execute(sa.select(qualification.c.id).where(same)).first() is not None:
+            raise Refused(Finding("already_qualified", {"kind": word, "day": obtained_on}))
+        desk.connection.execute(
+            sa.insert(qualification).values(
+                id=next_id(desk, qualification), volunteer_id=found.id, kind=word, obtained_on=on,
+                issuer=issuer and checked_text("issuer", issuer), checked_by=desk.actor.id,
+                valid_until=None if valid_until is None else day_number(valid_until),
+            )
+        )  # fmt: skip
+        note(desk, "volunteer.qualified", found.subject, {"kind": word, "on": on})
 
 
 @storage_errors("database")
 def qualifications(desk: Desk, number: str, *, on: dt.date | None = None) -> tuple[Qualification, ...]:
     """Return a volunteer's qualifications, all of them or those valid on a day. Raises NotFound, NotPermitted."""
-    found = find(desk, number)
-    desk.permit_on("volunteer.view", "volunteer", number, found.place if found else None)
-    assert found is not None
+    found, _ = reached(desk, "volunteer.view", number)
     query = sa.select(qualification).where(qualification.c.volunteer_id == found.id)
     rows = desk.connection.execute(query.order_by(qualification.c.obtained_on, qualification.c.id))
     every = tuple(

@@ -3,36 +3,49 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
+import secrets
+from contextlib import suppress
 from typing import Any
 
 import attrs
 import sqlalchemy as sa
 
 from volunteerkit import hooks
-from volunteerkit.access import Place
+from volunteerkit.access import Person, Place
 from volunteerkit.approvals import Case, Workflow, decide
 from volunteerkit.approvals.cases import open_case, waiting_case
-from volunteerkit.errors import Finding, InvalidValue, NotFound, Refused
+from volunteerkit.errors import Finding, InvalidValue, Refused
 from volunteerkit.ledger import honour_account
 from volunteerkit.organizations import tables as organizations
-from volunteerkit.privacy import found_by
+from volunteerkit.privacy import found_by, normal
 from volunteerkit.store.cipher import Cipher
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
-from volunteerkit.store.posting import command, hold_head, note
-from volunteerkit.store.registering import checked_text, id_of, register_row
+from volunteerkit.store.posting import command, hold_head, note, writing
+from volunteerkit.store.registering import checked_text, id_of, next_id, register_row
 from volunteerkit.store.schema import head
-from volunteerkit.store.vault import check_key, find_subjects, open_subject, seal_subject
-from volunteerkit.units import day_number, fold, plain_day, plain_text
+from volunteerkit.store.vault import (
+    CLOSED,
+    check_key,
+    find_subjects,
+    open_subject,
+    retention_of,
+    seal_subject,
+)
+from volunteerkit.units import day_number, day_of, plain_day, plain_text
 from volunteerkit.volunteers.identity import Identity, adult_on, read_identity
-from volunteerkit.volunteers.model import TAG_KINDS, Application, review_age
+from volunteerkit.volunteers.model import TAG_KINDS, Acknowledgement, Application, Guardian, review_age
 from volunteerkit.volunteers.persons import together
-from volunteerkit.volunteers.reading import Found, by_managing, find
+from volunteerkit.volunteers.reading import Found, reached
 from volunteerkit.volunteers.tables import acknowledgement, doubt, link, membership, tag, volunteer
 from volunteerkit.workflow import Office, Route, Step
 
 __all__ = ["WORKFLOWS", "admit", "approve", "check_registration", "claim", "refuse", "register", "resubmit"]
 
+_PHONE = re.compile(r"\+?[0-9]{7,15}")
+_CONSENT = "consent_to_registration"
+_WORDS = dict(zip(TAG_KINDS, ("skills", "languages", "service_fields", "availability"), strict=True))
 _PERSONAL = ("name", "phone", "email", "address", "political_status", "education", "employer")
 
 
@@ -49,7 +62,7 @@ def check_registration(desk: Desk, application: Application) -> tuple[Finding, .
     a value that cannot be read.
     """
     _permit(desk, application)
-    return _findings(desk, application, _identity(desk, application))
+    return _findings(desk, application)
 
 
 def _permit(desk: Desk, application: Application) -> None:
@@ -66,11 +79,12 @@ def _born_on(application: Application, identity: Identity | None) -> dt.date | N
     return application.born_on or (identity.born_on if identity else None)
 
 
-def _findings(desk: Desk, application: Application, identity: Identity | None) -> tuple[Finding, ...]:
+def _findings(desk: Desk, application: Application) -> tuple[Finding, ...]:
+    identity = _identity(desk, application)
     born_on = _born_on(application, identity)
     if born_on is not None and not dt.date(1850, 1, 1) <= born_on <= desk.today:
         raise InvalidValue(name="born_on", value="?", allowed=f"1850-01-01 … {desk.today}")
-    found = review_age(application, born_on, desk.today)
+    found = _unreadable(application) + review_age(application, born_on, desk.today)
     if not application.by_oneself and application.consent_on is None:
         found += (Finding("consent_day_missing", {}),)
     for day in (application.consent_on, application.guardian and application.guardian.consented_on):
@@ -83,6 +97,21 @@ def _findings(desk: Desk, application: Application, identity: Identity | None) -
     else:
         found += tuple(Finding(kind, {}, "warn") for kind in _doubts(application, identity))
     return found + hooks.review_registration(desk, attrs.evolve(application, born_on=born_on), desk.today)
+
+
+def _unreadable(application: Application) -> tuple[Finding, ...]:
+    """Return what cannot be a name or a phone; raises InvalidValue for what is no text at all."""
+    found: tuple[Finding, ...] = ()
+    guardian = application.guardian
+    names = [("name", application.name), *([("guardian", guardian.name)] if guardian else [])]
+    for field, name in names:
+        # somebody's number in the place of the name would be shown as a name is
+        if normal("name", checked_text(field, name, 100)).isdigit():
+            found += (Finding("name_is_number", {"field": field}),)
+    for phone in (application.phone, guardian and guardian.phone):
+        if phone and not _PHONE.fullmatch(_phone(phone)):
+            found += (Finding("phone_unreadable", {}),)
+    return found
 
 
 def _doubts(application: Application, identity: Identity) -> tuple[str, ...]:
@@ -100,29 +129,49 @@ def register(desk: Desk, application: Application, *, number: str | None = None)
 
     The volunteer is ``pending`` until the office of the route ``volunteer.registration`` approves; whoever
     registered cannot. Personal data go into the vault, sealed. Without ``number`` a plugin chooses one, else
-    it is ``V`` and seven digits. Raises NotPermitted, NotFound for an unknown organization, InvalidValue,
+    it is ``V`` and ten digits drawn by chance. Raises NotPermitted, NotFound for an unknown organization, InvalidValue,
     KeyProblem without a cipher, and Refused with every finding that blocks, when the number is taken, or
     with ``identity_known`` when the identity number belongs to somebody registered: nothing of theirs is
     told, and `claim` is the way for who is that person.
     """
     _permit(desk, application)
-    cipher, identity = desk.needed_cipher(), _identity(desk, application)
+    cipher = desk.needed_cipher()
     check_key(desk.connection, cipher)
-    findings = _findings(desk, application, identity)
-    blocking = any(finding.severity == "block" for finding in findings)
-    if blocking:
+    with writing(desk):  # of two with one identity number the second sees the first
+        findings = _reviewed(desk, cipher, application)
+        id_, given = _enter(desk, cipher, application, number, "pending")
+        _open(desk, f"volunteer:{id_}", given, application, findings)
+    return given
+
+
+def _reviewed(
+    desk: Desk, cipher: Cipher, application: Application, *, but: int | None = None
+) -> tuple[Finding, ...]:
+    """Return what the office is told of an application; raise Refused for one that cannot be taken.
+
+    ``but`` is the volunteer's own id, when they are registered already.
+    """
+    findings, identity = _findings(desk, application), _identity(desk, application)
+    if any(finding.severity == "block" for finding in findings):
         raise Refused(*findings)
-    if identity is not None and known_identity(desk, cipher, identity.number):
+    if identity is not None and set(known_identity(desk, cipher, identity.number)) - {but}:
         raise Refused(Finding("identity_known", {}))
-    id_, given = _enter(desk, cipher, application, number, "pending")
-    place = Place(given, (), (application.organization,), (application.area,) if application.area else ())
+    return findings
+
+
+def _open(
+    desk: Desk, subject: str, number: str, application: Application, findings: tuple[Finding, ...],
+    previous_id: int | None = None,
+) -> Case:  # fmt: skip
+    organizations_ = (application.organization,) if application.organization else ()
+    place = Place(number, (), organizations_, (application.area,) if application.area else ())
     facts = {
         "organization": application.organization,
         "area": application.area,
         "by_oneself": application.by_oneself,
     }
-    open_case(desk, "volunteer.registration", f"volunteer:{id_}", place, facts=facts, findings=findings)
-    return given
+    return open_case(desk, "volunteer.registration", subject, place, facts=facts, findings=findings,
+                     previous_id=previous_id)  # fmt: skip
 
 
 @command
@@ -148,11 +197,15 @@ def admit(
     if born_on is not None:
         plain_day("born_on", born_on)
     application = Application(name, organization, identity_number, phone, born_on, consent_on=desk.today)
-    id_ = _enter(desk, cipher, application, number, "approved")[0]
-    note(desk, "volunteer.status", f"volunteer:{id_}", {"status": "approved", "on": day_number(desk.today)})
-    return str(
-        desk.connection.execute(sa.select(volunteer.c.number).where(volunteer.c.id == id_)).scalar_one()
-    )
+    unreadable = _unreadable(application)
+    if unreadable:
+        raise Refused(*unreadable)
+    with writing(desk):
+        id_, given = _enter(desk, cipher, application, number, "approved")
+        note(
+            desk, "volunteer.status", f"volunteer:{id_}", {"status": "approved", "on": day_number(desk.today)}
+        )
+    return given
 
 
 def _enter(
@@ -206,33 +259,33 @@ def _personal(application: Application, identity: Identity | None) -> dict[str, 
 
 
 def _phone(text: str) -> str:
-    return fold(checked_text("phone", text, 40)).replace(" ", "").replace("-", "")
+    return normal("phone", checked_text("phone", text, 40))
 
 
 def _belong(desk: Desk, id_: int, organization_id: int, application: Application) -> None:
     today = day_number(desk.today)
     enter(desk, id_, organization_id, "managing", today)
-    words = {"skill": application.skills, "language": application.languages,
-             "service_field": application.service_fields, "availability": application.availability}  # fmt: skip
-    for kind in TAG_KINDS:
-        for value in words[kind]:
+    for kind, field in _WORDS.items():
+        for value in getattr(application, field):
             told = checked_text(kind, value, 100)
             desk.connection.execute(sa.insert(tag).values(volunteer_id=id_, kind=kind, value=told))
     agreed = [(each.document, each.version, each.on) for each in application.acknowledged]
     if application.guardian and application.guardian.consented_on:
         agreed.append(("guardian_consent", "1", application.guardian.consented_on))
     if application.consent_on:
-        agreed.append(("consent_to_registration", "1", application.consent_on))
+        agreed.append((_CONSENT, "1", application.consent_on))
     for document, version, on in agreed:
-        desk.connection.execute(
-            sa.insert(acknowledgement).values(
-                volunteer_id=id_, document=checked_text("document", document, 100),
-                version=checked_text("version", version, 100), acknowledged_on=day_number(on),
-                actor_id=desk.actor.id,
-            )
-        )  # fmt: skip
+        _agree(desk, id_, document, version, on)
     if application.by_oneself:
         connect(desk, desk.actor.id, id_)
+
+
+def _agree(desk: Desk, id_: int, document: str, version: str, on: dt.date) -> None:
+    values = {
+        "volunteer_id": id_, "document": checked_text("document", document, 100),
+        "version": checked_text("version", version, 100), "acknowledged_on": day_number(on), "actor_id": desk.actor.id,
+    }  # fmt: skip
+    desk.connection.execute(sa.insert(acknowledgement).values(**values))
 
 
 def connect(desk: Desk, actor_id: str, volunteer_id: int) -> None:
@@ -243,11 +296,11 @@ def connect(desk: Desk, actor_id: str, volunteer_id: int) -> None:
 
 
 def enter(
-    desk: Desk, volunteer_id: int, organization_id: int, role: str, since: int, *,
+    desk: Desk, volunteer_id: int, organization_id: int | None, role: str, since: int, *,
     team_id: int | None = None, linked_id: int | None = None,
 ) -> int:  # fmt: skip
     """Write a membership that begins on the day number ``since``; return its id."""
-    id_ = (desk.connection.execute(sa.select(sa.func.max(membership.c.id))).scalar() or 0) + 1
+    id_ = next_id(desk, membership)
     desk.connection.execute(
         sa.insert(membership).values(
             id=id_, volunteer_id=volunteer_id, organization_id=organization_id, team_id=team_id, role=role,
@@ -258,16 +311,23 @@ def enter(
 
 
 def _number(desk: Desk, organization: str) -> str:
-    """Return the number of a new volunteer: a plugin's, else the one after the highest ``V`` and seven digits."""
+    """Return the number of a new volunteer: a plugin's, else ``V`` and ten digits drawn by chance.
+
+    A number is public: one that is counted on would tell how many came before, and whose is the next one.
+    Digits alone, because a letter may be read as a digit and is hard to say on the telephone.
+    """
     hold_head(desk)  # of two registrations at once the second sees the first one's number
     serial = desk.connection.execute(sa.select(head.c.event_seq)).scalar_one() + 1
     chosen = hooks.choose_volunteer_number(desk, organization, serial)
     if chosen is not None:
         return chosen
-    ours = volunteer.c.number.between("V0000000", "V9999999")
-    highest = desk.connection.execute(sa.select(sa.func.max(volunteer.c.number)).where(ours)).scalar() or "V0"
-    digits = highest[1:]
-    return f"V{(int(digits) if digits.isascii() and digits.isdigit() else serial) + 1:07d}"
+    while True:
+        drawn = f"V{secrets.randbelow(10**10):010d}"
+        if (
+            desk.connection.execute(sa.select(volunteer.c.id).where(volunteer.c.number == drawn)).first()
+            is None
+        ):
+            return drawn
 
 
 def _settle(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
@@ -281,9 +341,7 @@ def _settle(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
 
 
 def _registration(desk: Desk, number: str) -> tuple[Found, Case]:
-    found = find(desk, number)
-    desk.permit_on("volunteer.decide", "volunteer", number, by_managing(found) if found else None)
-    assert found is not None
+    found, _ = reached(desk, "volunteer.decide", number, managing=True)
     case = waiting_case(desk, "volunteer.registration", f"volunteer:{found.id}")
     if case is None:
         raise Refused(Finding("not_pending_registration", {"volunteer": number, "status": found.status}))
@@ -303,28 +361,63 @@ def refuse(desk: Desk, number: str, *, reason: str) -> Case:
 
 
 @command
-def resubmit(desk: Desk, number: str) -> Case:
+def resubmit(
+    desk: Desk, number: str, *, consent_on: dt.date | None = None, student: bool = False, own_income: bool = False,
+    school_procedure: bool = False,
+) -> Case:  # fmt: skip
     """Open the registration of a refused or withdrawn applicant anew, linked to the case before.
 
-    Raises NotFound, NotPermitted, Refused when it was neither.
+    It is reviewed as `register` reviews it, with what is kept of the applicant; what is asked here is not
+    kept and is said anew, ``consent_on`` only when the person agreed again. Raises NotFound, NotPermitted,
+    KeyProblem, and Refused when it was neither, when the personal data are restricted or erased, and with
+    every finding that blocks.
     """
-    found = find(desk, number)
-    place = by_managing(found) if found else None
-    desk.permit_on("volunteer.edit", "volunteer", number, place)
-    assert found is not None
-    if found.status not in ("refused", "deregistered"):
-        raise Refused(Finding("not_refused", {"volunteer": number, "status": found.status}))
-    guarded = sa.update(volunteer).where(volunteer.c.id == found.id, volunteer.c.status == found.status)
-    desk.connection.execute(guarded.values(status="pending"))
-    subject = f"volunteer:{found.id}"
-    facts = {
-        "organization": found.organization,
-        "area": next(iter(found.place.areas), ""),
-        "by_oneself": False,
-    }
-    return open_case(
-        desk, "volunteer.registration", subject, by_managing(found), facts=facts,
-        previous_id=last_case(desk, "volunteer.registration", subject),
+    found, _ = reached(desk, "volunteer.edit", number, managing=True)
+    cipher = desk.needed_cipher()
+    with writing(desk):
+        if retention_of(desk.connection, found.subject)[0] in CLOSED:
+            raise Refused(Finding("restricted", {"number": found.number}))
+        guarded = sa.update(volunteer).where(
+            volunteer.c.id == found.id, volunteer.c.status.in_(("refused", "deregistered"))
+        )
+        if desk.connection.execute(guarded.values(status="pending")).rowcount != 1:
+            raise Refused(Finding("not_refused", {"volunteer": number, "status": found.status}))
+        application = attrs.evolve(
+            _kept(desk, cipher, found), student=student, own_income=own_income, school_procedure=school_procedure
+        )  # fmt: skip
+        if consent_on is not None:
+            again = sum(each.document == _CONSENT for each in application.acknowledged) + 1
+            application = attrs.evolve(application, consent_on=consent_on)
+            _agree(desk, found.id, _CONSENT, str(again), consent_on)
+        findings = _reviewed(desk, cipher, application, but=found.id)
+        before = last_case(desk, "volunteer.registration", found.subject)
+        return _open(desk, found.subject, found.number, application, findings, before)
+
+
+def _kept(desk: Desk, cipher: Cipher, found: Found) -> Application:
+    """Return the application as it would be given again from what is kept of the volunteer."""
+    personal = open_subject(desk.connection, cipher, found.subject)
+    given: dict[str, Any] = {name: personal.get(name, "") for name in (*_PERSONAL, "sex")}
+    tags = sa.select(tag.c.kind, tag.c.value).where(tag.c.volunteer_id == found.id)
+    for kind, value in desk.connection.execute(tags):
+        given[_WORDS[kind]] = (*given.get(_WORDS[kind], ()), value)
+    query = sa.select(acknowledgement).where(acknowledgement.c.volunteer_id == found.id)
+    agreed = tuple(
+        Acknowledgement(row.document, row.version, day_of(row.acknowledged_on))
+        for row in desk.connection.execute(query.order_by(acknowledgement.c.acknowledged_on))
+    )
+    if personal.get("guardian"):
+        day = personal["guardian"].get("consented_on")
+        consented = dt.date.fromisoformat(day) if day else None
+        given["guardian"] = Guardian(**{**personal["guardian"], "consented_on": consented})
+    if personal.get("born_on"):
+        given["born_on"] = dt.date.fromisoformat(personal["born_on"])
+    with suppress(InvalidValue):  # what an import kept unread counts as missing
+        given["identity_number"] = read_identity(personal.get("identity_number", ""), desk.today).number
+    return Application(
+        organization=found.organization, area=next(iter(found.place.areas), ""), acknowledged=agreed,
+        by_oneself=desk.is_one_of(Person(None, found.number)),
+        consent_on=max((each.on for each in agreed if each.document == _CONSENT), default=None), **given,
     )  # fmt: skip
 
 
@@ -338,36 +431,34 @@ def last_case(desk: Desk, kind: str, subject: str) -> int | None:
 
 
 @command
-def claim(desk: Desk, *, identity_number: str, name: str, phone: str = "") -> int | None:
+def claim(desk: Desk, *, identity_number: str, name: str, phone: str = "") -> None:
     """Claim to be the volunteer with that identity number; the centre looks into it.
 
-    The answer is the same whether there is such a person or not, and whatever was given of them: the
-    claimant learns the outcome from the centre. Returns None always but for the centre's own eyes: the
-    case stands in its list. Raises NotPermitted, InvalidValue, KeyProblem.
+    Nothing is answered, whether there is such a person or not and whatever was given of them: the case is
+    there for those who decide it, and the claimant learns the outcome from the centre. A second claim of the same person
+    while one is waiting changes nothing. Raises NotPermitted, InvalidValue, KeyProblem.
     """
     desk.permit("volunteer.claim", Place(None, (), (), (), desk.actor.id))
     cipher, identity = desk.needed_cipher(), read_identity(identity_number, desk.today)
     checked_text("name", name, 100)
+    if phone:
+        checked_text("phone", phone, 40)
     known = known_identity(desk, cipher, identity.number)
-    if known:
-        subject = f"volunteer:{known[0]}"
-        row = desk.connection.execute(sa.select(volunteer.c.number).where(volunteer.c.id == known[0])).one()
-        agrees = _agrees(open_subject(desk.connection, cipher, subject), name, phone)
-        try:
-            with desk.connection.begin_nested():
-                open_case(
-                    desk, "volunteer.claim", subject, Place(None, (), (), (), None),
-                    facts={"volunteer": row.number, "claimant": desk.actor.id, **agrees},
-                )  # fmt: skip
-        except Refused:
-            pass  # a claim is waiting already, which the claimant need not know
-    return None
+    if not known:
+        return
+    subject = f"volunteer:{known[0]}"
+    row = desk.connection.execute(sa.select(volunteer.c.number).where(volunteer.c.id == known[0])).one()
+    agrees = _agrees(open_subject(desk.connection, cipher, subject), name, phone)
+    facts = {"volunteer": row.number, "claimant": desk.actor.id, **agrees}
+    with suppress(Refused):  # a claim is waiting already, which the claimant need not know
+        open_case(desk, "volunteer.claim", subject, Place(), facts=facts)
 
 
 def _agrees(personal: dict[str, Any], name: str, phone: str) -> dict[str, bool]:
+    given = {"name": name, "phone": phone}
     return {
-        "name_agrees": personal.get("name") == name.strip(),
-        "phone_agrees": bool(phone) and personal.get("phone") == fold(phone).replace(" ", ""),
+        f"{field}_agrees": bool(text) and normal(field, personal.get(field, "")) == normal(field, text)
+        for field, text in given.items()
     }
 
 
@@ -385,13 +476,9 @@ WORKFLOWS = (
         )),
         "volunteer.decide", _settle,
     ),
-    Workflow(Route("volunteer.claim", (Step("centre", Office("centre"), days=10),)), "volunteer.decide", _settle_claim),
+    Workflow(
+        Route("volunteer.claim", (Step("centre", Office("centre"), days=10),)), "volunteer.decide", _settle_claim,
+        confidential=True,
+    ),
 )  # fmt: skip
 """How a registration is decided unless a plugin gives another route: by its organization or the centre."""
-
-
-def required(found: Found | None, number: str) -> Found:
-    """Return ``found``; raise NotFound when it is None."""
-    if found is None:
-        raise NotFound(kind="volunteer", id=number)
-    return found

@@ -15,12 +15,12 @@ from volunteerkit.approvals.cases import open_case
 from volunteerkit.errors import Finding, InvalidValue, Refused
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
-from volunteerkit.store.posting import command, note
-from volunteerkit.store.registering import checked_text
+from volunteerkit.store.posting import command, note, writing
+from volunteerkit.store.registering import checked_text, next_id
 from volunteerkit.store.vault import put_retention
 from volunteerkit.units import day_number, day_of
 from volunteerkit.volunteers.model import PERIODS
-from volunteerkit.volunteers.reading import Found, by_managing, find, periods_of, status_of
+from volunteerkit.volunteers.reading import Found, by_managing, find, periods_of, reached, status_of
 from volunteerkit.volunteers.tables import membership, period, volunteer
 from volunteerkit.workflow import Office, Route, Step
 
@@ -35,9 +35,7 @@ def __dir__() -> list[str]:
 
 
 def _reached(desk: Desk, action: str, number: str) -> Found:
-    found = find(desk, number)
-    cell = desk.permit_on(action, "volunteer", number, by_managing(found) if found else None)
-    assert found is not None
+    found, cell = reached(desk, action, number, managing=True)
     desk.separate(cell, "own_case", Person(None, found.number))
     return found
 
@@ -61,7 +59,7 @@ def _begin(
             raise Refused(
                 Finding("period_overlaps", {"kind": kind, "since": other.since, "until": other.until or "…"})
             )
-    id_ = (desk.connection.execute(sa.select(sa.func.max(period.c.id))).scalar() or 0) + 1
+    id_ = next_id(desk, period)
     desk.connection.execute(
         sa.insert(period).values(
             id=id_, volunteer_id=found.id, kind=kind, since=day_number(since), until=until and day_number(until),
@@ -80,15 +78,17 @@ def suspend(
 
     Nobody suspends themselves. Raises NotFound, NotPermitted, InvalidValue, Refused.
     """
-    found = _reached(desk, "volunteer.suspend", number)
-    _begin(desk, found, "suspended", since or desk.today, until, checked_text("reason", reason, 500))
+    with writing(desk):
+        found = _reached(desk, "volunteer.suspend", number)
+        _begin(desk, found, "suspended", since or desk.today, until, checked_text("reason", reason, 500))
 
 
 @command
 def put_on_probation(desk: Desk, number: str, *, until: dt.date, reason: str) -> None:
     """Make an approved volunteer provisional until a day (inclusive). Raises what `suspend` raises."""
-    found = _reached(desk, "volunteer.suspend", number)
-    _begin(desk, found, "provisional", desk.today, until, checked_text("reason", reason, 500))
+    with writing(desk):
+        found = _reached(desk, "volunteer.suspend", number)
+        _begin(desk, found, "provisional", desk.today, until, checked_text("reason", reason, 500))
 
 
 @command
@@ -96,8 +96,9 @@ def take_leave(
     desk: Desk, number: str, *, since: dt.date, until: dt.date | None = None, reason: str = ""
 ) -> None:
     """Take leave: the volunteer joins nothing on those days. Raises what `suspend` raises."""
-    found = _reached(desk, "volunteer.leave", number)
-    _begin(desk, found, "on_leave", since, until, checked_text("reason", reason, 500) if reason else "")
+    with writing(desk):
+        found = _reached(desk, "volunteer.leave", number)
+        _begin(desk, found, "on_leave", since, until, checked_text("reason", reason, 500) if reason else "")
 
 
 _ENDS = {
@@ -115,8 +116,9 @@ def end_period(desk: Desk, number: str, kind: str, *, last_day: dt.date | None =
     """
     if kind not in _ENDS:
         raise InvalidValue(name="kind", value=kind, allowed=", ".join(_ENDS))
-    found = _reached(desk, _ENDS[kind], number)
-    _end(desk, found, kind, last_day or desk.today - dt.timedelta(1))
+    with writing(desk):
+        found = _reached(desk, _ENDS[kind], number)
+        _end(desk, found, kind, last_day or desk.today - dt.timedelta(1))
 
 
 def _end(desk: Desk, found: Found, kind: str, last_day: dt.date) -> None:
@@ -159,10 +161,7 @@ def deregister(desk: Desk, number: str, *, reason: str = "") -> None:
 @command
 def reactivate(desk: Desk, number: str) -> None:
     """Approve a cancelled volunteer again. Raises NotFound, NotPermitted, Refused when not cancelled."""
-    found = find(desk, number)
-    cell = desk.permit_on("volunteer.decide", "volunteer", number, by_managing(found) if found else None)
-    assert found is not None
-    desk.separate(cell, "own_case", Person(None, found.number))
+    found = _reached(desk, "volunteer.decide", number)
     _to(desk, found, ("deregistered",), "approved")
 
 
@@ -200,9 +199,7 @@ def blacklist(desk: Desk, number: str) -> tuple[dt.date, dt.date | None] | None:
 
     Raises NotFound, NotPermitted.
     """
-    found = find(desk, number)
-    desk.permit_on("volunteer.view", "volunteer", number, found.place if found else None)
-    assert found is not None
+    found, _ = reached(desk, "volunteer.view", number)
     running = [
         each
         for each in periods_of(desk, found.id)

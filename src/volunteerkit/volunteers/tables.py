@@ -40,7 +40,7 @@ membership = table(
     "membership",
     id_column(),
     _volunteer_id(),
-    sa.Column("organization_id", integer, sa.ForeignKey("vk_organization.id"), nullable=False),
+    sa.Column("organization_id", integer, sa.ForeignKey("vk_organization.id")),
     sa.Column("team_id", integer, sa.ForeignKey("vk_team.id")),
     sa.Column("role", sa.Text, nullable=False),
     sa.Column("since", integer, nullable=False),
@@ -49,11 +49,13 @@ membership = table(
     sa.Column("why", sa.Text, nullable=False, server_default=""),
     sa.CheckConstraint("role IN ('managing', 'member', 'deputy', 'leader')", name="role"),
     sa.CheckConstraint("role <> 'managing' OR team_id IS NULL", name="managing"),
+    sa.CheckConstraint("organization_id IS NOT NULL OR team_id IS NOT NULL", name="somewhere"),
 )
 """Who belongs where from and until which day, inclusive; nothing is ever deleted.
 
 One row of role ``managing`` names the organization that manages the volunteer on a day; teams have
-members, deputies and leaders. ``linked_id`` is the row that a transfer put this one in the place of, and
+members, deputies and leaders. A team that has no organization has members all the same: their rows name
+the team alone. ``linked_id`` is the row that a transfer put this one in the place of, and
 ``why`` the code of what ended it.
 """
 

@@ -21,7 +21,7 @@ from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, id_of
 from volunteerkit.units import day_number
 from volunteerkit.volunteers.model import PERIODS
-from volunteerkit.volunteers.reading import by_managing, find, status_of
+from volunteerkit.volunteers.reading import reached, status_of
 from volunteerkit.volunteers.registering import enter
 from volunteerkit.volunteers.tables import link, membership
 from volunteerkit.workflow import Facts, Office, Route, Step
@@ -44,9 +44,7 @@ def request_transfer(
     responsible until the day before. Raises NotFound, NotPermitted, InvalidValue, and Refused with what
     speaks against it, or when a request is waiting already.
     """
-    found = find(desk, number)
-    desk.permit_on("volunteer.transfer", "volunteer", number, by_managing(found) if found else None)
-    assert found is not None
+    found, _ = reached(desk, "volunteer.transfer", number, managing=True)
     id_of(desk, organization, "organization", to)
     if effective_on is not None and effective_on < desk.today:
         raise InvalidValue(name="effective_on", value=effective_on, allowed=f"≥ {desk.today}")
@@ -57,6 +55,13 @@ def request_transfer(
         )
     if to == found.organization:
         findings += (Finding("managed_already", {"organization": to}),)
+    later = sa.and_(
+        membership.c.volunteer_id == found.id, membership.c.role == "managing",
+        membership.c.since > day_number(desk.today),
+        sa.or_(membership.c.until.is_(None), membership.c.until >= membership.c.since),
+    )  # fmt: skip
+    if desk.connection.execute(sa.select(membership.c.id).where(later)).first() is not None:
+        findings += (Finding("managed_later", {"volunteer": found.number}),)
     stands = sa.select(status_on(organization, day_number(desk.today))).where(organization.c.number == to)
     status = desk.connection.execute(stands).scalar()
     if status != "active":
@@ -77,22 +82,24 @@ def _settle(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
         return
     volunteer_id, wanted = int(case.subject.partition(":")[2]), case.facts["effective_on"]
     first = max(day_number(on), wanted or 0)
-    old = desk.connection.execute(
-        sa.select(membership).where(
-            membership.c.volunteer_id == volunteer_id, membership.c.role == "managing", membership.c.until.is_(None)
-        )
-    ).one()  # fmt: skip
-    # What the volunteer held at the old organization ends with it: its teams, and offices in it.
+    lasting = sa.or_(membership.c.until.is_(None), membership.c.until >= first)
+    managing = sa.select(membership).where(
+        membership.c.volunteer_id == volunteer_id, membership.c.role == "managing", lasting
+    )
+    held = desk.connection.execute(managing.order_by(membership.c.since, membership.c.id)).fetchall()
+    # What the volunteer held at the old organization ends with it: its teams, and offices in it. One that was
+    # to begin later never does.
+    ends = sa.case((membership.c.since > first, membership.c.since - 1), else_=first - 1)
     desk.connection.execute(
         sa.update(membership)
         .where(
-            membership.c.volunteer_id == volunteer_id, membership.c.organization_id == old.organization_id,
-            sa.or_(membership.c.until.is_(None), membership.c.until >= first),
+            membership.c.volunteer_id == volunteer_id, lasting,
+            membership.c.organization_id.in_([each.organization_id for each in held]),
         )
-        .values(until=first - 1, why="transferred")
+        .values(until=ends, why="transferred")
     )  # fmt: skip
     to = id_of(desk, organization, "organization", case.facts["to"])
-    enter(desk, volunteer_id, to, "managing", first, linked_id=old.id)
+    enter(desk, volunteer_id, to, "managing", first, linked_id=held[0].id if held else None)
     actors = sa.select(link.c.actor_id).where(link.c.volunteer_id == volunteer_id)
     desk.connection.execute(
         sa.update(grant)
