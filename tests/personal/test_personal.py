@@ -33,7 +33,16 @@ from volunteerkit.privacy import HIDDEN, found_by
 from volunteerkit.statistics.city import city_figures
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.schema import event
-from volunteerkit.store.vault import blind, find_subjects, open_subject, put_retention, seal_subject, vault
+from volunteerkit.store.vault import (
+    blind,
+    find_subjects,
+    open_subject,
+    put_retention,
+    release,
+    retention_of,
+    seal_subject,
+    vault,
+)
 from volunteerkit.units import day_number
 from volunteerkit.volunteers.tables import tag, volunteer
 
@@ -262,6 +271,52 @@ def test_a_refused_erasure_leaves_the_data_merely_stored(city: City) -> None:
     city.at(SECOND, lambda desk: approvals.decide(desk, case.id, "refuse", reason="诉讼未结"))
     assert city.at(CENTRE, lambda desk: personal.profile(desk, "V1")).retention == "restricted"
     assert city.at(SELF, lambda desk: personal.profile(desk, "V1")).fields["name"] == "欧阳雪"
+
+
+def test_leaving_ends_no_restriction(city: City) -> None:
+    """Who asked for erasure and then cancels the registration is still merely stored, and still due."""
+    city.at(SELF, personal.request_erasure)
+    later = DAY + dt.timedelta(3)
+    city.at(SELF, lambda desk: volunteers.deregister(desk, "V1"), later)
+    assert city.at(CENTRE, lambda desk: personal.find(desk, "欧阳雪"), later) == ()
+    seen = city.at(ADMIN, lambda desk: personal.profile(desk, "V1"), later)
+    assert (seen.retention, seen.fields, seen.status) == ("restricted", {}, "deregistered")
+    with pytest.raises(Refused):
+        city.at(ADMIN, lambda desk: personal.unmask(desk, "V1", "phone", purpose="contact"), later)
+    due = city.at(CENTRE, personal.due_for_erasure, later)
+    assert [(each.number, each.since) for each in due] == [("V1", DAY)]
+
+
+def test_a_retention_only_goes_up_unless_it_is_released(city: City) -> None:
+    order = ("kept", "restricted", "erased")
+
+    def both(first: str, second: str) -> Callable[[Desk], tuple[str, int | None]]:
+        def work(desk: Desk) -> tuple[str, int | None]:
+            subject = f"volunteer:{first}-{second}"
+            put_retention(desk.connection, subject, first, 1)
+            put_retention(desk.connection, subject, second, 2)
+            return retention_of(desk.connection, subject)
+
+        return work
+
+    for first in order:
+        for second in order:
+            higher = order.index(second) > order.index(first) or first == second == "kept"
+            expected = (second, 2) if higher else (first, 1)
+            assert city.at(CENTRE, both(first, second)) == expected
+
+    def released(desk: Desk) -> list[tuple[bool, str]]:
+        answers = []
+        for there, state in (("kept", "restricted"), ("kept", "kept"), ("restricted", "kept"),
+                             ("restricted", "restricted"), ("erased", "restricted")):  # fmt: skip
+            put_retention(desk.connection, "volunteer:99", there, 1)
+            gone = release(desk.connection, "volunteer:99", state)
+            answers.append((gone, retention_of(desk.connection, "volunteer:99")[0]))
+        return answers
+
+    assert city.at(CENTRE, released) == [
+        (False, "kept"), (True, "registered"), (False, "restricted"), (True, "registered"), (False, "erased"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

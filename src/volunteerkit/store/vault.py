@@ -35,6 +35,7 @@ __all__ = [
     "open_subject",
     "open_subjects",
     "put_retention",
+    "release",
     "retention",
     "retention_of",
     "rewrap",
@@ -48,6 +49,7 @@ _STEP: Final = 5000
 _INDEX_KEY: Final = "key:index"
 _CHECKED: Final = ("name_part", "phone_end")  # what is found by these is opened and looked at afterwards
 _SHORT: Final = 8
+_BELOW: Final = {"kept": ("kept",), "restricted": ("kept",), "erased": ("kept", "restricted")}
 
 vault = table(
     "vault",
@@ -253,13 +255,29 @@ def retention_of(connection: sa.Connection, subject: str) -> tuple[str, int | No
 
 
 def put_retention(connection: sa.Connection, subject: str, state: str, since: int) -> None:
-    """Note that ``subject`` is ``kept``, ``restricted`` or ``erased`` since a day; what is erased stays so."""
+    """Note that ``subject`` is ``kept``, ``restricted`` or ``erased`` since a day number.
+
+    It only goes up: who asked for erasure and then leaves stays restricted since the day of the request.
+    Only ``kept`` is noted anew, for somebody who left a second time. `release` goes down.
+    """
     mine = retention.c.subject == subject
-    changed = sa.update(retention).where(mine, retention.c.state != "erased").values(state=state, since=since)
+    below = retention.c.state.in_(_BELOW[state])
+    changed = sa.update(retention).where(mine, below).values(state=state, since=since)
     if connection.execute(changed).rowcount:
         return
     if connection.execute(sa.select(retention.c.subject).where(mine)).first() is None:
         connection.execute(sa.insert(retention).values(subject=subject, state=state, since=since))
+
+
+def release(connection: sa.Connection, subject: str, state: str) -> bool:
+    """End that ``subject`` is ``kept`` (came back) or ``restricted`` (withdrew the request); tell whether it was.
+
+    Another state than the one named stays, and nothing ends ``erased``: there is nothing to come back to.
+    """
+    ended = sa.delete(retention).where(
+        retention.c.subject == subject, retention.c.state == state, retention.c.state != "erased"
+    )
+    return connection.execute(ended).rowcount > 0
 
 
 def rewrap(connection: sa.Connection, cipher: Cipher) -> int:
