@@ -14,6 +14,7 @@ import sqlalchemy as sa
 import volunteerkit
 from volunteerkit import (
     Actor,
+    Application,
     Claim,
     Grant,
     KeyCipher,
@@ -329,9 +330,63 @@ def test_a_retention_only_goes_up_unless_it_is_released(city: City) -> None:
 )  # fmt: skip
 def test_retention_says_what_is_due_on_the_day(city: City, day: dt.date, fields: tuple[str, ...]) -> None:
     city.edit("volunteer:1", address="江西省新余市渝水区某路1号")
-    city.at(CENTRE, lambda desk: put_retention(desk.connection, "volunteer:1", "kept", day_number(DAY)))
+    city.at(SELF, lambda desk: volunteers.deregister(desk, "V1"))
     due = city.at(CENTRE, personal.due_for_erasure, day)
     assert [each.fields for each in due] == ([fields] if fields else [])
+
+
+def test_who_came_back_is_not_due_and_leaves_anew(city: City) -> None:
+    def due(day: dt.date) -> list[dt.date]:
+        return [each.since for each in city.at(CENTRE, personal.due_for_erasure, day)]
+
+    city.at(SELF, lambda desk: volunteers.deregister(desk, "V1"))
+    back, again = DAY + dt.timedelta(30), DAY + dt.timedelta(60)
+    city.at(CENTRE, lambda desk: volunteers.reactivate(desk, "V1"), back)
+    assert city.at(CENTRE, lambda desk: personal.profile(desk, "V1"), back).retention == "registered"
+    assert due(dt.date(2040, 1, 1)) == []
+    city.at(SELF, lambda desk: volunteers.deregister(desk, "V1"), again)
+    assert due(dt.date(2027, 7, 23)) == []
+    assert due(dt.date(2027, 7, 24)) == [dt.date(2027, 7, 24)]
+
+
+def test_of_an_active_volunteer_nothing_is_due_whatever_was_noted(city: City) -> None:
+    city.at(CENTRE, lambda desk: put_retention(desk.connection, "volunteer:1", "kept", day_number(DAY)))
+    assert city.at(CENTRE, personal.due_for_erasure, dt.date(2040, 1, 1)) == ()
+
+
+@pytest.mark.parametrize("asked", ["restricted", "erased"])
+def test_nobody_comes_back_without_their_data(city: City, asked: str) -> None:
+    city.at(SELF, lambda desk: volunteers.deregister(desk, "V1"))
+    city.at(SELF, personal.request_erasure)
+    if asked == "erased":
+        case = city.at(CENTRE, lambda desk: personal.erase(desk, "V1"))
+        city.at(SECOND, lambda desk: approvals.decide(desk, case.id, "approve"))
+    for verb in (volunteers.reactivate, volunteers.resubmit):
+        with pytest.raises(Refused) as told:
+            city.at(CENTRE, lambda desk, verb=verb: verb(desk, "V1"))  # type: ignore[misc]
+        assert [each.code for each in told.value.findings] == ["reactivation_restricted"]
+    seen = city.at(CENTRE, lambda desk: personal.profile(desk, "V1"))
+    assert (seen.status, seen.retention) == ("deregistered", asked)
+
+
+def test_refused_applicants_are_due_from_the_refusal(city: City) -> None:
+    """Refused by a clerk here, or rejected in a city's file: both words stand in the table."""
+    application = Application(name="兰兰", organization="O1", phone="12900007778", consent_on=DAY)
+    number = city.at(Actor.of("p", "centre"), lambda desk: volunteers.register(desk, application))
+    on = dt.date(2027, 1, 10)
+    assert city.at(CENTRE, personal.due_for_erasure, dt.date(2040, 1, 1)) == ()
+    city.at(SECOND, lambda desk: volunteers.refuse(desk, number, reason="材料不全"), on)
+    rejected = sa.update(volunteer).where(volunteer.c.number == "V2").values(status="rejected")
+    city.at(CENTRE, lambda desk: desk.connection.execute(rejected))
+    for day, numbers in (
+        (dt.date(2027, 5, 24), []), (dt.date(2027, 5, 25), ["V2"]),
+        (dt.date(2027, 7, 10), ["V2"]), (dt.date(2027, 7, 11), ["V2", number]),
+    ):  # fmt: skip
+        due = city.at(CENTRE, personal.due_for_erasure, day)
+        assert [each.number for each in due if "phone" in each.fields] == sorted(numbers)
+    city.at(CENTRE, lambda desk: volunteers.resubmit(desk, number), on)
+    city.at(SECOND, lambda desk: volunteers.resubmit(desk, "V2"), on)
+    assert city.at(CENTRE, personal.due_for_erasure, dt.date(2040, 1, 1)) == ()
 
 
 def test_fields_whose_time_ran_out_go_and_the_others_stay(city: City) -> None:

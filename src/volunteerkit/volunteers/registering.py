@@ -27,6 +27,7 @@ from volunteerkit.volunteers.identity import Identity, adult_on, read_identity
 from volunteerkit.volunteers.model import TAG_KINDS, Application, review_age
 from volunteerkit.volunteers.persons import together
 from volunteerkit.volunteers.reading import Found, by_managing, find
+from volunteerkit.volunteers.status import GONE, put_status
 from volunteerkit.volunteers.tables import acknowledgement, doubt, link, membership, tag, volunteer
 from volunteerkit.workflow import Office, Route, Step
 
@@ -272,11 +273,9 @@ def _number(desk: Desk, organization: str) -> str:
 def _settle(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
     status = {"granted": "approved", "refused": "refused"}.get(outcome, "deregistered")
     id_ = int(case.subject.partition(":")[2])
-    guarded = sa.update(volunteer).where(volunteer.c.id == id_, volunteer.c.status == "pending")
-    if desk.connection.execute(guarded.values(status=status)).rowcount:
-        note(
-            desk, "volunteer.status", case.subject, {"status": status, "on": day_number(on), "case": case.id}
-        )
+    pending = sa.select(volunteer.c.id).where(volunteer.c.id == id_, volunteer.c.status == "pending")
+    if desk.connection.execute(pending).first() is not None:
+        put_status(desk, id_, ("pending",), status, on=on, case=case.id)
 
 
 def _registration(desk: Desk, number: str) -> tuple[Found, Case]:
@@ -302,16 +301,15 @@ def refuse(desk: Desk, number: str, *, reason: str) -> Case:
 def resubmit(desk: Desk, number: str) -> Case:
     """Open the registration of a refused or withdrawn applicant anew, linked to the case before.
 
-    Raises NotFound, NotPermitted, Refused when it was neither.
+    Raises NotFound, NotPermitted, Refused when it was neither or when the data are erased or to be erased.
     """
     found = find(desk, number)
     place = by_managing(found) if found else None
     desk.permit_on("volunteer.edit", "volunteer", number, place)
     assert found is not None
-    if found.status not in ("refused", "deregistered"):
+    if found.status not in GONE:
         raise Refused(Finding("not_refused", {"volunteer": number, "status": found.status}))
-    guarded = sa.update(volunteer).where(volunteer.c.id == found.id, volunteer.c.status == found.status)
-    desk.connection.execute(guarded.values(status="pending"))
+    put_status(desk, found.id, (found.status,), "pending")
     subject = f"volunteer:{found.id}"
     facts = {
         "organization": found.organization,
