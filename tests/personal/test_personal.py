@@ -33,7 +33,7 @@ from volunteerkit.hours import verify_store
 from volunteerkit.privacy import HIDDEN, found_by
 from volunteerkit.statistics.city import city_figures
 from volunteerkit.store.desk import Desk
-from volunteerkit.store.schema import event
+from volunteerkit.store.schema import event, metadata
 from volunteerkit.store.vault import (
     blind,
     find_subjects,
@@ -223,6 +223,39 @@ def test_everybody_takes_a_copy_of_everything_about_themselves(city: City) -> No
     for other in (CENTRE, Actor.of("x", "public"), Actor("x", (Grant("auditor"),), volunteer="V1")):
         with pytest.raises(NotPermitted):
             city.at(other, personal.export_own)
+
+
+def test_a_copy_holds_what_is_ones_own_and_not_what_one_decided_about_others(city: City) -> None:
+    clerk = Actor("app-1", (Grant("volunteer"), Grant("centre")), volunteer="V1")
+    waiting = city.at(CENTRE, lambda desk: hours.record(desk, Claim("V1", "P1", dt.date(2026, 11, 8), 150)))
+    city.at(SECOND, lambda desk: hours.confirm(desk, waiting.record_id, minutes=90, reason="迟到"))
+    theirs = city.at(CENTRE, lambda desk: volunteers.request_transfer(desk, "V1", "O2", reason="搬家"))
+    other = city.at(CENTRE, lambda desk: volunteers.request_transfer(desk, "V3", "O2", reason="升学"))
+    for case, decider in ((theirs, SECOND), (other, clerk)):
+        releasing = attrs.evolve(decider, grants=(*decider.grants, Grant("organization_admin", "O1")))
+        city.at(releasing, lambda desk, case=case: approvals.decide(desk, case.id, "approve", reason="可"))  # type: ignore[misc]
+    copy = json.loads(city.at(clerk, personal.export_own))
+    assert [each["id"] for each in copy["case"]] == [theirs.id]
+    assert [each["case_id"] for each in copy["case_decision"]] == [theirs.id]
+    assert copy["case"][0]["facts"]["reason"] == "搬家"
+    assert [each["reason"] for each in copy["transfer"]] == [None, "迟到"]
+    assert [each["posted_minutes"] for each in copy["account"]] == [90]
+    assert "升学" not in json.dumps(copy, ensure_ascii=False)
+
+
+def test_every_table_that_names_a_volunteer_says_whose_its_rows_are() -> None:
+    elsewhere = {"vk_vault", "vk_blind"}  # the copy has them as ``personal``
+    named = {"volunteer", "volunteer_id", "volunteer_number", "subject", "beneficiary", "record_id"}
+    silent = {
+        table.name
+        for table in metadata.sorted_tables
+        for column in table.c
+        if (column.name in named or any(key.column.table is volunteer for key in column.foreign_keys))
+        and not table.info["owner"]
+    }
+    assert silent - elsewhere == {"vk_head"}  # the head counts records
+    for table in metadata.sorted_tables:
+        assert set(table.info["owner"]) <= set(table.c.keys()), table.name
 
 
 def test_erasure_takes_two_and_leaves_hours_counts_and_chain(city: City) -> None:

@@ -39,6 +39,7 @@ from volunteerkit.organizations.tables import (
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.posting import hold_head, note
 from volunteerkit.store.registering import checked_text
+from volunteerkit.store.texts import seal_text
 from volunteerkit.units import day_number
 from volunteerkit.workflow import Position
 
@@ -302,10 +303,11 @@ def dissolve(
 
 def _stand(desk: Desk, row: Any, change: str, reason: str, since: int, until: int | None = None) -> None:
     said = checked_text("reason", reason, 500)
+    id_ = next_standing_id(desk)
     desk.connection.execute(
         sa.insert(standing).values(
-            id=next_standing_id(desk), team_id=row.id, change=change, since=since, until=until, reason=said,
-            state="in_force", actor_id=desk.actor.id,
+            id=id_, team_id=row.id, change=change, since=since, until=until,
+            reason=seal_text(desk, f"team:{row.id}", f"standing:{id_}", said), state="in_force", actor_id=desk.actor.id,
         )
     )  # fmt: skip
 

@@ -25,9 +25,11 @@ from volunteerkit.store.posting import insert_rows
 from volunteerkit.store.schema import integer, meta, table
 
 __all__ = [
+    "CLOSED",
     "Sealing",
     "blind",
     "check_key",
+    "closed",
     "find_subjects",
     "forget",
     "indexer",
@@ -49,6 +51,8 @@ _STEP: Final = 5000
 _INDEX_KEY: Final = "key:index"
 _CHECKED: Final = ("name_part", "phone_end")  # what is found by these is opened and looked at afterwards
 _SHORT: Final = 8
+CLOSED: Final = ("restricted", "erased")
+"""States in which nothing is done with the data of a subject: they are merely stored, or there are none."""
 _BELOW: Final = {"kept": ("kept",), "restricted": ("kept",), "erased": ("kept", "restricted")}
 
 vault = table(
@@ -75,6 +79,7 @@ retention = table(
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("since", integer, nullable=False),
     sa.CheckConstraint("state IN ('kept', 'restricted', 'erased')", name="state"),
+    owner=("subject",),
 )
 """Subjects that are no longer simply registered, since which day (a day number).
 
@@ -237,13 +242,15 @@ def find_subjects(connection: sa.Connection, cipher: Cipher, kind: str, value: s
 def forget(connection: sa.Connection, subject: str) -> bool:
     """Destroy a subject's data, their key and what they were found by; return whether there was anything.
 
-    Backups made before still hold them; on SQLite so does the log of writes until it is emptied.
+    What was said about them in free words (`store.texts`) goes too. Backups made before still hold them; on
+    SQLite so does the log of writes until it is emptied.
     """
     if subject == _INDEX_KEY:
         raise IntegrityProblem(what=subject)
     there = sa.select(vault.c.subject).where(vault.c.subject == subject)
     held = connection.execute(there).first() is not None
     _clear(connection, [subject])
+    connection.execute(sa.delete(vault).where(vault.c.subject.startswith(f"{subject}#", autoescape=True)))
     return held
 
 
@@ -252,6 +259,16 @@ def retention_of(connection: sa.Connection, subject: str) -> tuple[str, int | No
     query = sa.select(retention.c.state, retention.c.since).where(retention.c.subject == subject)
     row = connection.execute(query).first()
     return (row[0], row[1]) if row else ("registered", None)
+
+
+def closed(connection: sa.Connection, subjects: Sequence[str], *states: str) -> set[str]:
+    """Return which of ``subjects`` are ``restricted`` or ``erased`` (or in one of the ``states`` named)."""
+    found: set[str] = set()
+    for start in range(0, len(subjects), _STEP):
+        some = retention.c.subject.in_(subjects[start : start + _STEP])
+        query = sa.select(retention.c.subject).where(some, retention.c.state.in_(states or CLOSED))
+        found.update(connection.execute(query).scalars())
+    return found
 
 
 def put_retention(connection: sa.Connection, subject: str, state: str, since: int) -> None:

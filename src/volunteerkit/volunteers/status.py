@@ -16,6 +16,7 @@ from volunteerkit.errors import Finding, InvalidValue, Refused
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.posting import note
 from volunteerkit.store.registering import checked_text
+from volunteerkit.store.texts import seal_text
 from volunteerkit.store.vault import put_retention, release, retention_of
 from volunteerkit.units import day_number, day_of
 from volunteerkit.volunteers.model import PERIODS
@@ -67,7 +68,7 @@ def _begin(
     desk.connection.execute(
         sa.insert(period).values(
             id=id_, volunteer_id=found.id, kind=kind, since=day_number(since), until=until and day_number(until),
-            reason=reason, put_by=desk.actor.id, case_id=case_id,
+            reason=seal_text(desk, found.subject, f"period:{id_}", reason), put_by=desk.actor.id, case_id=case_id,
         )
     )  # fmt: skip
     payload = {"kind": kind, "since": day_number(since), "until": until and day_number(until)}
