@@ -35,6 +35,7 @@ from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.grants import within
 from volunteerkit.store.posting import command, note, writing
 from volunteerkit.store.registering import checked_text, next_id
+from volunteerkit.store.texts import open_texts, seal_text
 from volunteerkit.units import day_number, day_of, instant_of
 from volunteerkit.workflow import OPEN, Position, after_approval
 
@@ -212,10 +213,11 @@ def decide(desk: Desk, case_id: int, verdict: str, *, reason: str = "") -> Case:
         behalf = _authority(desk, found)
         found = close_expired(desk, found)
         at, route, given = found.put, workflow_of(desk, found.kind).route, len(_given(desk, found))
+        id_ = next_id(desk, decision)
+        said = seal_text(desk, found.subject, f"decision:{id_}", said)
         desk.connection.execute(
             sa.insert(decision).values(
-                id=next_id(desk, decision),
-                case_id=case_id, step=at.step, verdict=verdict, actor_id=desk.actor.id,
+                id=id_, case_id=case_id, step=at.step, verdict=verdict, actor_id=desk.actor.id,
                 volunteer=desk.acting.volunteer, on_behalf_of=behalf, reason=said, decided_at=microseconds(desk.now),
             )
         )  # fmt: skip
@@ -242,6 +244,7 @@ def withdraw(desk: Desk, case_id: int, *, reason: str = "") -> Case:
             raise already_decided(desk, found)
         found = close_expired(desk, found)
         after = attrs.evolve(found.put, state="withdrawn", since=desk.today)
+        said = seal_text(desk, found.subject, f"withdrawal:{case_id}", said)
         return put(desk, found, after, by=desk.actor.id, reason=said)
 
 
@@ -262,7 +265,8 @@ def object_to(desk: Desk, case_id: int, *, reason: str) -> int:
         number = next_id(desk, objection)
         desk.connection.execute(
             sa.insert(objection).values(
-                id=number, case_id=case_id, actor_id=desk.actor.id, volunteer=desk.acting.volunteer, reason=said,
+                id=number, case_id=case_id, actor_id=desk.actor.id, volunteer=desk.acting.volunteer,
+                reason=seal_text(desk, found.subject, f"objection:{number}", said),
                 objected_on=day_number(desk.today), answer="open",
             )
         )  # fmt: skip
@@ -290,6 +294,7 @@ def answer_objection(desk: Desk, case_id: int, number: int, answer: str, *, reas
         if desk.is_one_of(Person(this.actor_id, this.volunteer), lender=lender):
             raise Refused(Finding("own_case", {}))
         word = {"dismiss": "dismissed", "uphold": "upheld"}[answer]
+        said = seal_text(desk, found.subject, f"answer:{number}", said)
         values = {"answer": word, "answered_by": desk.actor.id, "answer_reason": said}
         desk.connection.execute(sa.update(objection).where(objection.c.id == number).values(**values))
         state = "refused" if word == "upheld" else "objected" if waiting else "notice"
@@ -302,7 +307,9 @@ def recuse(desk: Desk, case_id: int, *, reason: str) -> None:
     """Stay out of a case that one could decide; there is no way back into it. Raises what `decide` raises."""
     said = checked_text("reason", reason, 500)
     with writing(desk):
-        _authority(desk, _to_decide(desk, case_id))
+        found = _to_decide(desk, case_id)
+        _authority(desk, found)
+        said = seal_text(desk, found.subject, f"recusal:{case_id}:{desk.actor.id}", said)
         desk.connection.execute(
             sa.insert(recusal).values(
                 case_id=case_id, actor_id=desk.actor.id, volunteer=desk.acting.volunteer, reason=said
@@ -317,12 +324,14 @@ def decisions(desk: Desk, case_id: int) -> tuple[Decision, ...]:
     found = view(desk, case_id)
     steps = workflow_of(desk, found.kind).route.steps
     query = sa.select(decision).where(decision.c.case_id == case_id).order_by(decision.c.id)
+    rows = desk.connection.execute(query).fetchall()
+    said = open_texts(desk, (row.reason for row in rows))
     return tuple(
         Decision(
             steps[row.step].name if row.step < len(steps) else str(row.step), row.verdict, row.actor_id,
-            row.volunteer, row.on_behalf_of, row.reason, instant_of(row.decided_at),
+            row.volunteer, row.on_behalf_of, said[row.reason], instant_of(row.decided_at),
         )
-        for row in desk.connection.execute(query)
+        for row in rows
     )  # fmt: skip
 
 
@@ -331,9 +340,10 @@ def objections(desk: Desk, case_id: int) -> tuple[Objection, ...]:
     """Return the objections to a case, in order. Raises NotFound, NotPermitted."""
     view(desk, case_id)
     query = sa.select(objection).where(objection.c.case_id == case_id).order_by(objection.c.id)
+    rows = desk.connection.execute(query).fetchall()
+    said = open_texts(desk, (row.reason for row in rows))
     return tuple(
-        Objection(row.id, row.actor_id, row.reason, day_of(row.objected_on), row.answer)
-        for row in desk.connection.execute(query)
+        Objection(row.id, row.actor_id, said[row.reason], day_of(row.objected_on), row.answer) for row in rows
     )
 
 

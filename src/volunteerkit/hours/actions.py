@@ -35,6 +35,7 @@ from volunteerkit.store.posting import (
     write_many,
     write_transfers,
 )
+from volunteerkit.store.texts import seal_text
 from volunteerkit.units import day_number, day_of, plain_day, plain_text
 
 __all__ = ["confirm", "record", "record_many", "reject", "restore", "reverse"]
@@ -302,7 +303,8 @@ def _resolve(desk: Desk, record_id: int, code: str, type: str, state: str, minut
         raise _resolved_before(record_id, current[1], execute(_LAST, (record_id,)).fetchone())
     numbers = take_numbers(execute, 0, 1)
     debit, credit = issuer_account(project_id), honour_account(volunteer_id)
-    entry = (record_id, debit, credit, settled, code, last_transfer[0], served_on, reason)
+    said = seal_text(desk, f"volunteer:{volunteer_id}", f"transfer:{last_transfer[0]}", reason or "")
+    entry = (record_id, debit, credit, settled, code, last_transfer[0], served_on, said or None)
     last = write_transfers(execute, desk, numbers, [entry])
     execute(_POST, (credit, claimed, -claimed, credit, confirmed, -confirmed, debit, credit))
     payload = {"record": record_id, "minutes": confirmed}
@@ -366,7 +368,8 @@ def _mirror(desk: Desk, record_id: int, before: str, after: str, reason: str,
         debit, credit = honour_account(volunteer_id), issuer_account(project_id)
         if after == "confirmed":
             debit, credit = credit, debit
-        entry = (record_id, debit, credit, moved, REVERSE, seq, day, reason)
+        said = seal_text(desk, f"volunteer:{volunteer_id}", f"transfer:{seq}", reason)
+        entry = (record_id, debit, credit, moved, REVERSE, seq, day, said or None)
         last = write_transfers(execute, desk, numbers, [entry])
         execute("UPDATE vk_account SET posted_minutes = posted_minutes + CASE id WHEN ? THEN ? ELSE ? END "
                 "WHERE id IN (?, ?)", (credit, moved, -moved, debit, credit))  # fmt: skip

@@ -23,6 +23,7 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.store.grants import grant, succession
 from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, next_id
+from volunteerkit.store.texts import seal_text
 from volunteerkit.units import day_number
 from volunteerkit.workflow import OPEN
 
@@ -145,9 +146,11 @@ def _propose(desk: Desk, row: Any, change: str, reason: str, since: int, **more:
     # not whoever once applied for it: they are no party to this, and could withdraw it
     place = attrs.evolve(place_of(row), volunteer=None, brought_by=None)
     opened = open_case(desk, STANDING, f"organization:{row.id}", place, facts=facts)
+    id_ = next_id(desk, standing)
     desk.connection.execute(
         sa.insert(standing).values(
-            id=next_id(desk, standing), organization_id=row.id, change=change, since=since, reason=said,
+            id=id_, organization_id=row.id, change=change, since=since,
+            reason=seal_text(desk, f"organization:{row.id}", f"standing:{id_}", said),
             state="proposed", case_id=opened.id, actor_id=desk.actor.id, **more,
         )
     )  # fmt: skip

@@ -40,6 +40,7 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, hold_head, note
 from volunteerkit.store.registering import checked_text, next_id
+from volunteerkit.store.texts import seal_text
 from volunteerkit.units import day_number
 from volunteerkit.workflow import Position
 
@@ -311,10 +312,11 @@ def dissolve(
 
 def _stand(desk: Desk, row: Any, change: str, reason: str, since: int, until: int | None = None) -> None:
     said = checked_text("reason", reason, 500)
+    id_ = next_id(desk, standing)
     desk.connection.execute(
         sa.insert(standing).values(
-            id=next_id(desk, standing), team_id=row.id, change=change, since=since, until=until, reason=said,
-            state="in_force", actor_id=desk.actor.id,
+            id=id_, team_id=row.id, change=change, since=since, until=until,
+            reason=seal_text(desk, f"team:{row.id}", f"standing:{id_}", said), state="in_force", actor_id=desk.actor.id,
         )
     )  # fmt: skip
 

@@ -19,6 +19,7 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, note, writing
 from volunteerkit.store.registering import checked_text
+from volunteerkit.store.texts import open_texts, seal_text
 from volunteerkit.units import day_number, day_of
 from volunteerkit.volunteers.reading import Found, during, find, reached, status_of
 from volunteerkit.volunteers.registering import enter
@@ -142,7 +143,12 @@ def leave_team(desk: Desk, number: str, team_number: str, *, reason: str = "") -
         place = attrs.evolve(where, volunteer=found.number) if found and where else None
         desk.permit_on("team.join", "volunteer", number, place)
         held = _held(desk, "team.join", number, found, row)
-        _end(desk, held, reason or "left")
+        said = checked_text("reason", reason, 200) if reason else ""
+        _end(
+            desk,
+            held,
+            seal_text(desk, f"volunteer:{held.volunteer_id}", f"membership:{held.id}", said) or "left",
+        )
         if held.role == "leader" and _leaders(desk, row.id) == 0 and _members(desk, row.id) > 0:
             raise Refused(Finding("last_leader", {"team": row.number}))
         note(desk, "team.left", f"volunteer:{held.volunteer_id}", {"team": row.number})
@@ -160,10 +166,7 @@ def _held(desk: Desk, action: str, number: str, found: Found | None, row: Any) -
 def _end(desk: Desk, held: Any, why: str) -> None:
     until = max(day_number(desk.today) - 1, held.since - 1)
     guarded = sa.update(membership).where(membership.c.id == held.id, membership.c.until.is_(None))
-    if (
-        desk.connection.execute(guarded.values(until=until, why=checked_text("reason", why, 200))).rowcount
-        != 1
-    ):
+    if desk.connection.execute(guarded.values(until=until, why=why)).rowcount != 1:
         raise Refused(Finding("no_member", {"volunteer": held.volunteer_id, "team": held.team_id}))
 
 
@@ -218,12 +221,15 @@ def _select() -> sa.Select[Any]:
 
 
 def _as_values(desk: Desk, query: sa.Select[Any]) -> tuple[Membership, ...]:
+    rows = desk.connection.execute(query).fetchall()
+    said = open_texts(desk, (row[6] for row in rows))
     return tuple(
         Membership(
-            row[0], row[1], row[2], row[3], day_of(row[4]), None if row[5] is None else day_of(row[5]), row[6]
+            row[0], row[1], row[2], row[3], day_of(row[4]), None if row[5] is None else day_of(row[5]),
+            said[row[6]],
         )
-        for row in desk.connection.execute(query)
-    )
+        for row in rows
+    )  # fmt: skip
 
 
 @storage_errors("database")

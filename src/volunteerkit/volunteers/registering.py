@@ -26,11 +26,9 @@ from volunteerkit.store.posting import command, hold_head, note, writing
 from volunteerkit.store.registering import checked_text, id_of, next_id, register_row
 from volunteerkit.store.schema import head
 from volunteerkit.store.vault import (
-    CLOSED,
     check_key,
     find_subjects,
     open_subject,
-    retention_of,
     seal_subject,
 )
 from volunteerkit.units import day_number, day_of, plain_day, plain_text
@@ -38,6 +36,7 @@ from volunteerkit.volunteers.identity import Identity, adult_on, read_identity
 from volunteerkit.volunteers.model import TAG_KINDS, Acknowledgement, Application, Guardian, review_age
 from volunteerkit.volunteers.persons import together
 from volunteerkit.volunteers.reading import Found, reached
+from volunteerkit.volunteers.status import GONE, put_status
 from volunteerkit.volunteers.tables import acknowledgement, doubt, link, membership, tag, volunteer
 from volunteerkit.workflow import Office, Route, Step
 
@@ -333,11 +332,9 @@ def _number(desk: Desk, organization: str) -> str:
 def _settle(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
     status = {"granted": "approved", "refused": "refused"}.get(outcome, "deregistered")
     id_ = int(case.subject.partition(":")[2])
-    guarded = sa.update(volunteer).where(volunteer.c.id == id_, volunteer.c.status == "pending")
-    if desk.connection.execute(guarded.values(status=status)).rowcount:
-        note(
-            desk, "volunteer.status", case.subject, {"status": status, "on": day_number(on), "case": case.id}
-        )
+    pending = sa.select(volunteer.c.id).where(volunteer.c.id == id_, volunteer.c.status == "pending")
+    if desk.connection.execute(pending).first() is not None:
+        put_status(desk, id_, ("pending",), status, on=on, case=case.id)
 
 
 def _registration(desk: Desk, number: str) -> tuple[Found, Case]:
@@ -375,13 +372,9 @@ def resubmit(
     found, _ = reached(desk, "volunteer.edit", number, managing=True)
     cipher = desk.needed_cipher()
     with writing(desk):
-        if retention_of(desk.connection, found.subject)[0] in CLOSED:
-            raise Refused(Finding("restricted", {"number": found.number}))
-        guarded = sa.update(volunteer).where(
-            volunteer.c.id == found.id, volunteer.c.status.in_(("refused", "deregistered"))
-        )
-        if desk.connection.execute(guarded.values(status="pending")).rowcount != 1:
+        if found.status not in GONE:
             raise Refused(Finding("not_refused", {"volunteer": number, "status": found.status}))
+        put_status(desk, found.id, GONE, "pending")
         application = attrs.evolve(
             _kept(desk, cipher, found), student=student, own_income=own_income, school_procedure=school_procedure
         )  # fmt: skip
