@@ -46,13 +46,15 @@ def __dir__() -> list[str]:
     return __all__
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def nearest(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
     """Return the known word most like ``word``, or an empty string when none is near.
+
+    ``likeness`` from 0 to 1 is how much of both words must agree.
 
     >>> nearest("credited_minuts", ["service_days", "credited_minutes"])
     'credited_minutes'
     """
-    found = difflib.get_close_matches(word, list(known), n=1)
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=likeness)
     return found[0] if found else ""
 
 

@@ -20,7 +20,7 @@ from volunteerkit.clock import zone_named
 from volunteerkit.errors import ImportRefused, did_you_mean, nearest
 from volunteerkit.exchange import decoding
 from volunteerkit.exchange.cells import Cell, clean, read_day, read_instant
-from volunteerkit.exchange.layouts import ENTITIES, REQUIRED, in_minutes
+from volunteerkit.exchange.layouts import ENTITIES, REQUIRED, in_minutes, is_title
 from volunteerkit.exchange.reading import Plan, Source
 from volunteerkit.messages import Phrase, phrase
 from volunteerkit.units import day_of
@@ -170,6 +170,14 @@ def _source(folder: Path, mapping: Mapping, file: FileMapping, zone: ZoneInfo) -
     header, named = decoding.header(path)
     titles = [clean(title) for title in header]
 
+    mapped = {
+        title for column in file.columns.values() for title in (column.column, *column.join, *column.first_of)
+    }
+
+    def tellable(title: str) -> bool:
+        # Without a header the titles are somebody's data.
+        return title in mapped or is_title(title)
+
     def position(title: str) -> int:
         # A title that stands twice means its first column.
         if title not in titles:
@@ -177,8 +185,8 @@ def _source(folder: Path, mapping: Mapping, file: FileMapping, zone: ZoneInfo) -
                 "mapping_column_missing",
                 column=title,
                 file=file.name,
-                near=did_you_mean(title, titles),
-                known=", ".join(titles),
+                near=did_you_mean(title, [each for each in titles if tellable(each)]),
+                known=", ".join(each if tellable(each) else f"#{at}" for at, each in enumerate(titles, 1)),
             )
         return titles.index(title)
 
