@@ -17,6 +17,7 @@ from rich.table import Table
 
 from volunteerkit import messages
 from volunteerkit.cli.common import City, both, command, open_city, print_json
+from volunteerkit.cli.typed import number_of
 from volunteerkit.errors import ImportRefused, NotFound, StorageError, did_you_mean
 from volunteerkit.store.desk import Desk
 from volunteerkit.units import hours_text
@@ -196,17 +197,13 @@ def _number(desk: Desk, typed: str) -> str:
     """Return the number of the volunteer that was typed; raises NotFound, with the nearest number if there is one."""
     import sqlalchemy as sa
 
-    from volunteerkit.exchange.cells import Cell, hide, read_id
     from volunteerkit.volunteers.tables import volunteer
 
-    try:
-        number = read_id(typed)
-    except Cell:
-        raise NotFound(kind="volunteer", id=hide(typed)) from None
+    number = number_of("volunteer", typed)
     known = sa.select(volunteer.c.number)
     if desk.connection.execute(known.where(volunteer.c.number == number)).first():
         return number
-    missing = NotFound(kind="volunteer", id=hide(number))
+    missing = NotFound(kind="volunteer", id=number)
     begins = volunteer.c.number.startswith(number[:-2], autoescape=True)
     ends = volunteer.c.number.endswith(number[-3:], autoescape=True)
     alike = known.where(begins | ends).limit(1000)

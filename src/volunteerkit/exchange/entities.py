@@ -13,8 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from volunteerkit.exchange.batches import FileReport, Refusals, finish_batch, next_batch_id, same_as_before
-from volunteerkit.exchange.cells import Cell, clean, mask, read_id
-from volunteerkit.exchange.layouts import PERSONAL
+from volunteerkit.exchange.cells import Cell, clean, read_id
 from volunteerkit.exchange.people import (
     count_doubts,
     silent_columns,
@@ -136,7 +135,7 @@ def load_entities(desk: Desk, source: Source, progress: Callable[[int], None]) -
             if cells.skipped:
                 skipped[cells.reason] += 1
             else:
-                refusals.add(row_number, cells.column, cells.shown, cells.reason)
+                refusals.add(row_number, cells.field, cells.column, cells.shown, cells.reason)
             continue
         row = Cells(source.fields, cells)
         try:
@@ -145,9 +144,8 @@ def load_entities(desk: Desk, source: Source, progress: Callable[[int], None]) -
                 row.field = _NUMBER[entity]
                 raise Cell("id_repeated")
         except Cell as problem:
-            text = row[row.field]
-            shown = mask(row.field, text) if row.field in PERSONAL else text
-            refusals.add(row_number, source.header(row.field), shown, problem.reason)
+            field = row.field
+            refusals.add(row_number, field, source.header(field), row[field], problem.reason)
             continue
         seen.add(got[0])
         before = stored.get(got[0])

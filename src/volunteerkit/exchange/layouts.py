@@ -19,6 +19,7 @@ __all__ = [
     "Recognised",
     "in_minutes",
     "is_title",
+    "is_word",
     "recognise",
     "titles_for",
     "unplaced_titles",
@@ -141,6 +142,16 @@ def word(field: str, text: str, allowed: Sequence[str] = ()) -> str:
     if found is None or (allowed and found not in allowed):
         raise Cell("status_unknown" if field == "status" else "word_unknown")
     return found
+
+
+def is_word(text: str) -> bool:
+    """Tell whether ``text`` is a word of any column's vocabulary.
+
+    >>> is_word("已注销"), is_word("欧阳雪")
+    (True, False)
+    """
+    plain = clean(text).casefold()
+    return any(plain in words for words in _FOUND.values())
 
 
 def record_state(text: str) -> str:

@@ -193,10 +193,7 @@ def _source(folder: Path, mapping: Mapping, file: FileMapping, zone: ZoneInfo) -
     getters = {field: _getter(column, position, field) for field, column in file.columns.items()}
     required = [(title, position(title)) for title in file.skip_empty]
     fields = tuple(ENTITIES[file.entity])
-    shown = {
-        field: column.column or "+".join(column.join or column.first_of)
-        for field, column in file.columns.items()
-    }
+    shown = {field: _title(column) for field, column in file.columns.items()}
     seen: set[str] = set()
 
     def cells(row: Sequence[str]) -> Sequence[str]:
@@ -215,11 +212,15 @@ def _source(folder: Path, mapping: Mapping, file: FileMapping, zone: ZoneInfo) -
     return Source(mapping.source, path, file.entity, fields, shown, len(header), named, cells, seen.clear)
 
 
+def _title(column: Column) -> str:
+    return column.column or "+".join(column.join or column.first_of)
+
+
 _Getter = Callable[[Sequence[str]], str]
 
 
 def _getter(column: Column, position: Callable[[str], int], field: str) -> _Getter:
-    one = position(column.column) if column.column else -1
+    one, title = position(column.column) if column.column else -1, _title(column)
     joined, first = [position(title) for title in column.join], [position(title) for title in column.first_of]
 
     def get(row: Sequence[str]) -> str:
@@ -236,10 +237,15 @@ def _getter(column: Column, position: Callable[[str], int], field: str) -> _Gett
             return column.words[text]
         if field == "hours":
             return in_minutes(column.column, text)
-        if column.formats and text and field in _DAYS:
-            return day_of(read_day(text, column.formats)).isoformat()
-        if column.formats and text and field == "registered_at":
-            return read_instant(text, column.formats, ZoneInfo("UTC")).strftime("%Y-%m-%d %H:%M")
+        if not column.formats or not text:
+            return text
+        try:
+            if field in _DAYS:
+                return day_of(read_day(text, column.formats)).isoformat()
+            if field == "registered_at":
+                return read_instant(text, column.formats, ZoneInfo("UTC")).strftime("%Y-%m-%d %H:%M")
+        except Cell as problem:
+            raise Cell(problem.reason, field=field, column=title, shown=text) from None
         return text
 
     return get

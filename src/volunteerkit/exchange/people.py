@@ -8,6 +8,7 @@ status and team when the file has no such column; an empty cell under it is a ch
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Set
 from typing import Any, Final
@@ -15,7 +16,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from volunteerkit.errors import InvalidValue
-from volunteerkit.exchange.cells import Cell, clean, read_id
+from volunteerkit.exchange.cells import Cell, clean, hide, read_id
 from volunteerkit.exchange.reading import Source
 from volunteerkit.exchange.table_rows import Cells, Numbers, Ready, registered
 from volunteerkit.organizations.tables import organization, team
@@ -25,7 +26,7 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.store.grants import alias
 from volunteerkit.store.vault import blind, indexer, open_subjects, retention, seal_subjects
 from volunteerkit.units import day_number, day_of
-from volunteerkit.volunteers.identity import Identity, adult_on, read_identity
+from volunteerkit.volunteers.identity import Identity, adult_on, read_identity, read_phone
 from volunteerkit.volunteers.tables import doubt, membership, volunteer
 
 __all__ = ["count_doubts", "silent_columns", "store_people", "volunteer_rows", "whole_people"]
@@ -50,7 +51,12 @@ def volunteer_rows(desk: Desk, source: Source) -> Callable[[Cells], Ready]:
         if number in merged:
             raise Cell("person_merged")
         personal, doubts = _personal(row, today)
-        if number in (personal["phone"], personal["identity_number"]) or _is_identity(number, row, today):
+        # the number is shown in public, so it says nothing about the person; ids of foreign systems have any form
+        if (
+            number in (personal["phone"], personal["identity_number"])
+            or hide(number) != number
+            or _HAN.search(number)
+        ):
             row.field = "volunteer_id"
             raise Cell("id_is_personal")
         registered_on = registered(row, zone)
@@ -69,16 +75,6 @@ def volunteer_rows(desk: Desk, source: Source) -> Callable[[Cells], Ready]:
         return number, values | {"personal": personal, "doubts": doubts}, digest
 
     return ready
-
-
-def _is_identity(number: str, row: Cells, today: int) -> bool:
-    """Tell whether a volunteer's number is an identity number that the row does not give elsewhere."""
-    if len(number) != 18 or row["resident_id"].strip():
-        return False
-    try:
-        return not read_identity(number, day_of(today)).doubts
-    except InvalidValue:
-        return False
 
 
 def _closed(desk: Desk) -> set[str]:
@@ -105,7 +101,11 @@ def _personal(row: Cells, today: int) -> tuple[dict[str, str], set[str]]:
             doubts.update(identity.doubts)
         except InvalidValue:
             doubts.add("identity_unreadable")
-    phone = clean(row["phone"]).replace(" ", "").replace("-", "")
+    phone = row["phone"]
+    try:
+        phone = read_phone(phone) if phone.strip() else ""
+    except InvalidValue as problem:
+        raise Cell(problem.code) from None
     personal = {
         "name": name,
         "sex": sex,
@@ -147,6 +147,7 @@ def _whole(
 
 
 _OF_THE_NUMBER: Final = frozenset({"bad_check_character", "old_15_digit_id", "identity_unreadable"})
+_HAN: Final = re.compile("[\u4e00-\u9fff]")
 _OPTIONAL: Final = frozenset({"district", "status", "team_id"})
 
 

@@ -304,7 +304,7 @@ class _Load:
         """Put a row into quarantine under the header its column has in the file."""
         position = self.source.fields.index(field)
         value = cells[position] if position < len(cells) else ""
-        self.refusals.add(row, self.source.header(field), value, reason)
+        self.refusals.add(row, field, self.source.header(field), value, reason)
 
     def add(self, row: _Row, cells: Sequence[str]) -> _Row | None:
         """Return the row unless this file already had its id."""
@@ -481,7 +481,7 @@ def load_records(desk: Desk, source: Source, as_of: dt.date, progress: Callable[
             if cells.skipped:
                 load.skipped[cells.reason] += 1
             else:
-                load.refusals.add(row_number, cells.column, cells.shown, cells.reason)
+                load.refusals.add(row_number, cells.field, cells.column, cells.shown, cells.reason)
             continue
         try:
             read = load.add(_read_row(reader, row_number, cells), cells)
