@@ -170,6 +170,12 @@ def test_the_quarantine_is_that_of_the_last_run(load: Load, engine: sa.Engine) -
     assert refused(engine) == [(2, "25", "hours_over_24")]
 
 
+def test_a_file_of_which_every_row_is_refused_comes_after_a_right_one(load: Load, engine: sa.Engine) -> None:
+    load()
+    counts = load(service_records=records(ONE.replace("2.5", "25")))
+    assert (counts["read"], counts["refused"]) == (1, {"hours_over_24": 1})
+
+
 def test_a_line_break_in_a_cell_is_a_space(load: Load) -> None:
     counts = load(volunteers=CITY["volunteers"].replace("高新区", '"高新区\n城东"'))
     assert (counts["credited"], counts["refused"]) == (2, {})

@@ -401,7 +401,7 @@ class _Load:
     def _fresh(self, rows: list[tuple[_Row, Sequence[str]]]) -> tuple[list[_Row], list[tuple[int, _Row]]]:
         """Return the rows that are new, and (record id, row) of those that were pending and are decided now."""
         stored: dict[str, tuple[Any, ...]] = {}
-        if self.again:
+        if self.again and rows:
             marks = ", ".join("?" * len(rows))
             query = (
                 "SELECT external_id, fingerprint, batch_id, state, id FROM vk_service_record "
