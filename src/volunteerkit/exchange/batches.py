@@ -143,9 +143,11 @@ def next_batch_id(desk: Desk) -> int:
 
 def same_as_before(desk: Desk, source: Source, refusals: Refusals) -> bool:
     """Tell whether the last run over this table of a file of this name refused exactly the same rows."""
+    same_table = sa.and_(batch.c.source == source.name, batch.c.entity == source.entity)
     found = desk.connection.execute(
         sa.select(batch.c.refused_digest)
-        .where(batch.c.source == source.name, batch.c.file == source.file, batch.c.entity == source.entity)
+        # that a file which was refused as a whole can be read now is a change
+        .where(batch.c.file == source.file, sa.or_(same_table, batch.c.entity == ""))
         .order_by(batch.c.id.desc())
         .limit(1)
     ).scalar()

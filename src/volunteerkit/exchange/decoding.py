@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 from volunteerkit.errors import ImportRefused
 from volunteerkit.messages import phrase
 
-__all__ = ["find_delimiter", "find_encoding", "header", "rows"]
+__all__ = ["file_name", "find_delimiter", "find_encoding", "header", "rows"]
 
 _STEP = 1 << 20
 _SEP = re.compile(r"\ufeff?\"?sep=(.)\"?\s*$", re.IGNORECASE)
@@ -22,6 +23,15 @@ def __dir__() -> list[str]:
     return __all__
 
 
+def file_name(path: Path) -> str:
+    """Return a file's name; one packed on a Chinese Windows keeps its GBK bytes, which no database takes."""
+    raw = os.fsencode(path.name)
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("gb18030", "replace")
+
+
 def find_encoding(path: Path) -> str:
     """Return the encoding of a text file: by its mark, else UTF-8 if all of it is, else GB18030 (holds GBK).
 
@@ -29,13 +39,13 @@ def find_encoding(path: Path) -> str:
     no text: a workbook, a web page, other binary content, a folder, a file that may not be read.
     """
     if not path.is_file():
-        raise ImportRefused("file_not_regular", file=path.name)
+        raise ImportRefused("file_not_regular", file=file_name(path))
     with path.open("rb") as file:
         start = file.read(4096)
     known: tuple[str, ...] = tuple(name for mark, name in _MARKS if start.startswith(mark))
     known = known or _unmarked_utf_16(start)
     if what := not known and _no_text(start):
-        raise ImportRefused("file_no_text", file=path.name, what=phrase(what))
+        raise ImportRefused("file_no_text", file=file_name(path), what=phrase(what))
     failed = 0
     for name in known or ("utf-8", "gb18030"):
         offset = _first_failure(path, name.removesuffix("-sig"))  # the mark counts in an offset
@@ -66,7 +76,7 @@ def _no_text(start: bytes) -> str:
 def _unknown(path: Path, offset: int) -> ImportRefused:
     with path.open("rb") as file:
         line = file.read(offset).count(b"\n") + 1
-    return ImportRefused("encoding_unknown", file=path.name, line=line, offset=offset)
+    return ImportRefused("encoding_unknown", file=file_name(path), line=line, offset=offset)
 
 
 def _first_failure(path: Path, encoding: str) -> int | None:
@@ -115,7 +125,7 @@ def rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         with path.open(encoding=encoding, newline="") as file:
             first = next((line for line in file if line.strip()), "")
             if not first.strip("\0\ufeff \t\r\n"):
-                raise ImportRefused("file_empty", file=path.name)
+                raise ImportRefused("file_empty", file=file_name(path))
             file.seek(0)
             reader = csv.reader(file, delimiter=find_delimiter(first), strict=True)
             if _SEP.match(first):
@@ -126,6 +136,6 @@ def rows(path: Path) -> Iterator[tuple[int, list[str]]]:
                 if cells and (cells[0] or any(cells)):
                     yield number, cells
     except csv.Error:
-        raise ImportRefused("csv_broken", file=path.name, row=number + 1) from None
+        raise ImportRefused("csv_broken", file=file_name(path), row=number + 1) from None
     except OSError:
-        raise ImportRefused("file_unreadable", file=path.name) from None
+        raise ImportRefused("file_unreadable", file=file_name(path)) from None

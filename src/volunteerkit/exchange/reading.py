@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
 from pathlib import Path
@@ -54,12 +53,8 @@ class Source:
 
     @property
     def file(self) -> str:
-        """The file's name; one packed on a Chinese Windows keeps its GBK bytes, which no database takes."""
-        raw = os.fsencode(self.path.name)
-        try:
-            return raw.decode()
-        except UnicodeDecodeError:
-            return raw.decode("gb18030", "replace")
+        """The file's name as it is told and kept."""
+        return decoding.file_name(self.path)
 
     def header(self, field: str) -> str:
         """Return what the file calls ``field``."""
@@ -135,7 +130,9 @@ def plan_directory(folder: Path, mapping: Path | None = None, source: str = "cit
         if placed.missing:
             raise _columns_missing(path, header, placed)
         if placed.twice:
-            raise ImportRefused("column_twice", file=path.name, columns=", ".join(placed.twice))
+            raise ImportRefused(
+                "column_twice", file=decoding.file_name(path), columns=", ".join(placed.twice)
+            )
         if placed.entity in found:
             raise ImportRefused(
                 "table_twice", entity=placed.entity, first=found[placed.entity].path.name, second=path.name
@@ -166,8 +163,10 @@ def csv_files(folder: Path) -> list[Path]:
 def _columns_missing(path: Path, header: list[str], placed: Recognised) -> ImportRefused:
     if not placed.columns:
         titles = titles_for(placed.entity, ENTITIES[placed.entity], header)
-        return ImportRefused("header_missing", file=path.name, width=len(header), titles=titles)
-    return ImportRefused("file_columns_missing", file=path.name, width=len(header),
+        return ImportRefused(
+            "header_missing", file=decoding.file_name(path), width=len(header), titles=titles
+        )
+    return ImportRefused("file_columns_missing", file=decoding.file_name(path), width=len(header),
                          columns=titles_for(placed.entity, placed.missing, header),
                          unplaced=unplaced_titles(header, placed.unplaced))  # fmt: skip
 
