@@ -7,8 +7,9 @@ reads it. No personal datum may be handed to an error: callers mask it first.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import attrs
 
@@ -41,18 +42,23 @@ __all__ = [
     "nearest",
 ]
 
+_ID_FORM: Final = re.compile(r"(?=[^0-9]*[0-9])(?!1[2-9][0-9]{9}$|[0-9]{17}[0-9Xx]$)[A-Za-z0-9_.:/#-]{1,100}")
+"""An id has a digit and nothing but plain letters, digits and signs, and is no mobile phone or identity number."""
+
 
 def __dir__() -> list[str]:
     return __all__
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def nearest(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
     """Return the known word most like ``word``, or an empty string when none is near.
+
+    ``likeness`` from 0 to 1 is how much of both words must agree.
 
     >>> nearest("credited_minuts", ["service_days", "credited_minutes"])
     'credited_minutes'
     """
-    found = difflib.get_close_matches(word, list(known), n=1)
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=likeness)
     return found[0] if found else ""
 
 
@@ -142,11 +148,21 @@ class NotPermitted(VolunteerkitError):
 class NotFound(VolunteerkitError):
     """Nothing with that id, or nothing the actor may know of; ``kind`` is a word such as ``"volunteer"``.
 
+    An ``id`` without the form of one is not repeated: somebody typed a name, a phone or an identity number.
+
     >>> NotFound(kind="volunteer", id="V9").message("zh-CN")
     '找不到志愿者“V9”。请核对编号。'
+    >>> NotFound(kind="volunteer", id="欧阳雪").values["id"]
+    '＊'
     """
 
     default_code = "not_found"
+
+    def __init__(self, code: str | None = None, /, **values: Any) -> None:
+        id_ = values.get("id")
+        if isinstance(id_, str) and not _ID_FORM.fullmatch(id_):
+            values["id"] = "＊"
+        super().__init__(code, **values)
 
     def message(self, in_: str | None = None) -> str:
         """Return the text, with the word for ``kind`` in the same language."""

@@ -20,6 +20,7 @@ EVENT_TYPES: Final = {
     "hours.reversed": "confirmed minutes were taken back",
     "hours.restored": "a reversal was taken back",
     "import.loaded": "a file was imported",
+    "import.refused": "a file was refused as a whole; nothing of it was imported",
     "volunteer.registered": "somebody asked to be registered as a volunteer",
     "volunteer.status": "a volunteer was approved, refused, cancelled or approved again",
     "volunteer.claimed": "an actor was found to be a volunteer",

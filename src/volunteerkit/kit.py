@@ -7,7 +7,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any, TypeVar
@@ -24,10 +24,12 @@ from volunteerkit.approvals import Workflow, grants
 from volunteerkit.approvals.actions import DEADLINE, expired, settle_expired
 from volunteerkit.clock import Calendar, Clock, aware, system_clock, zone_named
 from volunteerkit.errors import (
+    ImportRefused,
     InvalidValue,
     PluginConflict,
     PluginError,
     RetryableConflict,
+    StorageError,
     VolunteerkitError,
     did_you_mean,
 )
@@ -278,12 +280,20 @@ class Kit:
         ``as_of`` is the day after which a service date lies in the future (default today); ``progress``
         is called with a file's name and the rows read so far. See `volunteerkit.exchange` for what is read
         and what is refused. Running it again completes what was not done and changes nothing else.
+
+        Raises ImportRefused for a file that cannot be read as a whole; which one and why stands in the
+        quarantine until the file is imported.
         """
-        plan = exchange.plan_directory(Path(folder), Path(mapping) if mapping else None)
         reports = []
-        for file in plan.files:
-            with self.open(engine, actor) as desk:
-                reports.append(exchange.load_file(desk, plan, file, as_of=as_of, progress=progress))
+        try:
+            plan = exchange.plan_directory(Path(folder), Path(mapping) if mapping else None)
+            for file in plan.files:
+                with self.open(engine, actor) as desk:
+                    reports.append(exchange.load_file(desk, plan, file, as_of=as_of, progress=progress))
+        except ImportRefused as error:
+            with suppress(StorageError), self.open(engine, actor) as desk:
+                exchange.note_refusal(desk, error)
+            raise
         return exchange.ImportReport(plan.source, tuple(reports))
 
 

@@ -201,6 +201,14 @@ def test_a_volunteer_is_found_however_typed_or_the_nearest_is_named(city: Path) 
     assert "360599" not in done.stderr
 
 
+@pytest.mark.parametrize("command", ["statement", "explain"])
+@pytest.mark.parametrize("typed", ["张三丰", "ZHANGSAN", "12900000078", "360599199003150015"])
+def test_a_name_in_the_place_of_a_number_is_not_repeated(city: Path, command: str, typed: str) -> None:
+    done = run(command, typed, "--db", "city.db", folder=city, language="zh-CN")
+    assert (done.returncode, typed in done.stdout + done.stderr) == (1, False)
+    assert "volunteerkit find" in done.stderr
+
+
 def test_a_mapping_with_mistakes_names_every_one_in_the_readers_language(tmp_path: Path) -> None:
     text = """source = 3
 zoon = "UTC"

@@ -19,6 +19,10 @@ VALUES = {
     "known": "plain, union", "guess": "union", "near": messages.phrase("did_you_mean", guess="union"), "fields": "hours", "path": "$.zone", "most": 100, "problems": "$.zone", "field": "hour", "column": "HOURS",
 }  # fmt: skip
 
+EXCHANGE = VALUES | {
+    "width": 5, "titles": "“时数”", "numbers": "2, 5", "files": "a.csv", "what": messages.phrase("content_page"),
+}  # fmt: skip
+
 
 @pytest.mark.parametrize("language", messages.LANGUAGES)
 @pytest.mark.parametrize(
@@ -45,7 +49,7 @@ def test_every_message(area: str, language: str, snapshot: Callable[[str, str], 
         "case": 3, "objection": 2, "age": 18, "since": "2026-11-01", "until": "2026-11-30", "organization": "O1",
         "team": "T1", "role": "centre", "step": "centre", "grant": 3, "near": "",
     }  # fmt: skip
-    values = VALUES | more if area != "exchange" else VALUES
+    values = VALUES | more if area != "exchange" else EXCHANGE
     lines = [f"{code}: {messages.text(code, language, **values)}" for code in sorted(codes)]
     snapshot(f"messages/{area}.{language}.txt", "\n".join(lines) + "\n")
 

@@ -116,12 +116,19 @@ def quarantine(
     db: Db,
     out: Annotated[Path | None, Parameter(help=_("另存为 CSV", "write a CSV file"))] = None,
     reason: Annotated[str | None, Parameter(help=_("只看这一原因", "this reason code only"))] = None,
+    flagged: Annotated[
+        bool,
+        Parameter(
+            negative=(), help=_("改为列出存疑但计入的记录和志愿者", "what is flagged, not what is refused")
+        ),
+    ] = False,
+    page: Annotated[int, Parameter(help=_("第几页，每页 200 行", "which page of 200 rows"))] = 1,
     json: Json = False,
 ) -> None:
     """List refused rows of the last imports: file, row, column, value, reason, how to mend."""
     from volunteerkit.cli.city import run_quarantine
 
-    run_quarantine(db, out, reason, json)
+    run_quarantine(db, out, reason, flagged, page, json)
 
 
 @app.command(group=_work, help=_in_chinese("为全市志愿者评星，打印各星级人数。"))

@@ -17,7 +17,8 @@ from rich.table import Table
 
 from volunteerkit import messages
 from volunteerkit.cli.common import City, both, command, open_city, print_json
-from volunteerkit.errors import ImportRefused, NotFound, StorageError, did_you_mean
+from volunteerkit.cli.typed import number_of
+from volunteerkit.errors import ImportRefused, InvalidValue, NotFound, StorageError, did_you_mean
 from volunteerkit.store.desk import Desk
 from volunteerkit.units import hours_text
 
@@ -26,8 +27,23 @@ if TYPE_CHECKING:
 
 __all__ = ["run_explain", "run_export", "run_import", "run_quarantine", "run_rate", "run_statement"]
 
-_LANGUAGE_COLUMNS = ("file", "row", "column", "value", "reason", "how_to_mend")
-_CHINESE_COLUMNS = ("文件", "行", "列", "值", "原因", "如何修正")
+_PAGE = 200
+_REFUSED = {
+    "file": "文件",
+    "row": "行",
+    "column": "列",
+    "value": "值",
+    "reason": "原因",
+    "how_to_mend": "如何修正",
+}
+_FLAGGED = {
+    "kind": "原因",
+    "volunteer": "志愿者",
+    "record": "记录",
+    "day": "日期",
+    "file": "文件",
+    "meaning": "含义",
+}
 
 
 def __dir__() -> list[str]:
@@ -63,7 +79,7 @@ def run_import(folder: Path, place: Place, mapping: Path | None, as_of: dt.date 
     from volunteerkit.exchange.proposing import propose_mapping
 
     try:
-        plan_directory(folder, mapping)  # a folder that cannot be imported makes no database
+        plan_directory(folder, mapping)
     except ImportRefused as error:
         if (
             mapping is None
@@ -72,7 +88,8 @@ def run_import(folder: Path, place: Place, mapping: Path | None, as_of: dt.date 
         ):
             # what the file says of itself is the best start for its mapping
             print(propose_mapping(folder))
-        raise
+        if "://" not in place.db and not Path(place.db).exists():
+            raise  # a folder that cannot be imported makes no database
     city = place.open(create=True)
     with progress_shown(json) as progress:
         report = city.kit.import_directory(
@@ -82,6 +99,10 @@ def run_import(folder: Path, place: Place, mapping: Path | None, as_of: dt.date 
         print_json(report.as_dict())
     else:
         print_import(report, place.db)
+    refused = [file for file in report.files if file.read and sum(file.refused.values()) == file.read]
+    if refused:
+        files = ", ".join(f"{file.file} ({file.read:,})" for file in refused)
+        raise ImportRefused("every_row_refused", files=files)
 
 
 def print_import(report: Any, db: str) -> None:
@@ -112,53 +133,75 @@ def print_import(report: Any, db: str) -> None:
             for code, count in counts.most_common():
                 table.add_row(code, f"{count:,}", messages.text(code))
             console.print(table)
+    if any(file.flagged for file in report.files):
+        print(both(f"逐条查看存疑的行：{command()} quarantine --flagged --db {db}",
+                   f"See what is flagged one by one: {command()} quarantine --flagged --db {db}"))  # fmt: skip
     if any(file.refused for file in report.files):
         print(both(f"逐行查看并修正：{command()} quarantine --db {db}",
                    f"See and mend them row by row: {command()} quarantine --db {db}"))  # fmt: skip
 
 
-def run_quarantine(db: str, out: Path | None, reason: str | None, json: bool) -> None:
-    """List the refused rows of every table's last import."""
-    import sqlalchemy as sa
+def run_quarantine(
+    db: str, out: Path | None, reason: str | None, flagged: bool, page: int, json: bool
+) -> None:
+    """List the refused rows of every file's last import, or what is flagged."""
+    from volunteerkit import exchange
 
-    from volunteerkit.exchange.tables import batch, quarantine
-
+    if page < 1:
+        raise InvalidValue(name="--page", value=page, allowed="1, 2, 3 …")
     city = open_city(db)
-    latest = sa.select(sa.func.max(batch.c.id)).group_by(batch.c.source, batch.c.file, batch.c.entity)
-    query = (
-        sa.select(
-            batch.c.file, quarantine.c.row, quarantine.c.column, quarantine.c.value, quarantine.c.reason
-        )
-        .join(batch, batch.c.id == quarantine.c.batch_id)
-        .where(quarantine.c.batch_id.in_(latest))
-        .order_by(batch.c.file, quarantine.c.row)
-    )
-    if reason is not None:
-        query = query.where(quarantine.c.reason == reason)
+    first, most = (page - 1) * _PAGE, None if json or out is not None else _PAGE
     with city.kit.open(city.engine, city.actor, read_only=True) as desk:
-        desk.permit("import.load")
-        rows = [(*row, messages.text(row[4])) for row in desk.connection.execute(query)]
+        if flagged:
+            count = sum(exchange.count_flagged(desk, reason).values())
+            rows: list[Any] = list(exchange.flagged_rows(desk, reason, first=first if most else 0, most=most))
+        else:
+            found = exchange.refused_rows(desk, reason)
+            count, rows = len(found), list(found[first : first + most] if most else found)
+    heads = _FLAGGED if flagged else _REFUSED
+    cells = [tuple(getattr(row, name) for name in heads) for row in rows]
     if json:
-        print_json([dict(zip(_LANGUAGE_COLUMNS, row, strict=True)) for row in rows])
+        print_json([dict(zip(heads, row, strict=True)) for row in cells])
     elif out is not None:
-        write_csv(out, _LANGUAGE_COLUMNS, rows)
+        write_csv(out, tuple(heads), cells)
         print(both(f"已写入 {len(rows)} 行：{out}", f"Wrote {len(rows)} rows to {out}"))
-    elif not rows:
-        print(both("没有被拒绝的行。", "No row is refused."))
+    elif not count:
+        print(_none(flagged, reason))
     else:
-        table = Table()
-        for zh, en in zip(_CHINESE_COLUMNS, _LANGUAGE_COLUMNS, strict=True):
-            table.add_column(both(zh, en), overflow="fold")
-        for row in rows[:200]:
-            table.add_row(*(str(cell) for cell in row))
-        Console().print(table)
-        if len(rows) > 200:
-            print(
-                both(
-                    f"还有 {len(rows) - 200} 行；用 --out 文件.csv 全部导出。",
-                    f"{len(rows) - 200} more; --out FILE.csv writes all.",
-                )
+        _print_page(heads, rows, page, count)
+
+
+def _none(flagged: bool, reason: str | None) -> str:
+    if reason is not None:
+        return both(f"没有原因为 {reason} 的行。", f"There is no row with the reason {reason}.")
+    return both("没有存疑的行。" if flagged else "没有被拒绝的行。", "Nothing is flagged." if flagged else "No row is refused.")  # fmt: skip
+
+
+def _print_page(heads: dict[str, str], rows: list[Any], page: int, count: int) -> None:
+    whole = [row for row in rows if getattr(row, "row", 1) == 0]
+    for row in whole:
+        print(
+            both(
+                f"{row.at} 整个文件被拒绝，没有导入任何行：",
+                f"{row.at} refused as a whole, no row was imported:",
             )
+        )
+        print(f"  {row.how_to_mend} [{row.reason}]")
+    if others := [row for row in rows if row not in whole]:
+        table = Table()
+        for name, zh in heads.items():
+            table.add_column(both(zh, name), overflow="fold")
+        for row in others:
+            table.add_row(*(str(getattr(row, name)) for name in heads))
+        Console().print(table)
+    pages = -(-count // _PAGE)
+    if pages > 1:
+        print(
+            both(
+                f"第 {page} 页，共 {pages} 页、{count:,} 行；--page {min(page + 1, pages)} 看另一页，--out 文件.csv 全部导出。",
+                f"Page {page} of {pages}, {count:,} rows; --page {min(page + 1, pages)} shows another, --out FILE.csv writes all.",
+            )
+        )
 
 
 def run_rate(city: City, rulebook: str, as_of: dt.date | None, decide: bool, json: bool) -> None:
@@ -196,17 +239,13 @@ def _number(desk: Desk, typed: str) -> str:
     """Return the number of the volunteer that was typed; raises NotFound, with the nearest number if there is one."""
     import sqlalchemy as sa
 
-    from volunteerkit.exchange.cells import Cell, hide, read_id
     from volunteerkit.volunteers.tables import volunteer
 
-    try:
-        number = read_id(typed)
-    except Cell:
-        raise NotFound(kind="volunteer", id=hide(typed)) from None
+    number = number_of("volunteer", typed)
     known = sa.select(volunteer.c.number)
     if desk.connection.execute(known.where(volunteer.c.number == number)).first():
         return number
-    missing = NotFound(kind="volunteer", id=hide(number))
+    missing = NotFound(kind="volunteer", id=number)
     begins = volunteer.c.number.startswith(number[:-2], autoescape=True)
     ends = volunteer.c.number.endswith(number[-3:], autoescape=True)
     alike = known.where(begins | ends).limit(1000)

@@ -20,7 +20,7 @@ from volunteerkit.clock import zone_named
 from volunteerkit.errors import ImportRefused, did_you_mean, nearest
 from volunteerkit.exchange import decoding
 from volunteerkit.exchange.cells import Cell, clean, read_day, read_instant
-from volunteerkit.exchange.layouts import ENTITIES, REQUIRED, in_minutes
+from volunteerkit.exchange.layouts import ENTITIES, REQUIRED, in_minutes, is_title
 from volunteerkit.exchange.reading import Plan, Source
 from volunteerkit.messages import Phrase, phrase
 from volunteerkit.units import day_of
@@ -170,6 +170,14 @@ def _source(folder: Path, mapping: Mapping, file: FileMapping, zone: ZoneInfo) -
     header, named = decoding.header(path)
     titles = [clean(title) for title in header]
 
+    mapped = {
+        title for column in file.columns.values() for title in (column.column, *column.join, *column.first_of)
+    }
+
+    def tellable(title: str) -> bool:
+        # Without a header the titles are somebody's data.
+        return title in mapped or is_title(title)
+
     def position(title: str) -> int:
         # A title that stands twice means its first column.
         if title not in titles:
@@ -177,18 +185,15 @@ def _source(folder: Path, mapping: Mapping, file: FileMapping, zone: ZoneInfo) -
                 "mapping_column_missing",
                 column=title,
                 file=file.name,
-                near=did_you_mean(title, titles),
-                known=", ".join(titles),
+                near=did_you_mean(title, [each for each in titles if tellable(each)]),
+                known=", ".join(each if tellable(each) else f"#{at}" for at, each in enumerate(titles, 1)),
             )
         return titles.index(title)
 
     getters = {field: _getter(column, position, field) for field, column in file.columns.items()}
     required = [(title, position(title)) for title in file.skip_empty]
     fields = tuple(ENTITIES[file.entity])
-    shown = {
-        field: column.column or "+".join(column.join or column.first_of)
-        for field, column in file.columns.items()
-    }
+    shown = {field: _title(column) for field, column in file.columns.items()}
     seen: set[str] = set()
 
     def cells(row: Sequence[str]) -> Sequence[str]:
@@ -207,11 +212,15 @@ def _source(folder: Path, mapping: Mapping, file: FileMapping, zone: ZoneInfo) -
     return Source(mapping.source, path, file.entity, fields, shown, len(header), named, cells, seen.clear)
 
 
+def _title(column: Column) -> str:
+    return column.column or "+".join(column.join or column.first_of)
+
+
 _Getter = Callable[[Sequence[str]], str]
 
 
 def _getter(column: Column, position: Callable[[str], int], field: str) -> _Getter:
-    one = position(column.column) if column.column else -1
+    one, title = position(column.column) if column.column else -1, _title(column)
     joined, first = [position(title) for title in column.join], [position(title) for title in column.first_of]
 
     def get(row: Sequence[str]) -> str:
@@ -228,10 +237,15 @@ def _getter(column: Column, position: Callable[[str], int], field: str) -> _Gett
             return column.words[text]
         if field == "hours":
             return in_minutes(column.column, text)
-        if column.formats and text and field in _DAYS:
-            return day_of(read_day(text, column.formats)).isoformat()
-        if column.formats and text and field == "registered_at":
-            return read_instant(text, column.formats, ZoneInfo("UTC")).strftime("%Y-%m-%d %H:%M")
+        if not column.formats or not text:
+            return text
+        try:
+            if field in _DAYS:
+                return day_of(read_day(text, column.formats)).isoformat()
+            if field == "registered_at":
+                return read_instant(text, column.formats, ZoneInfo("UTC")).strftime("%Y-%m-%d %H:%M")
+        except Cell as problem:
+            raise Cell(problem.reason, field=field, column=title, shown=text) from None
         return text
 
     return get

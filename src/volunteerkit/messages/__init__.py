@@ -15,7 +15,7 @@ from importlib.resources import files
 
 import attrs
 
-__all__ = ["LANGUAGES", "Phrase", "catalogue", "filled", "in_language", "language", "phrase", "text"]
+__all__ = ["LANGUAGES", "Phrase", "catalogue", "codes", "filled", "in_language", "language", "phrase", "text"]
 
 LANGUAGES = ("zh-CN", "en")
 
@@ -74,6 +74,17 @@ def catalogue() -> Mapping[str, Mapping[str, str]]:
                     raise ValueError(f"message code {code!r} stands in two files")
                 found[code] = texts
     return found
+
+
+def codes(area: str) -> list[str]:
+    """Return the codes of one area, such as ``"reasons"``, in the order in which they stand there.
+
+    >>> "check_out_forgotten" in codes("flags")
+    True
+    """
+    import tomllib
+
+    return list(tomllib.loads(files("volunteerkit.messages").joinpath(f"{area}.toml").read_text("utf-8")))
 
 
 @attrs.frozen

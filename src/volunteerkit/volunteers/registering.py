@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 import secrets
 from contextlib import suppress
 from typing import Any
@@ -32,7 +31,7 @@ from volunteerkit.store.vault import (
     seal_subject,
 )
 from volunteerkit.units import day_number, day_of, plain_day, plain_text
-from volunteerkit.volunteers.identity import Identity, adult_on, read_identity
+from volunteerkit.volunteers.identity import Identity, adult_on, read_identity, read_phone
 from volunteerkit.volunteers.model import TAG_KINDS, Acknowledgement, Application, Guardian, review_age
 from volunteerkit.volunteers.persons import together
 from volunteerkit.volunteers.reading import Found, reached
@@ -42,7 +41,6 @@ from volunteerkit.workflow import Office, Route, Step
 
 __all__ = ["WORKFLOWS", "admit", "approve", "check_registration", "claim", "refuse", "register", "resubmit"]
 
-_PHONE = re.compile(r"\+?[0-9]{7,15}")
 _CONSENT = "consent_to_registration"
 _WORDS = dict(zip(TAG_KINDS, ("skills", "languages", "service_fields", "availability"), strict=True))
 _PERSONAL = ("name", "phone", "email", "address", "political_status", "education", "employer")
@@ -107,9 +105,12 @@ def _unreadable(application: Application) -> tuple[Finding, ...]:
         # somebody's number in the place of the name would be shown as a name is
         if normal("name", checked_text(field, name, 100)).isdigit():
             found += (Finding("name_is_number", {"field": field}),)
-    for phone in (application.phone, guardian and guardian.phone):
-        if phone and not _PHONE.fullmatch(_phone(phone)):
-            found += (Finding("phone_unreadable", {}),)
+    given = (application.phone, guardian and guardian.phone)
+    for text in [checked_text("phone", each, 40) for each in given if each]:
+        try:
+            read_phone(text)
+        except InvalidValue as unreadable:
+            found += (Finding(unreadable.code, {}),)
     return found
 
 
@@ -258,7 +259,7 @@ def _personal(application: Application, identity: Identity | None) -> dict[str, 
 
 
 def _phone(text: str) -> str:
-    return normal("phone", checked_text("phone", text, 40))
+    return read_phone(checked_text("phone", text, 40))
 
 
 def _belong(desk: Desk, id_: int, organization_id: int, application: Application) -> None:
