@@ -196,7 +196,7 @@ def export(
     from volunteerkit.cli.city import run_export
 
     assert what == "hours"
-    run_export(place.open(), out, rulebook, as_of)
+    run_export(place, out, rulebook, as_of)
 
 
 @app.command(group=_look, help=_in_chinese("重新计算所有余额和整条链，指出第一处不一致。"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import datetime as dt
 import sys
@@ -16,7 +17,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from volunteerkit import messages
-from volunteerkit.cli.common import City, both, command, open_city, print_json
+from volunteerkit.cli.common import City, both, check_out, command, open_city, print_json
 from volunteerkit.errors import ImportRefused, NotFound, StorageError, did_you_mean
 from volunteerkit.store.desk import Desk
 from volunteerkit.units import hours_text
@@ -123,6 +124,8 @@ def run_quarantine(db: str, out: Path | None, reason: str | None, json: bool) ->
 
     from volunteerkit.exchange.tables import batch, quarantine
 
+    if out is not None:
+        check_out(out, db, None, codecs.BOM_UTF8)
     city = open_city(db)
     latest = sa.select(sa.func.max(batch.c.id)).group_by(batch.c.source, batch.c.file, batch.c.entity)
     query = (
@@ -279,10 +282,12 @@ def run_statement(
                f"confirmed {hours_text(found.confirmed_minutes)}, credited under {found.rulebook} [{found.digest[:12]}] {hours_text(found.credited_minutes)}"))  # fmt: skip
 
 
-def run_export(city: City, out: Path, rulebook: str, as_of: dt.date | None) -> None:
+def run_export(place: Place, out: Path, rulebook: str, as_of: dt.date | None) -> None:
     """Write one row a volunteer."""
     from volunteerkit import rating
 
+    check_out(out, place.db, place.key_file, codecs.BOM_UTF8)
+    city = place.open()
     with city.kit.open(city.engine, city.actor, read_only=True) as desk:
         desk.permit("hours.export")
         rated = rating.rate_city(desk, rulebook=rulebook, as_of=as_of)

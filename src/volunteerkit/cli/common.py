@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from volunteerkit.access import Actor
-from volunteerkit.errors import KeyProblem, StorageUnavailable
+from volunteerkit.errors import KeyProblem, StorageError, StorageUnavailable
 from volunteerkit.messages import language
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from volunteerkit.kit import Kit
 
-__all__ = ["City", "both", "command", "find_key_file", "open_city", "print_json", "url_of"]
+__all__ = ["City", "both", "check_out", "command", "find_key_file", "open_city", "print_json", "url_of"]
 
 PLUGINS_VARIABLE = "VOLUNTEERKIT_PLUGINS"
 KEY_VARIABLE = "VOLUNTEERKIT_KEY_FILE"
@@ -80,6 +80,39 @@ def find_key_file(db: str, key_file: Path | None) -> Path:
     name = f"{address.database}-{hashlib.sha256(place.encode()).hexdigest()[:8]}.key"
     home = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
     return home / "volunteerkit" / name
+
+
+def check_out(out: Path, db: str, key_file: Path | None, begins: bytes) -> None:
+    """See, before any work is done, that ``out`` may be written: raises StorageError.
+
+    It may not lie where the database or a key lies, by whatever way it is named; and what is there already
+    must be a file that ``begins`` as the one to be written does, or is empty.
+    """
+    held = {find_key_file(db, key_file), find_key_file(db, None)}
+    if "://" not in db or db.startswith("sqlite"):
+        file = db.partition(":///")[2].partition("?")[0] or db
+        held |= {Path(f"{file}{end}") for end in ("", "-wal", "-shm", "-journal", ".key")}
+    if any(out.resolve() == each.resolve() or _same(out, each) for each in held):
+        raise StorageError("out_in_the_way", place=str(out))
+    try:
+        if out.exists():
+            if not out.is_file():
+                raise StorageError("out_in_the_way", place=str(out))
+            with out.open("rb") as there:
+                head = there.read(len(begins))
+            if head and head != begins:
+                raise StorageError("out_in_the_way", place=str(out))
+        if not os.access(out.parent, os.W_OK | os.X_OK):
+            raise StorageError("file_not_written", place=str(out))
+    except OSError:
+        raise StorageError("file_not_written", place=str(out)) from None
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)  # a hard link, or a file system that takes A for a
+    except OSError:
+        return False
 
 
 def _cipher(db: str, key_file: Path | None, create: bool) -> Any:

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from volunteerkit.cli.city import print_import, print_stars, progress_shown
-from volunteerkit.cli.common import both, command, find_key_file, open_city
-from volunteerkit.cli.report import ReportFigures, write_report
+from volunteerkit.cli.common import both, check_out, command, open_city
+from volunteerkit.cli.report import DOCTYPE, ReportFigures, write_report
 from volunteerkit.errors import StorageError
 from volunteerkit.units import hours_text
 
@@ -29,6 +29,7 @@ def __dir__() -> list[str]:
 
 def run_demo(*, small: bool, db: Path, out: Path) -> None:
     """Make the city, import, rate, explain, report; an earlier demo's database is made anew."""
+    check_out(out, str(db), None, DOCTYPE.encode())
     _clear(db)
     console = Console()
     today = dt.datetime.now(dt.UTC).date()
@@ -66,10 +67,11 @@ def _clear(db: Path) -> None:
     """Remove an earlier demo; anything that is not one is left alone."""
     if not db.exists():
         return
-    if not db.name.startswith("demo"):
+    if not db.name.startswith("demo") or not db.is_file():
         raise StorageError("demo_in_the_way", place=str(db))
-    for path in (db, Path(f"{db}-wal"), Path(f"{db}-shm"), find_key_file(str(db), None)):
-        path.unlink(missing_ok=True)
+    # a key named by the environment may be that of a real city: only the demo's own goes
+    for end in ("", "-wal", "-shm", ".key"):
+        Path(f"{db}{end}").unlink(missing_ok=True)
 
 
 def _make(folder: Path, small: bool, last_day: dt.date, progress: Any) -> None:
