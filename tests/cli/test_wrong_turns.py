@@ -7,7 +7,6 @@ import gc
 import io
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import attrs
 import pytest
@@ -97,3 +96,44 @@ def test_a_demo_keeps_a_key_that_is_not_its_own(folder: Path, monkeypatch: pytes
     _clear(folder / "demo.db")
     assert (folder / "c.db.key").exists()
     assert not (folder / "demo.db").exists()
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("statement", "V1", "--db", "c.db", "--known-at", "1.5"), ("--known-at", "1.5")),
+        (("statement", "V1", "--db", "c.db", "--known-at", "2026-01-01"), ("--known-at", "--as-of")),
+        (("statement", "V1", "--db", "c.db", "--known-at", "9" * 30), ("--known-at", "9" * 30)),
+        (("statement", "V1", "--db", "c.db", "--known-at", "-5"), ("--known-at",)),
+        (("statement", "V1", "--db", "c.db", "--known-at", "1e3"), ("--known-at", "1e3")),
+        (("find", "x", "--db", "c.db", "--limit", "abc"), ("--limit", "abc")),
+        (("find", "x", "--db", "c.db", "--limit", "2.5"), ("--limit", "2.5")),
+        (("approve", "abc", "--db", "c.db"), ("ABC",)),
+        (("case", "x", "--db", "c.db"), ("X",)),
+        (("import", "city", "--dbb", "c.db"), ("--dbb", "--db", "import --help")),
+        (("import", "city", "--dbb=c.db"), ("--dbb", "import --help")),
+        (("rate", "--db", "c.db", "--rulebok", "plain"), ("--rulebok", "--rulebook", "rate --help")),
+        (("grants", "give", "a", "centre", "--db", "c.db", "--untill", "2026-01-01"), ("--untill", "--until", "grants give --help")),
+        (("statement", "V1", "--db", "c.db", "--rulebook"), ("--rulebook", "statement --help")),
+        (("status", "V1", "supend", "--db", "c.db"), ("supend", "suspend", "deregister")),
+        (("export", "hour", "--db", "c.db", "--out", "x.csv"), ("hours",)),
+        (("rate", "--db", "c.db", "--zone", "Asia/Shnghai"), ("Asia/Shnghai", "Asia/Shanghai")),
+    ],
+)  # fmt: skip
+def test_a_slip_is_named_with_what_was_meant(
+    folder: Path, words: tuple[str, ...], said: tuple[str, ...], language: str
+) -> None:
+    done = command(*words, language=language)
+    assert done.code in (1, 2)
+    for each in said:
+        assert each in done.err, done.err
+    assert "＊" not in done.err
+    assert "COMMAND" not in done.err
+    assert "known_at" not in done.err
+
+
+def test_an_option_without_its_value_is_told_as_that(folder: Path) -> None:
+    done = command("statement", "V1", "--db", "c.db", "--rulebook", language="zh-CN")
+    assert "--rulebook 后面缺少值" in done.err
+    assert "缺少 --db" in command("statement", "V1", "--rulebook", "plain", language="zh-CN").err

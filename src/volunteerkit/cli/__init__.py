@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from volunteerkit.errors import VolunteerkitError
 
 __all__ = ["main"]
 
@@ -30,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise MissingExtra(package=error.name or "cyclopts", extra="cli") from None
         app(arguments)
     except VolunteerkitError as error:
+        _name_option(error, sys.argv[1:] if arguments is None else arguments)
         print(f"{error.message()} [{error.code}]", file=sys.stderr)
         for note in getattr(error, "__notes__", ()):
             print(f"  {note}", file=sys.stderr)
@@ -38,3 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _name_option(error: VolunteerkitError, typed: Sequence[str]) -> None:
+    """Call a value by the option that it was typed after, where the library knows it as a parameter."""
+    option = "--" + str(error.values.get("name", "")).replace("_", "-")
+    if any(word.partition("=")[0] == option for word in typed):
+        error.values["name"] = option

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from cyclopts import (
     App,
@@ -20,7 +21,8 @@ from cyclopts import (
 
 from volunteerkit import messages
 from volunteerkit.cli import clerk
-from volunteerkit.cli.options import AsOf, Db, Json, Key, Place, Plugins
+from volunteerkit.cli.common import command
+from volunteerkit.cli.options import AsOf, Db, Json, Key, Place, Plugins, read_whole
 from volunteerkit.cli.options import both as _
 from volunteerkit.cli.options import in_chinese as _in_chinese
 from volunteerkit.errors import did_you_mean
@@ -31,13 +33,22 @@ __all__ = ["Place", "app"]
 def _told(error: CycloptsError) -> str:
     """Say what was not understood in the reader's language; the parser knows only English."""
     name = error.argument.name if error.argument else ""
+    chain = tuple(error.command_chain or ())
     # what an office types may be a person's name or number, also where it does not belong
-    private = (*(error.command_chain or ()), "")[0] in clerk.commands
+    private = (*chain, "")[0] in clerk.commands
+    usage = " ".join((command(), *chain))
+    options = [option for each in _arguments(error) for option in each.names if option.startswith("--")]
+    given = [word.partition("=")[0] for word in error.unused_tokens or () if word.startswith("--")]
     match error:
+        case MissingArgumentError(keyword=str(option)):
+            return messages.text("command_value_missing", name=option, usage=usage)
         case MissingArgumentError():
-            return messages.text("command_missing", name=name)
+            # an option that is misspelled is the reason why another one is missing
+            if unknown := [word for word in given if word not in options]:
+                return _unknown_option(unknown[0], options, usage)
+            return messages.text("command_missing", name=name, usage=usage)
         case UnknownOptionError():
-            return messages.text("command_option_unknown", name=error.token.keyword)
+            return _unknown_option(error.token.keyword or "", options, usage)
         case UnknownCommandError() if error.unused_tokens:
             at = error.app or app
             word, known = error.unused_tokens[0], [each for each in at if not each.startswith("-")]
@@ -45,12 +56,22 @@ def _told(error: CycloptsError) -> str:
             return messages.text("command_unknown", name=word, near=near, known=", ".join(known))
         case UnusedCliTokensError() if error.unused_tokens:
             words = ["＊" if private else word for word in error.unused_tokens]
-            return messages.text("command_extra", words=" ".join(words))
+            return messages.text("command_extra", words=" ".join(words), usage=usage)
         case CoercionError(msg=None, token=Token(value=value)):
             if allowed := get_args(error.target_type):
-                return messages.text("invalid_value", name=name, value=value, allowed=", ".join(allowed))
-            return messages.text("command_value", name=name, value="＊" if private else value)
+                told = messages.text("invalid_value", name=name, value=value, allowed=", ".join(allowed))
+                return f"{told}{did_you_mean(value, allowed)}"
+            return messages.text("command_value", name=name, value="＊" if private else value, usage=usage)
     return str(error.msg or error)
+
+
+def _arguments(error: CycloptsError) -> Iterable[Any]:
+    at = error.app
+    return at.assemble_argument_collection() if at and at.default_command else ()
+
+
+def _unknown_option(word: str, known: list[str], usage: str) -> str:
+    return messages.text("command_option_unknown", name=word, near=did_you_mean(word, known), usage=usage)
 
 
 app = App(
@@ -168,10 +189,11 @@ def statement(
     known_at: Annotated[
         int | None,
         Parameter(
+            converter=read_whole,
             help=_(
                 "按当时所知：账本序号（账单标题中有）",
                 "as known at this seq of the ledger (a statement's title names its seq)",
-            )
+            ),
         ),
     ] = None,
     json: Json = False,

@@ -10,7 +10,7 @@ import attrs
 from cyclopts import App, Group, Parameter, Token
 
 from volunteerkit import messages
-from volunteerkit.cli.options import Json, Seat, both, in_chinese, read_day
+from volunteerkit.cli.options import Json, Seat, both, in_chinese, read_day, read_whole
 
 __all__ = ["Form", "commands"]
 
@@ -215,7 +215,9 @@ def find(
     /,
     *,
     seat: Seat,
-    limit: Annotated[int, Parameter(help=both("最多列出几人", "how many at most"))] = 20,
+    limit: Annotated[
+        int, Parameter(converter=read_whole, help=both("最多列出几人", "how many at most"))
+    ] = 20,
     json: Json = False,
 ) -> None:
     """Find volunteers by number, phone (or its last four digits) or part of a name."""
