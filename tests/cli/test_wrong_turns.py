@@ -5,6 +5,10 @@ from __future__ import annotations
 import contextlib
 import gc
 import io
+import os
+import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -137,3 +141,72 @@ def test_an_option_without_its_value_is_told_as_that(folder: Path) -> None:
     done = command("statement", "V1", "--db", "c.db", "--rulebook", language="zh-CN")
     assert "--rulebook 后面缺少值" in done.err
     assert "缺少 --db" in command("statement", "V1", "--rulebook", "plain", language="zh-CN").err
+
+
+def typed(folder: Path, words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command as typed at a shell."""
+    shell = f"{shlex.quote(sys.executable)} -c 'from volunteerkit.cli import main; main()' {words}"
+    return subprocess.run(
+        shell, shell=True, cwd=folder, check=False, capture_output=True, encoding="utf-8",
+        env=os.environ | {"VOLUNTEERKIT_LANG": "zh-CN", "COLUMNS": "100"} | environment,
+    )  # fmt: skip
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("rate --db c.db > /dev/full", "磁盘已满"),
+        ("rate --db c.db --json > /dev/full", "磁盘已满"),
+        ("--help > /dev/full", "磁盘已满"),
+        ("rate --db c.db >&-", "标准输出已关闭"),
+    ],
+)
+def test_a_result_that_cannot_be_printed_is_told(folder: Path, words: str, said: str) -> None:
+    done = typed(folder, words)
+    assert (done.returncode, said in done.stderr) == (1, True), done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(folder: Path) -> None:
+    done = typed(folder, "hooks --plugin xinyu | head -1")
+    assert (done.stderr, len(done.stdout.splitlines())) == ("", 1)
+
+
+def test_an_interruption_says_what_stands(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("volunteerkit.cli.city.run_rate", stopped)
+    done = command("rate", "--db", "c.db", language="zh-CN")
+    assert (done.code, "一行也没有写入" in done.err, len(done.err.splitlines())) == (130, True, 1)
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [(PermissionError(13, "Permission denied", "城市"), "城市 无法读写：权限不够"), (KeyError(NAME), "KeyError")],
+)  # fmt: skip
+def test_no_failure_is_told_as_a_traceback_or_with_a_persons_data(
+    folder: Path, failure: Exception, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise failure
+
+    monkeypatch.setattr("volunteerkit.cli.city.run_rate", failing)
+    done = command("rate", "--db", "c.db", language="zh-CN")
+    assert (done.code, said in done.err, NAME in done.err) == (1, True, False), done.err
+    assert len(done.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"raise ValueError('{NAME}')",
+        f"@volunteerkit.hookimpl\ndef vk_rulebooks():\n    raise ValueError('{NAME}')",
+        f"@volunteerkit.hookimpl\ndef vk_choose_calendar():\n    raise ValueError('{NAME}')",
+    ],
+)
+def test_what_a_plugin_raises_is_told_by_type_and_place(folder: Path, body: str) -> None:
+    (folder / "ours.py").write_text(f"import volunteerkit\n{body}\n", "utf-8")
+    done = command("rate", "--db", "c.db", "--plugin", "ours.py", language="zh-CN")
+    assert (done.code, NAME in done.err, "ValueError, ours.py:" in done.err) == (1, False, True), done.err

@@ -81,6 +81,7 @@ app = App(
     help_epilogue=_("从这里开始：volunteerkit demo --small", "Start here: volunteerkit demo --small"),
     version_flags=["--version"],
     error_formatter=_told,
+    suppress_keyboard_interrupt=False,
 )  # fmt: skip
 app.update(clerk.commands)
 
