@@ -7,9 +7,10 @@ import gc
 import io
 import os
 import shlex
+import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import attrs
@@ -210,3 +211,120 @@ def test_what_a_plugin_raises_is_told_by_type_and_place(folder: Path, body: str)
     (folder / "ours.py").write_text(f"import volunteerkit\n{body}\n", "utf-8")
     done = command("rate", "--db", "c.db", "--plugin", "ours.py", language="zh-CN")
     assert (done.code, NAME in done.err, "ValueError, ours.py:" in done.err) == (1, False, True), done.err
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+@pytest.mark.parametrize(
+    "work", [("rate",), ("import", "city"), ("doctor",), ("export", "hours", "--out", "x.csv")]
+)
+def test_an_address_that_cannot_be_read_is_told_without_its_password(
+    folder: Path, work: tuple[str, ...], language: str
+) -> None:
+    for place in ("postgresql://ann:ca@nary@localhost:54x2/city", "postgresql://ann:ca@nary@localhost/city"):
+        done = command(*work, "--db", place, language=language)
+        said = done.err + done.out
+        assert (done.code, "storage_address" in said, "nary" in said) == (1, True, False), said
+    assert "storage_unsupported" in command("rate", "--db", "mysql://localhost/city").err
+
+
+def test_the_cause_is_named_when_a_database_cannot_be_opened(folder: Path) -> None:
+    for place, said in (
+        ("没有/更没有/c.db", "没有文件夹 没有。"),
+        ("city", "它是文件夹"),
+        ("postgres://localhost:1/city", "没有数据库服务在运行"),
+        ("postgresql://nowhere.invalid/city", "找不到这台服务器"),
+    ):
+        for work in (("import", "city"), ("rate",)):
+            done = command(*work, "--db", place, language="zh-CN")
+            assert (done.code, said in done.err) == (1, True), done.err
+
+
+def test_a_database_that_is_not_on_the_server_is_told(folder: Path, postgresql_url: str) -> None:
+    at = postgresql_url.replace("postgresql+psycopg", "postgres").rpartition("/")[0]
+    assert "没有这个数据库" in command("rate", "--db", f"{at}/nowhere", language="zh-CN").err
+
+
+def test_a_file_name_is_no_address(folder: Path) -> None:
+    assert command("import", "city", "--db", "a?b#c%20.db").code == 0
+    assert (folder / "a?b#c%20.db").is_file()
+    assert command("rate", "--db", "a?b#c%20.db").code == 0
+
+
+@pytest.mark.parametrize("work", [("rate",), ("import", "city"), ("find", "x"), ("verify",)])
+def test_the_database_of_another_program_is_left_alone(folder: Path, work: tuple[str, ...]) -> None:
+    with contextlib.closing(sqlite3.connect("账本.db")) as connection:
+        connection.execute("CREATE TABLE 账 (金额 INTEGER)")
+        connection.commit()
+    before = contents(folder)
+    done = command(*work, "--db", "账本.db", language="zh-CN")
+    assert (done.code, "[storage_foreign]" in done.err) == (1, True), done.err
+    assert contents(folder) == before
+
+
+def test_a_damaged_database_says_what_to_do(folder: Path) -> None:
+    with (folder / "c.db").open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * 400_000)
+    for work in (("verify",), ("rate",), ("find", "x")):
+        done = command(*work, "--db", "c.db", language="zh-CN")
+        assert (done.code, "c.db 已损坏" in done.err, "恢复" in done.err) == (1, True, True), done.err
+
+
+def test_a_key_that_is_gone_or_another_is_named(folder: Path) -> None:
+    (folder / "c.db.key").rename(folder / "old.key")
+    done = command("find", NAME, "--db", "c.db", language="zh-CN")
+    assert "c.db.key" in done.err, done.err
+    assert command("rate", "--db", "c.db").code == 0
+    for work in (("rate",), ("import", "city")):
+        done = command(*work, "--db", "c.db", "--key-file", "gone.key", language="zh-CN")
+        assert (done.code, "gone.key" in done.err) == (1, True), done.err
+    assert command("import", "city", "--db", "other.db").code == 0
+    done = command("rate", "--db", "c.db", "--key-file", "other.db.key", language="zh-CN")
+    assert (done.code, "[key_wrong]" in done.err, "other.db.key" in done.err) == (1, True, True), done.err
+    assert command("import", "city", "--db", "c.db", language="zh-CN").code == 1
+
+
+@contextlib.contextmanager
+def as_somebody_else(folder: Path) -> Iterator[None]:
+    """Be a user who may read the folder and not write it: to the superuser everything is allowed."""
+    superuser = os.geteuid() == 0
+    modes = {path: path.stat().st_mode for path in (folder, *folder.glob("c.db*"))}
+    for path in modes:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+        if not superuser:
+            path.chmod(0o555 if path.is_dir() else 0o444)
+    if superuser:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if superuser:
+            os.seteuid(0)
+        for path, mode in modes.items():
+            path.chmod(mode)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights are set otherwise here")
+@pytest.mark.parametrize("log", [False, True])
+def test_what_only_reads_works_where_nothing_may_be_written(
+    folder: Path, log: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for above in (folder, *list(folder.parents)[:-1]):
+        if above.owner() == folder.owner() and above.stat().st_mode & 0o005 != 0o005:
+            above.chmod(above.stat().st_mode | 0o055)
+    reads = (("rate",), ("verify",), ("explain", "V1"), ("statement", "V1"), ("pending",), ("quarantine",))
+    for words in reads:  # what they import is read before the rights are gone
+        assert command(*words, "--db", "c.db").code == 0
+    gc.collect()
+    (folder / "c.db.key").rename(folder / "city.key")
+    with contextlib.ExitStack() as stack:
+        if log:  # somebody works with it at the same time
+            held = stack.enter_context(contextlib.closing(sqlite3.connect("c.db")))
+            held.execute("SELECT * FROM vk_meta").fetchall()
+        with as_somebody_else(folder):
+            for words in reads:
+                done = command(*words, "--db", "c.db", language="zh-CN")
+                assert done.code == 0, done.err
+            for words in (("verify", "--rebuild"), ("status", "V1", "suspend", "--reason", "休养")):
+                done = command(*words, "--db", "c.db", language="zh-CN")
+                assert (done.code, "数据库 c.db 不能写入" in done.err) == (1, True), done.err
