@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import gc
 import io
+import json
 import os
+import re
 import shlex
 import sqlite3
 import subprocess
@@ -328,3 +330,70 @@ def test_what_only_reads_works_where_nothing_may_be_written(
             for words in (("verify", "--rebuild"), ("status", "V1", "suspend", "--reason", "休养")):
                 done = command(*words, "--db", "c.db", language="zh-CN")
                 assert (done.code, "数据库 c.db 不能写入" in done.err) == (1, True), done.err
+
+
+@pytest.mark.parametrize("columns", ["0", "-3", "x", "1", "20", "30", "44", "200"])
+def test_a_narrow_terminal_shows_everything_too(
+    folder: Path, columns: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    for words, said in (
+        (("statement", "V1", "--db", "c.db"), ("2019-03-05", "120", "P1")),
+        (("doctor", "--db", "c.db"), ("numpy", "数据库", "正常")),
+        (("show", "V1", "--db", "c.db"), ("2019-03-01", "管理组织", "无偿献血宣传")),
+        (("import", "city", "--db", "c.db"), ("service_records.csv",)),
+    ):
+        done = command(*words, language="zh-CN")
+        shown = re.sub(r"[\s│┃]", "", done.out)
+        assert (done.code, [each for each in said if each not in shown]) == (0, []), done.out
+
+
+@pytest.mark.parametrize("columns", ["0", "20"])
+def test_help_fits_a_narrow_terminal(folder: Path, columns: str) -> None:
+    shown = re.sub(r"\s", "", typed(folder, "status --help", COLUMNS=columns).stdout)
+    assert [each for each in ("用法", "必填", "--until", "reactivate") if each not in shown] == []
+
+
+_EVERY_PAGE = """
+import contextlib
+from volunteerkit.cli import main
+from volunteerkit.cli.app import app
+def pages(at, before):
+    with contextlib.suppress(SystemExit):
+        main([*before, "--help"])
+    for name in at:
+        if not name.startswith("-"):
+            pages(at[name], [*before, name])
+pages(app, [])
+"""
+
+
+def test_help_is_in_chinese_for_a_chinese_reader(folder: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _EVERY_PAGE], check=True, capture_output=True, encoding="utf-8",
+        env=os.environ | {"VOLUNTEERKIT_LANG": "zh-CN"},
+    )  # fmt: skip
+    assert done.stdout.count("用法") > 25
+    english = re.compile(
+        r"Usage|Commands|Parameters|Arguments|Options|OPTIONS|required|default:|choices|Display|STR|DATE|INT"
+    )
+    assert english.findall(done.stdout) == []
+
+
+def test_what_was_typed_is_shown_as_it_is(folder: Path) -> None:
+    assert "[/x]" in command("[/x]").err
+    assert "--[bold]y" in command("rate", "--db", "c.db", "--[bold]y").err
+
+
+def test_doctor_fails_without_the_key_of_what_is_sealed(folder: Path) -> None:
+    assert command("doctor", "--db", "c.db").code == 0
+    (folder / "c.db.key").rename(folder / "old.key")
+    done = command("doctor", "--db", "c.db", language="zh-CN")
+    assert (done.code, "c.db.key" in done.out, "有问题" in done.out, "missing" in done.out) == (
+        1,
+        True,
+        True,
+        False,
+    )
+    rows = json.loads(command("doctor", "--db", "c.db", "--json").out)
+    assert [(row["what"], row["state"]) for row in rows[-2:]] == [("database", "ok"), ("key", "wrong")]

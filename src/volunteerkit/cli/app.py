@@ -18,19 +18,26 @@ from cyclopts import (
     UnknownOptionError,
     UnusedCliTokensError,
 )
+from rich.text import Text
 
 from volunteerkit import messages
 from volunteerkit.cli import clerk
 from volunteerkit.cli.common import command
+from volunteerkit.cli.help import Pages, groups, told_of_flags
 from volunteerkit.cli.options import AsOf, Db, Json, Key, Place, Plugins, read_whole
 from volunteerkit.cli.options import both as _
 from volunteerkit.cli.options import in_chinese as _in_chinese
+from volunteerkit.cli.tables import console
 from volunteerkit.errors import did_you_mean
 
 __all__ = ["Place", "app"]
 
 
-def _told(error: CycloptsError) -> str:
+def _told(error: CycloptsError) -> Text:
+    return Text(_said(error))  # what was typed is shown as it is, brackets too
+
+
+def _said(error: CycloptsError) -> str:
     """Say what was not understood in the reader's language; the parser knows only English."""
     name = error.argument.name if error.argument else ""
     chain = tuple(error.command_chain or ())
@@ -82,8 +89,12 @@ app = App(
     version_flags=["--version"],
     error_formatter=_told,
     suppress_keyboard_interrupt=False,
+    console=console(),
+    error_console=console(stderr=True),
+    help_formatter=Pages(),
+    **groups(),
 )  # fmt: skip
-app.update(clerk.commands)
+app.update(told_of_flags(clerk.commands))
 
 _work = Group(_("日常工作", "Daily work"), sort_key=1)
 _look = Group(_("检查与了解", "Look and check"), sort_key=2)
@@ -116,7 +127,9 @@ def demo(
     name="import", group=_work, help=_in_chinese("从 CSV 文件夹导入志愿者、组织、服务队、项目和服务记录。")
 )
 def import_(
-    folder: Annotated[Path, Parameter(help=_("CSV 文件夹", "the folder of CSV files"))],
+    folder: Annotated[
+        Path, Parameter(name=_("文件夹", "FOLDER"), help=_("CSV 文件夹", "the folder of CSV files"))
+    ],
     /,
     *,
     place: Place,
@@ -165,7 +178,7 @@ def rate(
 
 @app.command(group=_work, help=_in_chinese("用树形说明一名志愿者的星级，以及离下一级还差什么。"))
 def explain(
-    volunteer: Annotated[str, Parameter(help=_("志愿者编号", "the volunteer's number"))],
+    volunteer: clerk.Volunteer,
     /,
     *,
     place: Place,
@@ -181,7 +194,7 @@ def explain(
 
 @app.command(group=_work, help=_in_chinese("打印志愿者任一天、任一时刻所知的对账单：申报与计入并列。"))
 def statement(
-    volunteer: Annotated[str, Parameter(help=_("志愿者编号", "the volunteer's number"))],
+    volunteer: clerk.Volunteer,
     /,
     *,
     place: Place,
@@ -207,7 +220,9 @@ def statement(
 
 @app.command(group=_work, help=_in_chinese("每名志愿者导出一行：申报分钟、计入分钟、记录数、星级。"))
 def export(
-    what: Annotated[Literal["hours"], Parameter(help=_("导出内容", "what to export"))],
+    what: Annotated[
+        Literal["hours"], Parameter(name=_("内容", "WHAT"), help=_("导出内容", "what to export"))
+    ],
     /,
     *,
     place: Place,

@@ -12,12 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from volunteerkit import messages
 from volunteerkit.cli.common import City, both, check_out, command, open_city, print_json
+from volunteerkit.cli.tables import console, print_table
 from volunteerkit.errors import ImportRefused, NotFound, StorageError, did_you_mean
 from volunteerkit.store.desk import Desk
 from volunteerkit.units import hours_text
@@ -38,7 +37,7 @@ def __dir__() -> list[str]:
 @contextmanager
 def progress_shown(quiet: bool = False) -> Iterator[Any]:
     """Yield a function (file, rows) that moves a progress line on a terminal and is silent elsewhere."""
-    console = Console(stderr=True)
+    terminal = console(stderr=True)
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -46,7 +45,7 @@ def progress_shown(quiet: bool = False) -> Iterator[Any]:
         TimeElapsedColumn(),
     )
     with Progress(
-        *columns, console=console, disable=quiet or not console.is_terminal, transient=True
+        *columns, console=terminal, disable=quiet or not terminal.is_terminal, transient=True
     ) as progress:
         tasks: dict[str, Any] = {}
 
@@ -87,17 +86,16 @@ def run_import(folder: Path, place: Place, mapping: Path | None, as_of: dt.date 
 
 def print_import(report: Any, db: str) -> None:
     """Print an import's counts as tables."""
-    console = Console()
-    table = Table(title=both("导入结果", "Import"))
     headers = (("文件", "file"), ("读取", "read"), ("新增", "new"), ("更新", "updated"), ("未变", "unchanged"),
                ("计入", "credited"), ("跳过", "skipped"), ("拒绝", "refused"))  # fmt: skip
-    for zh, en in headers:
-        table.add_column(both(zh, en), justify="left" if en == "file" else "right")
-    for file in report.files:
-        credited = "" if file.credited is None else f"{file.credited:,}"
-        table.add_row(file.file, f"{file.read:,}", f"{file.new:,}", f"{file.updated:,}", f"{file.unchanged:,}", credited,
-                      f"{sum(file.skipped.values()):,}", f"{sum(file.refused.values()):,}")  # fmt: skip
-    console.print(table)
+    print_table(
+        [both(zh, en) for zh, en in headers],
+        ((file.file, f"{file.read:,}", f"{file.new:,}", f"{file.updated:,}", f"{file.unchanged:,}",
+          "" if file.credited is None else f"{file.credited:,}", f"{sum(file.skipped.values()):,}",
+          f"{sum(file.refused.values()):,}") for file in report.files),
+        both("导入结果", "Import"),
+        range(1, len(headers)),
+    )  # fmt: skip
     for title, attribute in (
         (both("拒绝的行", "Refused rows"), "refused"),
         (both("存疑但计入的行", "Flagged, still credited"), "flagged"),
@@ -106,13 +104,12 @@ def print_import(report: Any, db: str) -> None:
         for file in report.files:
             counts.update(getattr(file, attribute))
         if counts:
-            table = Table(title=title)
-            table.add_column(both("代码", "code"))
-            table.add_column(both("行数", "rows"), justify="right")
-            table.add_column(both("含义", "meaning"), overflow="fold")
-            for code, count in counts.most_common():
-                table.add_row(code, f"{count:,}", messages.text(code))
-            console.print(table)
+            print_table(
+                (both("代码", "code"), both("行数", "rows"), both("含义", "meaning")),
+                ((code, f"{count:,}", messages.text(code)) for code, count in counts.most_common()),
+                title,
+                (1,),
+            )
     if any(file.refused for file in report.files):
         print(both(f"逐行查看并修正：{command()} quarantine --db {db}",
                    f"See and mend them row by row: {command()} quarantine --db {db}"))  # fmt: skip
@@ -149,12 +146,8 @@ def run_quarantine(db: str, out: Path | None, reason: str | None, json: bool) ->
     elif not rows:
         print(both("没有被拒绝的行。", "No row is refused."))
     else:
-        table = Table()
-        for zh, en in zip(_CHINESE_COLUMNS, _LANGUAGE_COLUMNS, strict=True):
-            table.add_column(both(zh, en), overflow="fold")
-        for row in rows[:200]:
-            table.add_row(*(str(cell) for cell in row))
-        Console().print(table)
+        columns = zip(_CHINESE_COLUMNS, _LANGUAGE_COLUMNS, strict=True)
+        print_table([both(zh, en) for zh, en in columns], rows[:200])
         if len(rows) > 200:
             print(
                 both(
@@ -187,12 +180,11 @@ def run_rate(city: City, rulebook: str, as_of: dt.date | None, decide: bool, jso
 def print_stars(counts: Counter[int], ladder: str, as_of: dt.date) -> None:
     """Print volunteers per star."""
     print(both(f"志愿者星级（{ladder}，截至 {as_of}）", f"Volunteers per star ({ladder}, as of {as_of})"))
-    table = Table()
-    table.add_column(both("星级", "stars"))
-    table.add_column(both("人数", "volunteers"), justify="right")
-    for grade in sorted(counts):
-        table.add_row("★" * grade or both("无", "none"), f"{counts[grade]:,}")
-    Console().print(table)
+    print_table(
+        (both("星级", "stars"), both("人数", "volunteers")),
+        (("★" * grade or both("无", "none"), f"{counts[grade]:,}") for grade in sorted(counts)),
+        right=(1,),
+    )
 
 
 def _number(desk: Desk, typed: str) -> str:
@@ -258,26 +250,14 @@ def run_statement(
         f"{volunteer} as of {found.as_of}, as known at seq {found.known_at} (in minutes)",
     )
     print(title)
-    table = Table()
-    for zh, en in (
-        ("序号", "seq"),
-        ("日期", "day"),
-        ("项目", "project"),
-        ("申报", "claimed"),
-        ("确认", "confirmed"),
-        ("计入", "credited"),
-        ("原因", "reasons"),
-    ):
-        table.add_column(
-            both(zh, en),
-            justify="right" if en in ("claimed", "confirmed", "credited") else "left",
-            overflow="fold",
-        )
-    for line in found.lines:
-        reasons = "; ".join(reason.message() for reason in line.reasons)
-        table.add_row(str(line.seq), str(line.served_on), line.project, str(line.claimed_minutes), str(line.confirmed_minutes),
-                      str(line.credited_minutes), reasons)  # fmt: skip
-    Console().print(table)
+    heads = (("序号", "seq"), ("日期", "day"), ("项目", "project"), ("申报", "claimed"), ("确认", "confirmed"),
+             ("计入", "credited"), ("原因", "reasons"))  # fmt: skip
+    print_table(
+        [both(zh, en) for zh, en in heads],
+        ((line.seq, line.served_on, line.project, line.claimed_minutes, line.confirmed_minutes, line.credited_minutes,
+          "; ".join(reason.message() for reason in line.reasons)) for line in found.lines),
+        right=(3, 4, 5),
+    )  # fmt: skip
     print(both(f"确认 {hours_text(found.confirmed_minutes)}，按 {found.rulebook} [{found.digest[:12]}] 计入 {hours_text(found.credited_minutes)}",
                f"confirmed {hours_text(found.confirmed_minutes)}, credited under {found.rulebook} [{found.digest[:12]}] {hours_text(found.credited_minutes)}"))  # fmt: skip
 

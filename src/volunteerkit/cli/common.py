@@ -27,7 +27,17 @@ if TYPE_CHECKING:
 
     from volunteerkit.kit import Kit
 
-__all__ = ["City", "both", "check_out", "command", "find_key_file", "open_city", "print_json", "url_of"]
+__all__ = [
+    "City",
+    "both",
+    "check_out",
+    "command",
+    "find_key_file",
+    "open_city",
+    "print_json",
+    "url_of",
+    "word",
+]
 
 PLUGINS_VARIABLE = "VOLUNTEERKIT_PLUGINS"
 KEY_VARIABLE = "VOLUNTEERKIT_KEY_FILE"
@@ -49,6 +59,12 @@ class City:
 def both(zh: str, en: str) -> str:
     """Return the text in the reader's language."""
     return zh if language() == "zh-CN" else en
+
+
+def word(area: str, code: str) -> str:
+    """Return the word for a code in the reader's language, the code itself when there is none."""
+    key = f"word_{area}_{code}"
+    return messages.text(key) if key in messages.catalogue() else code
 
 
 def command() -> str:
