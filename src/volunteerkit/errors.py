@@ -7,8 +7,10 @@ reads it. No personal datum may be handed to an error: callers mask it first.
 from __future__ import annotations
 
 import difflib
+import errno
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import PurePath
 from typing import Any, Final, Literal
 
 import attrs
@@ -38,8 +40,10 @@ __all__ = [
     "StorageReadOnly",
     "StorageUnavailable",
     "VolunteerkitError",
+    "cause_of",
     "did_you_mean",
     "nearest",
+    "place_of_failure",
 ]
 
 _ID_FORM: Final = re.compile(r"(?=[^0-9]*[0-9])(?!1[2-9][0-9]{9}$|[0-9]{17}[0-9Xx]$)[A-Za-z0-9_.:/#-]{1,100}")
@@ -70,6 +74,54 @@ def did_you_mean(word: str, known: Iterable[str]) -> messages.Phrase | str:
     """
     guess = nearest(word, known)
     return messages.phrase("did_you_mean", guess=guess) if guess else ""
+
+
+_CAUSES = {
+    errno.EACCES: "cause_rights",
+    errno.EPERM: "cause_rights",
+    errno.EROFS: "cause_rights",
+    errno.ENOENT: "cause_missing",
+    errno.ENOTDIR: "cause_no_folder",
+    errno.EISDIR: "cause_folder",
+    errno.ENOSPC: "cause_full",
+    errno.EDQUOT: "cause_full",
+    errno.ENAMETOOLONG: "cause_long",
+}
+
+
+def cause_of(error: OSError) -> messages.Phrase:
+    """Return why the operating system refused, in the reader's language.
+
+    >>> str(cause_of(PermissionError(13, "Permission denied")))
+    'the rights do not allow it'
+    """
+    known = _CAUSES.get(error.errno or 0)
+    if known:
+        return messages.phrase(known)
+    return messages.phrase("cause_other", name=errno.errorcode.get(error.errno or 0, type(error).__name__))
+
+
+def place_of_failure(error: BaseException) -> str:
+    """Return type and place of a failure in foreign code, never its text, which may hold a person's data.
+
+    >>> try:
+    ...     int("周小兰")
+    ... except ValueError as error:
+    ...     place_of_failure(error).partition(",")[0]
+    'ValueError'
+    """
+    told, last = type(error).__name__, error.__traceback__
+    if isinstance(error, ImportError) and error.name:
+        told += f" {error.name}"
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{told}, {PurePath(error.filename).name}:{error.lineno}"
+    frames = []
+    while last is not None:
+        frames += [(last.tb_frame.f_code.co_filename, last.tb_lineno)]
+        last = last.tb_next
+    # the machinery of import itself stands in angle brackets
+    at = next(((file, line) for file, line in reversed(frames) if not file.startswith("<")), None)
+    return f"{told}, {PurePath(at[0]).name}:{at[1]}" if at else told
 
 
 class VolunteerkitError(Exception):

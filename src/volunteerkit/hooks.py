@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pluggy
 
-from volunteerkit.errors import Finding
+from volunteerkit.errors import Finding, place_of_failure
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -247,7 +247,7 @@ def _ask(desk: Desk, hook: str, **values: Any) -> Iterable[tuple[str, Any]]:
         except VolunteerkitError:
             raise
         except Exception as error:
-            raise PluginError(plugin=plugin, hook=hook, problem=type(error).__name__) from error
+            raise PluginError(plugin=plugin, hook=hook, problem=place_of_failure(error)) from error
 
 
 def review(desk: Desk, hook: str, **values: Any) -> tuple[Finding, ...]:

@@ -30,6 +30,7 @@ from volunteerkit.errors import (
     PluginError,
     RetryableConflict,
     StorageError,
+    StorageReadOnly,
     VolunteerkitError,
     did_you_mean,
 )
@@ -161,8 +162,8 @@ class Kit:
         if read_only and _settled.get(engine) != self._today():
             with self._transaction(engine, read_only=True) as connection:
                 waiting = expired(self._desk(connection, DEADLINE, None))
-            if waiting:  # a reader sees what a sweeper would have written
-                with self.open(engine, DEADLINE):
+            if waiting:  # a reader sees what a sweeper would have written, where that can be written
+                with suppress(StorageReadOnly), self.open(engine, DEADLINE):
                     pass
         with self._transaction(engine, read_only=read_only) as connection:
             desk = self._desk(connection, actor, None)

@@ -175,7 +175,7 @@ def test_a_key_that_cannot_be_used_leaves_nothing_behind(
         (("verify", "more", "--db", "city.db"), "多出来的参数：more"),
         (("export", "hors", "--db", "city.db", "--out", "x.csv"), "允许的是：hours。"),
         (("rate", "--db", "city.db", "--as-of", "2026-02-30"), "允许的是：实际存在的日期"),
-        (("statement", "V0000227", "--db", "city.db", "--known-at", "abc"), "--known-at 不能是“abc”"),
+        (("statement", "V0000227", "--db", "city.db", "--known-at", "abc"), "--known-at 的值 'abc' 不可接受"),
     ],
 )
 def test_a_command_line_that_is_wrong_is_answered_in_chinese(

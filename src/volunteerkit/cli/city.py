@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import datetime as dt
 import sys
@@ -11,12 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from volunteerkit import messages
-from volunteerkit.cli.common import City, both, command, open_city, print_json
+from volunteerkit.cli.common import City, both, check_out, command, open_city, print_json
+from volunteerkit.cli.tables import console, print_table
 from volunteerkit.cli.typed import number_of
 from volunteerkit.errors import ImportRefused, InvalidValue, NotFound, StorageError, did_you_mean
 from volunteerkit.store.desk import Desk
@@ -53,7 +53,7 @@ def __dir__() -> list[str]:
 @contextmanager
 def progress_shown(quiet: bool = False) -> Iterator[Any]:
     """Yield a function (file, rows) that moves a progress line on a terminal and is silent elsewhere."""
-    console = Console(stderr=True)
+    terminal = console(stderr=True)
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -61,7 +61,7 @@ def progress_shown(quiet: bool = False) -> Iterator[Any]:
         TimeElapsedColumn(),
     )
     with Progress(
-        *columns, console=console, disable=quiet or not console.is_terminal, transient=True
+        *columns, console=terminal, disable=quiet or not terminal.is_terminal, transient=True
     ) as progress:
         tasks: dict[str, Any] = {}
 
@@ -107,17 +107,16 @@ def run_import(folder: Path, place: Place, mapping: Path | None, as_of: dt.date 
 
 def print_import(report: Any, db: str) -> None:
     """Print an import's counts as tables."""
-    console = Console()
-    table = Table(title=both("导入结果", "Import"))
     headers = (("文件", "file"), ("读取", "read"), ("新增", "new"), ("更新", "updated"), ("未变", "unchanged"),
                ("计入", "credited"), ("跳过", "skipped"), ("拒绝", "refused"))  # fmt: skip
-    for zh, en in headers:
-        table.add_column(both(zh, en), justify="left" if en == "file" else "right")
-    for file in report.files:
-        credited = "" if file.credited is None else f"{file.credited:,}"
-        table.add_row(file.file, f"{file.read:,}", f"{file.new:,}", f"{file.updated:,}", f"{file.unchanged:,}", credited,
-                      f"{sum(file.skipped.values()):,}", f"{sum(file.refused.values()):,}")  # fmt: skip
-    console.print(table)
+    print_table(
+        [both(zh, en) for zh, en in headers],
+        ((file.file, f"{file.read:,}", f"{file.new:,}", f"{file.updated:,}", f"{file.unchanged:,}",
+          "" if file.credited is None else f"{file.credited:,}", f"{sum(file.skipped.values()):,}",
+          f"{sum(file.refused.values()):,}") for file in report.files),
+        both("导入结果", "Import"),
+        range(1, len(headers)),
+    )  # fmt: skip
     for title, attribute in (
         (both("拒绝的行", "Refused rows"), "refused"),
         (both("存疑但计入的行", "Flagged, still credited"), "flagged"),
@@ -126,13 +125,12 @@ def print_import(report: Any, db: str) -> None:
         for file in report.files:
             counts.update(getattr(file, attribute))
         if counts:
-            table = Table(title=title)
-            table.add_column(both("代码", "code"))
-            table.add_column(both("行数", "rows"), justify="right")
-            table.add_column(both("含义", "meaning"), overflow="fold")
-            for code, count in counts.most_common():
-                table.add_row(code, f"{count:,}", messages.text(code))
-            console.print(table)
+            print_table(
+                (both("代码", "code"), both("行数", "rows"), both("含义", "meaning")),
+                ((code, f"{count:,}", messages.text(code)) for code, count in counts.most_common()),
+                title,
+                (1,),
+            )
     if any(file.flagged for file in report.files):
         print(both(f"逐条查看存疑的行：{command()} quarantine --flagged --db {db}",
                    f"See what is flagged one by one: {command()} quarantine --flagged --db {db}"))  # fmt: skip
@@ -149,6 +147,8 @@ def run_quarantine(
 
     if page < 1:
         raise InvalidValue(name="--page", value=page, allowed="1, 2, 3 …")
+    if out is not None:
+        check_out(out, db, None, codecs.BOM_UTF8)
     city = open_city(db)
     first, most = (page - 1) * _PAGE, None if json or out is not None else _PAGE
     with city.kit.open(city.engine, city.actor, read_only=True) as desk:
@@ -188,12 +188,10 @@ def _print_page(heads: dict[str, str], rows: list[Any], page: int, count: int) -
         )
         print(f"  {row.how_to_mend} [{row.reason}]")
     if others := [row for row in rows if row not in whole]:
-        table = Table()
-        for name, zh in heads.items():
-            table.add_column(both(zh, name), overflow="fold")
-        for row in others:
-            table.add_row(*(str(getattr(row, name)) for name in heads))
-        Console().print(table)
+        print_table(
+            [both(zh, name) for name, zh in heads.items()],
+            [tuple(str(getattr(row, name)) for name in heads) for row in others],
+        )
     pages = -(-count // _PAGE)
     if pages > 1:
         print(
@@ -227,12 +225,11 @@ def run_rate(city: City, rulebook: str, as_of: dt.date | None, decide: bool, jso
 def print_stars(counts: Counter[int], ladder: str, as_of: dt.date) -> None:
     """Print volunteers per star."""
     print(both(f"志愿者星级（{ladder}，截至 {as_of}）", f"Volunteers per star ({ladder}, as of {as_of})"))
-    table = Table()
-    table.add_column(both("星级", "stars"))
-    table.add_column(both("人数", "volunteers"), justify="right")
-    for grade in sorted(counts):
-        table.add_row("★" * grade or both("无", "none"), f"{counts[grade]:,}")
-    Console().print(table)
+    print_table(
+        (both("星级", "stars"), both("人数", "volunteers")),
+        (("★" * grade or both("无", "none"), f"{counts[grade]:,}") for grade in sorted(counts)),
+        right=(1,),
+    )
 
 
 def _number(desk: Desk, typed: str) -> str:
@@ -294,34 +291,24 @@ def run_statement(
         f"{volunteer} as of {found.as_of}, as known at seq {found.known_at} (in minutes)",
     )
     print(title)
-    table = Table()
-    for zh, en in (
-        ("序号", "seq"),
-        ("日期", "day"),
-        ("项目", "project"),
-        ("申报", "claimed"),
-        ("确认", "confirmed"),
-        ("计入", "credited"),
-        ("原因", "reasons"),
-    ):
-        table.add_column(
-            both(zh, en),
-            justify="right" if en in ("claimed", "confirmed", "credited") else "left",
-            overflow="fold",
-        )
-    for line in found.lines:
-        reasons = "; ".join(reason.message() for reason in line.reasons)
-        table.add_row(str(line.seq), str(line.served_on), line.project, str(line.claimed_minutes), str(line.confirmed_minutes),
-                      str(line.credited_minutes), reasons)  # fmt: skip
-    Console().print(table)
+    heads = (("序号", "seq"), ("日期", "day"), ("项目", "project"), ("申报", "claimed"), ("确认", "confirmed"),
+             ("计入", "credited"), ("原因", "reasons"))  # fmt: skip
+    print_table(
+        [both(zh, en) for zh, en in heads],
+        ((line.seq, line.served_on, line.project, line.claimed_minutes, line.confirmed_minutes, line.credited_minutes,
+          "; ".join(reason.message() for reason in line.reasons)) for line in found.lines),
+        right=(3, 4, 5),
+    )  # fmt: skip
     print(both(f"确认 {hours_text(found.confirmed_minutes)}，按 {found.rulebook} [{found.digest[:12]}] 计入 {hours_text(found.credited_minutes)}",
                f"confirmed {hours_text(found.confirmed_minutes)}, credited under {found.rulebook} [{found.digest[:12]}] {hours_text(found.credited_minutes)}"))  # fmt: skip
 
 
-def run_export(city: City, out: Path, rulebook: str, as_of: dt.date | None) -> None:
+def run_export(place: Place, out: Path, rulebook: str, as_of: dt.date | None) -> None:
     """Write one row a volunteer."""
     from volunteerkit import rating
 
+    check_out(out, place.db, place.key_file, codecs.BOM_UTF8)
+    city = place.open()
     with city.kit.open(city.engine, city.actor, read_only=True) as desk:
         desk.permit("hours.export")
         rated = rating.rate_city(desk, rulebook=rulebook, as_of=as_of)

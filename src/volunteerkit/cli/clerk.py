@@ -10,16 +10,18 @@ import attrs
 from cyclopts import App, Group, Parameter, Token
 
 from volunteerkit import messages
-from volunteerkit.cli.options import Json, Seat, both, in_chinese, read_day
+from volunteerkit.cli.help import groups
+from volunteerkit.cli.options import Json, Seat, both, in_chinese, read_day, read_whole
 
 __all__ = ["Form", "commands"]
 
-commands = App()
+commands = App(**groups())
 _office = Group(both("办公", "Office"), sort_key=1)
 _grants = App(
     name="grants",
     group=_office,
     help=both("列出、给予、收回、出借授权。", "List, give, revoke and lend grants."),
+    **groups(),
 )
 commands.command(_grants)
 
@@ -38,21 +40,35 @@ def _private_day(type_: Any, tokens: Sequence[Token]) -> dt.date:
         raise ValueError(text) from None
 
 
-_NUMBER = Parameter(help=both("志愿者编号", "the volunteer's number"))
+_NUMBER = Parameter(name=both("志愿者编号", "VOLUNTEER"), help=both("志愿者编号", "the volunteer's number"))
 Volunteer = Annotated[str, _NUMBER]
-CaseId = Annotated[str, Parameter(help=both("审批件编号", "the case's number"))]
+CaseId = Annotated[
+    str, Parameter(name=both("审批件编号", "CASE"), help=both("审批件编号", "the case's number"))
+]
 CaseOrVolunteer = Annotated[
     str,
     Parameter(
-        name="CASE-OR-VOLUNTEER",
+        name=both("审批件或志愿者编号", "CASE-OR-VOLUNTEER"),
         help=both(
             "审批件编号，或待审核志愿者的编号", "a case's number, or that of a volunteer to be registered"
         ),
     ),
 ]
-GrantId = Annotated[str, Parameter(help=both("授权编号", "the grant's number"))]
-Holder = Annotated[str, Parameter(help=both("操作者编号", "the id of the actor"))]
-Role = Annotated[str, Parameter(help=both("角色[:范围]", "ROLE[:SCOPE]"))]
+GrantId = Annotated[
+    str, Parameter(name=both("授权编号", "GRANT"), help=both("授权编号", "the grant's number"))
+]
+Holder = Annotated[
+    str, Parameter(name=both("操作者", "HOLDER"), help=both("操作者编号", "the id of the actor"))
+]
+Role = Annotated[
+    str,
+    Parameter(
+        name=both("角色", "ROLE"),
+        help=both(
+            "角色[:范围]，如 department_officer:渝水区", "ROLE[:SCOPE], such as department_officer:渝水区"
+        ),
+    ),
+]
 Reason = Annotated[
     str, Parameter(show_default=False, help=both("理由（勿写个人信息）", "the reason (no personal data)"))
 ]
@@ -197,6 +213,7 @@ def status(
     what: Annotated[
         Literal["suspend", "leave", "probation", "end", "deregister", "reactivate"],
         Parameter(
+            name=both("事项", "WHAT"),
             help=both(
                 "暂停、请假、试用、结束以上状态（默认昨日止）、注销、恢复",
                 "what to do; end ends what runs today (default: with yesterday)",
@@ -219,11 +236,16 @@ def status(
 
 @commands.command(group=_office, help=in_chinese("按编号、电话（或末四位）、姓名的一部分查找志愿者。"))
 def find(
-    text: Annotated[str, Parameter(help=both("编号、电话或姓名", "a number, a phone or a name"))],
+    text: Annotated[
+        str,
+        Parameter(name=both("文字", "TEXT"), help=both("编号、电话或姓名", "a number, a phone or a name")),
+    ],
     /,
     *,
     seat: Seat,
-    limit: Annotated[int, Parameter(help=both("最多列出几人", "how many at most"))] = 20,
+    limit: Annotated[
+        int, Parameter(converter=read_whole, help=both("最多列出几人", "how many at most"))
+    ] = 20,
     json: Json = False,
 ) -> None:
     """Find volunteers by number, phone (or its last four digits) or part of a name."""
@@ -242,7 +264,10 @@ def show(volunteer: Volunteer, /, *, seat: Seat, json: Json = False) -> None:
 
 @_grants.command(name="list", help=in_chinese("列出保存在库中的授权。"))
 def list_(
-    holder: Annotated[str | None, Parameter(help=both("只看这位操作者", "of this actor only"))] = None,
+    holder: Annotated[
+        str | None,
+        Parameter(name=both("操作者", "HOLDER"), help=both("只看这位操作者", "of this actor only")),
+    ] = None,
     /,
     *,
     seat: Seat,

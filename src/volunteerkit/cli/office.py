@@ -8,12 +8,9 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from volunteerkit import messages
-from volunteerkit.cli.common import City, both, print_json
+from volunteerkit.cli.common import City, both, print_json, word
+from volunteerkit.cli.tables import print_table
 from volunteerkit.cli.typed import id_of, number_of, role_of
 from volunteerkit.errors import Finding, InvalidValue, Refused
 from volunteerkit.units import day_of
@@ -37,22 +34,10 @@ def __dir__() -> list[str]:
     return __all__
 
 
-def _word(area: str, code: str) -> str:
-    """Return the word for a code in the reader's language, the code itself when there is none."""
-    key = f"word_{area}_{code}"
-    return messages.text(key) if key in messages.catalogue() else code
-
-
 def _print_table(
     heads: tuple[tuple[str, str], ...], rows: Iterable[Iterable[object]], title: str = ""
 ) -> None:
-    table = Table(title=title or None, title_justify="left")
-    for zh, en in heads:
-        table.add_column(both(zh, en), overflow="fold")
-    for row in rows:
-        # what people wrote is shown as it is, brackets too
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
-    Console().print(table)
+    print_table([both(zh, en) for zh, en in heads], rows, title)
 
 
 def _findings(found: Iterable[Finding]) -> list[dict[str, Any]]:
@@ -91,13 +76,13 @@ def _print_where(case: dict[str, Any], json: bool) -> None:
         print_json(case)
         return
     state, about, kind = (
-        _word("case_state", case["state"]),
+        word("case_state", case["state"]),
         _about(case),
-        _word("case_kind", case["kind"]),
+        word("case_kind", case["kind"]),
     )
     line = both(f"审批件 {case['case']}（{kind}，{about}）：{state}", f"Case {case['case']} ({kind}, {about}): {state}")  # fmt: skip
     if case["step"]:
-        step, due = _word("case_step", case["step"]), case["due_on"]
+        step, due = word("case_step", case["step"]), case["due_on"]
         line += both(f"，环节：{step}", f", step {step}")
         line += both(f"，期限 {due}", f", due {due}") if due else ""
     print(line)
@@ -200,8 +185,8 @@ def run_pending(city: City, every: bool, kind: str | None, json: bool) -> None:
         heads = (("审批件", "case"), ("事项", "kind"), ("对象", "about"), ("状态", "state"), ("环节", "step"),
                  ("期限", "due"), ("意见", "findings"))  # fmt: skip
         _print_table(heads, (
-            (row["case"], _word("case_kind", row["kind"]), _about(row), _word("case_state", row["state"]),
-             _word("case_step", row["step"]), row["due_on"], "\n".join(each["text"] for each in row["findings"]))
+            (row["case"], word("case_kind", row["kind"]), _about(row), word("case_state", row["state"]),
+             word("case_step", row["step"]), row["due_on"], "\n".join(each["text"] for each in row["findings"]))
             for row in rows
         ))  # fmt: skip
 
@@ -252,15 +237,15 @@ def run_case(typed: str, city: City, json: bool) -> None:
     print(both(f"  由 {case.opened_by} 于 {case.opened_on} 提出", f"  opened by {case.opened_by} on {case.opened_on}"))  # fmt: skip
     for name, value in values["facts"].items():
         told = {True: both("是", "yes"), False: both("否", "no")}[value] if isinstance(value, bool) else value
-        print(f"  {_word('fact', name)}: {told}")
+        print(f"  {word('fact', name)}: {told}")
     _print_findings(case.findings)
     for one in decided:
-        at, verdict = one.at.astimezone(zone).strftime("%Y-%m-%d %H:%M"), _word("verdict", one.verdict)
+        at, verdict = one.at.astimezone(zone).strftime("%Y-%m-%d %H:%M"), word("verdict", one.verdict)
         by = one.actor_id + (both(f"（代 {one.on_behalf_of}）", f" for {one.on_behalf_of}") if one.on_behalf_of else "")  # fmt: skip
-        step, why = _word("case_step", one.step), one.reason and both(f"：{one.reason}", f": {one.reason}")
+        step, why = word("case_step", one.step), one.reason and both(f"：{one.reason}", f": {one.reason}")
         print(both(f"  {at} {by}（{step}）{verdict}{why}", f"  {at} {by} ({step}) {verdict}{why}"))
     for each in objected:
-        answer = _word("answer", each.answer)
+        answer = word("answer", each.answer)
         print(both(f"  异议 {each.number}，{each.on} {each.actor_id}（{answer}）：{each.reason}",
                    f"  objection {each.number}, {each.on} {each.actor_id} ({answer}): {each.reason}"))  # fmt: skip
     if case.closed_by in ("deadline", "route"):
@@ -305,10 +290,8 @@ def run_status(typed: str, what: str, given: dict[str, Any], city: City, json: b
     if json:
         print_json({"volunteer": number, "done": what, "status": status})
     else:
-        word = _word("volunteer_status", status)
-        print(
-            both(f"已办理。志愿者 {number} 今天的状态：{word}", f"Done. Volunteer {number} is {word} today.")
-        )
+        now = word("volunteer_status", status)
+        print(both(f"已办理。志愿者 {number} 今天的状态：{now}", f"Done. Volunteer {number} is {now} today."))
 
 
 def _change(
@@ -347,7 +330,7 @@ def run_find(text: str, limit: int, city: City, json: bool) -> None:
         print(both("没有找到。", "Nobody was found."))
     else:
         heads = (("编号", "number"), ("姓名", "name"), ("组织", "organization"), ("状态", "status"))
-        rows = ((each.number, each.name, each.organization, _word("volunteer_status", each.status)) for each in found)  # fmt: skip
+        rows = ((each.number, each.name, each.organization, word("volunteer_status", each.status)) for each in found)  # fmt: skip
         _print_table(heads, rows)
         if len(found) == limit:
             print(both(f"只列出前 {limit} 人；--limit 可以更多。", f"The first {limit} only; --limit shows more."))  # fmt: skip
@@ -374,10 +357,10 @@ def run_show(typed: str, city: City, json: bool) -> None:
             "record": [attrs.asdict(each) for each in lines],
         })  # fmt: skip
         return
-    status, since = _word("volunteer_status", shown.status), shown.registered_on
+    status, since = word("volunteer_status", shown.status), shown.registered_on
     print(both(f"志愿者 {shown.number}：{status}，{since} 登记", f"Volunteer {shown.number}: {status}, registered on {since}"))  # fmt: skip
     for name, value in fields.items():
-        print(f"  {_word('personal', name)}: {value}")
+        print(f"  {word('personal', name)}: {value}")
     for label, text in (
         (both("区县", "district"), shown.district),
         (both("技能", "skills"), ", ".join(shown.skills)),
@@ -387,7 +370,7 @@ def run_show(typed: str, city: City, json: bool) -> None:
     days = (("起", "since"), ("止", "until"))
     _print_table(
         (("组织", "organization"), ("服务队", "team"), ("身份", "role"), *days),
-        ((each.organization, each.team, _word("member_role", each.role), each.since, each.until) for each in belongs),
+        ((each.organization, each.team, word("member_role", each.role), each.since, each.until) for each in belongs),
         both("归属", "Memberships"),
     )  # fmt: skip
     if qualified:
@@ -407,8 +390,8 @@ def _print_record(lines: tuple[Any, ...]) -> None:
     heads = (("日期", "day"), ("种类", "kind"), ("名称", "name"), ("分钟", "minutes"), ("组织", "organization"), ("状态", "state"))  # fmt: skip
     _print_table(
         heads,
-        ((each.on, _word("activity", each.kind), each.name, each.minutes if each.score is None else each.score,
-          each.organization or each.granted_by, _word("record_state", each.state)) for each in lines[-_LINES:]),
+        ((each.on, word("activity", each.kind), each.name, each.minutes if each.score is None else each.score,
+          each.organization or each.granted_by, word("record_state", each.state)) for each in lines[-_LINES:]),
         title,
     )  # fmt: skip
 

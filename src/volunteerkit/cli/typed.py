@@ -10,7 +10,7 @@ from volunteerkit.errors import InvalidValue, NotFound, did_you_mean
 from volunteerkit.privacy import HIDDEN
 from volunteerkit.units import fold
 
-__all__ = ["actor_of", "id_of", "number_of", "role_of"]
+__all__ = ["actor_of", "id_of", "number_of", "role_of", "shown"]
 
 _SCOPES = {
     "team_leader": "T0001",
@@ -49,14 +49,23 @@ def actor_of(id: str, roles: Iterable[str]) -> Actor:
     return Actor(id, grants, volunteer)
 
 
+def shown(typed: str) -> str:
+    """Return what was typed in a place that asks for no personal datum, hidden if it may be one all the same."""
+    from volunteerkit.exchange.cells import hide
+
+    return typed if typed.isascii() and hide(typed) == typed else HIDDEN
+
+
 def _missing(kind: str, typed: str) -> NotFound:
     """Return the error for what was typed in place of a number; perhaps it was a name, a phone or an identity number."""
     from volunteerkit.exchange.cells import hide
 
-    personal = hide(typed) != typed or not any(letter.isdigit() for letter in typed)
-    shown = HIDDEN if personal else typed
-    error = NotFound(kind=kind, id=shown)
-    if kind == "volunteer" and shown != typed:
+    if any(letter.isdigit() for letter in typed):
+        told = HIDDEN if hide(typed) != typed else typed
+    else:  # where a volunteer is asked for, any word may be a name, in whatever letters
+        told = HIDDEN if kind == "volunteer" else shown(typed)
+    error = NotFound(kind=kind, id=told)
+    if kind == "volunteer" and told != typed:
         error.add_note(
             both(
                 "按姓名或电话查找，请用 volunteerkit find。",

@@ -15,6 +15,7 @@ from volunteerkit.exchange.batches import Refusals
 from volunteerkit.exchange.tables import batch, quarantine
 from volunteerkit.hours.tables import flag, service_record
 from volunteerkit.store.desk import Desk, microseconds
+from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import driver, take_numbers, write_event
 from volunteerkit.units import day_of, instant_of
 from volunteerkit.volunteers.tables import doubt, volunteer
@@ -60,6 +61,7 @@ class FlaggedRow:
     meaning: str
 
 
+@storage_errors("database")
 def note_refusal(desk: Desk, error: ImportRefused) -> None:
     """Put the file that ``error`` names into the quarantine; the same refusal twice is noted once.
 
@@ -90,6 +92,7 @@ def note_refusal(desk: Desk, error: ImportRefused) -> None:
     )
 
 
+@storage_errors("database")
 def refused_rows(desk: Desk, reason: str | None = None) -> list[RefusedRow]:
     """Return what the last import of every file refused, perhaps for one ``reason`` only.
 
@@ -145,6 +148,7 @@ def _flagged() -> sa.CompoundSelect[Any]:
     return sa.union_all(records, people.join(volunteer, volunteer.c.id == doubt.c.volunteer_id))
 
 
+@storage_errors("database")
 def count_flagged(desk: Desk, kind: str | None = None) -> dict[str, int]:
     """Return how many records and volunteers are flagged, by kind; raises NotPermitted, InvalidValue."""
     desk.permit("import.load")
@@ -157,6 +161,7 @@ def count_flagged(desk: Desk, kind: str | None = None) -> dict[str, int]:
     return {each: counts[each] for each in sorted(counts) if kind in (None, each)}
 
 
+@storage_errors("database")
 def flagged_rows(
     desk: Desk, kind: str | None = None, *, first: int = 0, most: int | None = None
 ) -> list[FlaggedRow]:
