@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -26,8 +27,11 @@ from volunteerkit.clock import Calendar, Clock, aware, system_clock, zone_named
 from volunteerkit.errors import (
     ImportRefused,
     InvalidValue,
+    NotFound,
+    NotPermitted,
     PluginConflict,
     PluginError,
+    Refused,
     RetryableConflict,
     StorageError,
     StorageReadOnly,
@@ -62,6 +66,7 @@ _WORKFLOWS = (
 )
 # The day up to which an engine's expired approvals were settled: a case never ends on the day it is opened.
 _settled: WeakKeyDictionary[sa.Engine, dt.date] = WeakKeyDictionary()
+_log = logging.getLogger("volunteerkit.refusals")
 _TRIES = 10
 _DEADLINE_SECONDS = 30.0
 
@@ -90,6 +95,7 @@ class Kit:
     hooks: Bound = attrs.field(repr=False)
     workflows: Mapping[str, Workflow] = attrs.field(repr=False)
     calendar: Calendar = attrs.field(repr=False)
+    grant_rest_days: int = 1
 
     @classmethod
     def load(
@@ -98,13 +104,19 @@ class Kit:
         zone: str = "Asia/Shanghai",
         clock: Clock = system_clock,
         cipher: Cipher | None = None,
+        grant_rest_days: int = 1,
     ) -> Kit:
         """Load the named plugins and freeze what they contribute.
 
         A plugin is the name of an installed one, a module, an object, a path to one ``.py`` file or to a
         ``.toml`` rulebook. Raises PluginError naming the plugin that cannot be used, PluginConflict naming
         two that claim the same thing, RulebookError for a rulebook with problems.
+
+        ``grant_rest_days`` (0 for none) is for how many days a new grant decides nothing that its holder had to
+        do with before.
         """
+        if type(grant_rest_days) is not int or grant_rest_days < 0:
+            raise InvalidValue(name="grant_rest_days", value=grant_rest_days, allowed="0, 1, 2, …")
         found = tuple(sorted((loading.find(each) for each in plugins), key=lambda plugin: plugin.name))
         bound = loading.bind(found)
         given = [(plugin, loading.guarded(plugin, value) if isinstance(value, RuleFunction) else value)
@@ -114,7 +126,7 @@ class Kit:
         books = _rulebooks(loading.contributed(bound, "vk_rulebooks"), functions, facts)
         workflows = _workflows(loading.contributed(bound, "vk_routes"), _lead(bound))
         return cls(found, zone_named(zone), clock, cipher, MappingProxyType(books), MappingProxyType(functions),
-                   bound, MappingProxyType(workflows), _calendar(bound))  # fmt: skip
+                   bound, MappingProxyType(workflows), _calendar(bound), grant_rest_days)  # fmt: skip
 
     def desk(self, connection: sa.Connection, actor: Actor, *, now: dt.datetime | None = None) -> Desk:
         """Return a desk on the portal's own open transaction; nothing is committed here.
@@ -150,11 +162,14 @@ class Kit:
             self.cipher,
             self.workflows,
             self.calendar,
+            self.grant_rest_days,
         )
 
     @contextmanager
     def open(self, engine: sa.Engine, actor: Actor, *, read_only: bool = False) -> Iterator[Desk]:
         """Begin a transaction, yield its desk, commit; roll back if the block raises.
+
+        What was refused is logged by ``volunteerkit.refusals`` at level INFO, with the actor's id and codes only.
 
         With ``read_only`` no writer is waited for and nothing is committed. Driver errors come out as
         StorageError and its kin.
@@ -169,7 +184,13 @@ class Kit:
             desk = self._desk(connection, actor, None)
             if not read_only and _settled.get(engine) != desk.today:
                 settle_expired(desk)
-            yield desk
+            try:
+                yield desk
+            except (NotFound, NotPermitted, Refused) as refusal:
+                # nothing of it was written, so no event tells of it; ids and codes only
+                found = [each.code for each in getattr(refusal, "findings", ())] or refusal.code
+                _log.info("%s was refused: %s %s", actor.id, found, refusal.values.get("action", ""))
+                raise
         _settled[engine] = desk.today
 
     @contextmanager

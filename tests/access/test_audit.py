@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from volunteerkit import Actor, Grant, Kit, approvals, organizations, volunteers
-from volunteerkit.errors import StorageError, VolunteerkitError
+from volunteerkit.errors import NotFound, NotPermitted, Refused, StorageError, VolunteerkitError
 from volunteerkit.organizations import base, teams
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.schema import metadata
@@ -142,3 +142,22 @@ def test_without_its_event_nothing_is_done(name: str, city: tuple[Kit, sa.Engine
         )
         with pytest.raises(StorageError):
             INSTEAD.get(name, VERBS[name].call)(desk, VERBS[name].known)
+
+
+def test_a_refusal_is_logged_with_ids_and_codes_only(
+    make_city: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    made, day = make_city("sqlite://"), _verbs["DAY"]
+    caplog.set_level("INFO", "volunteerkit.refusals")
+    with pytest.raises(NotPermitted):
+        made.at(day, Actor("nobody"), volunteers.admit, name="欧阳雪", organization="O1")
+    made.at(day, SECOND, organizations.register, "O1", name="联合会")
+    with pytest.raises(Refused):
+        made.at(day, SECOND, organizations.register, "O1", name="联合会")
+    with pytest.raises(NotFound):
+        made.at(day, SECOND, volunteers.approve, "欧阳雪")
+    assert [record.getMessage() for record in caplog.records] == [
+        "nobody was refused: not_permitted volunteer.admit",
+        "clerk-8 was refused: ['already_registered'] ",
+        "clerk-8 was refused: not_found ",
+    ]

@@ -140,6 +140,7 @@ def _office(desk: Desk, found: Case) -> str | None:
     )  # fmt: skip
     if desk.is_one_of(*parties, lender=lender):
         raise Refused(Finding("own_case", {}))
+    desk.rested(workflow.action, found.place, found.subject, f"case:{found.id}")
     return lender
 
 

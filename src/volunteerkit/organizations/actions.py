@@ -37,7 +37,7 @@ from volunteerkit.organizations.reading import (
 from volunteerkit.organizations.tables import organization, status_on
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
-from volunteerkit.store.posting import command, hold_head, note
+from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, next_id, register_row
 from volunteerkit.units import day_number
 
@@ -140,7 +140,6 @@ def apply(
     desk.permit("organization.apply", place := _place_of_form(desk, form))
     before = _refused_before(desk, previous) if previous else None
     told = hooks.review(desk, "vk_review_organization", form=form)
-    hold_head(desk)
     findings = (*_findings(desk, form, previous), *told)
     if any(finding.severity == "block" for finding in findings):
         raise Refused(*findings)
@@ -288,7 +287,6 @@ def edit(
     kept = sorted(key for key, value in given.items() if value is not None)
     if kept and not reach.city and reach.areas.isdisjoint(place_of(row).areas):
         raise Refused(Finding("field_not_yours", {"fields": ", ".join(kept)}))
-    hold_head(desk)
     if area is not None:  # whoever hands it to another area must answer for that one too
         desk.permit("organization.edit", Place(None, (), (), (checked_text("area", area, 100),)))
     must_live(row, "suspended")

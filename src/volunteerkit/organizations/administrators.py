@@ -18,7 +18,7 @@ from volunteerkit.organizations.tables import organization
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.grants import grant
-from volunteerkit.store.posting import command, hold_head, note
+from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, next_id
 from volunteerkit.units import day_number, day_of, plain_text
 
@@ -90,7 +90,6 @@ def remove_admin(desk: Desk, number: str, actor_id: str, *, reason: str) -> None
     plain_text("actor_id", actor_id)
     desk.separate(cell, "own_case", Person(actor_id))
     checked_text("reason", reason, 500)
-    hold_head(desk)
     today, other = day_number(desk.today), grant.alias("other")
     held = sa.and_(_holds(number, today), grant.c.actor_id == actor_id)
     if desk.connection.execute(sa.select(grant.c.id).where(held)).first() is None:

@@ -27,7 +27,7 @@ from volunteerkit.organizations.tables import (
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.grants import within
-from volunteerkit.store.posting import command, hold_head, note
+from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, id_of, next_id, possible_id
 from volunteerkit.units import day_number, day_of
 
@@ -75,9 +75,7 @@ def _found(desk: Desk, action: str, tenancy_id: int) -> Any:
 
 
 def _running(desk: Desk, tenancy_id: int) -> Any:
-    """Return the row of a tenancy that runs today, behind the head: it runs until this unit of work ends."""
-    _found(desk, "base.manage", tenancy_id)
-    hold_head(desk)
+    """Return the row of a tenancy that runs today; for a command, so it runs until the unit of work ends."""
     row, today = _found(desk, "base.manage", tenancy_id), day_number(desk.today)
     if row.stands != "granted" or not row.starts_on <= today <= row.ends_on:
         raise Refused(Finding("no_tenant", {"tenancy": tenancy_id}))
@@ -105,7 +103,6 @@ def apply(desk: Desk, number: str, *, starts_on: dt.date, ends_on: dt.date) -> i
     must_live(row)
     since, until = checked_days(desk, starts_on, ends_on)
     assert until is not None
-    hold_head(desk)
     before = _overlapping(desk, row.id, since, until)
     if before is not None:
         raise Refused(Finding("already_a_tenant", {"number": number, "tenancy": before}))
@@ -169,7 +166,6 @@ def add_desk(desk: Desk, number: str) -> str:
     """Add a numbered desk to the base and return its number. Raises NotPermitted, InvalidValue, Refused."""
     desk.permit("base.manage")
     given = checked_text("number", number, 100)
-    hold_head(desk)
     if desk.connection.execute(sa.select(base_desk.c.id).where(base_desk.c.number == given)).first():
         raise Refused(Finding("already_registered", {"number": given}))
     id_ = next_id(desk, base_desk)
@@ -208,7 +204,6 @@ def release_desk(desk: Desk, number: str) -> None:
     """Free a desk; today belongs to whoever takes it next. Raises NotFound, NotPermitted, Refused."""
     desk.permit("base.manage")
     id_ = id_of(desk, base_desk, "desk", number)
-    hold_head(desk)
     guarded = sa.update(base_desk).where(base_desk.c.id == id_, base_desk.c.tenancy_id.is_not(None))
     if desk.connection.execute(guarded.values(tenancy_id=None)).rowcount != 1:
         raise Refused(Finding("desk_free", {"number": number}))
@@ -234,7 +229,6 @@ def add_equipment(desk: Desk, number: str, *, name: str, count: int) -> str:
         checked_text("name", name),
         _count("count", count),
     )
-    hold_head(desk)
     if desk.connection.execute(sa.select(equipment.c.id).where(equipment.c.number == given)).first():
         raise Refused(Finding("already_registered", {"number": given}))
     id_ = next_id(desk, equipment)
@@ -277,7 +271,6 @@ def return_loan(desk: Desk, loan_id: int, count: int | None = None) -> None:
         row = desk.connection.execute(sa.select(loan).where(loan.c.id == loan_id)).first()
     if row is None:
         raise NotFound(kind="loan", id=loan_id)
-    hold_head(desk)
     back = _count("count", count) if count is not None else row.count - row.returned
     guarded = sa.update(loan).where(loan.c.id == loan_id, loan.c.returned + back <= loan.c["count"])
     if back == 0 or desk.connection.execute(guarded.values(returned=loan.c.returned + back)).rowcount != 1:
@@ -302,7 +295,6 @@ def note_service(desk: Desk, tenancy_id: int, kind: str, *, on: dt.date | None =
         row.ends_on, day_number(desk.today)
     ):
         raise Refused(Finding("no_tenant", {"tenancy": tenancy_id}))
-    hold_head(desk)
     values = {"tenancy_id": tenancy_id, "kind": said, "served_on": day}
     desk.connection.execute(sa.insert(base_service).values(id=next_id(desk, base_service), **values))
     note(desk, "base.served", f"tenancy:{tenancy_id}", {"on": day})
@@ -320,7 +312,6 @@ def review_exit(desk: Desk, tenancy_id: int, outcome: str) -> Tenancy:
     row, today = _found(desk, "base.manage", tenancy_id), day_number(desk.today)
     if row.stands != "granted" or row.starts_on > today:
         raise Refused(Finding("no_tenant", {"tenancy": tenancy_id}))
-    hold_head(desk)
     out = _lent(desk, tenancy_id)
     if out:
         raise Refused(Finding("equipment_out", {"tenancy": tenancy_id, "out": out}))

@@ -38,7 +38,7 @@ from volunteerkit.organizations.tables import (
 )
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
-from volunteerkit.store.posting import command, hold_head, note
+from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, next_id
 from volunteerkit.store.texts import seal_text
 from volunteerkit.units import day_number
@@ -113,7 +113,6 @@ def apply(desk: Desk, form: TeamForm, *, number: str | None = None) -> Applied:
     """
     desk.permit("team.register", _place_of_form(desk, form))
     told = hooks.review(desk, "vk_review_team", form=form)
-    hold_head(desk)
     findings = (*_findings(desk, form), *told)
     if any(finding.severity == "block" for finding in findings):
         raise Refused(*findings)
@@ -172,7 +171,6 @@ def edit(
             must_live(above)
             if above.owner_id != row.owner_id:
                 raise Refused(Finding("other_organization", {"number": parent}))
-        hold_head(desk)
         if above is not None and above.id in below(desk, team, row.id):
             raise Refused(Finding("in_a_circle", {"number": parent}))
         values["parent_id"] = above.id if above is not None else None
@@ -271,7 +269,6 @@ def lift(desk: Desk, number: str, *, reason: str, on: dt.date | None = None) -> 
     row = _of_team(desk, "team.suspend", number)
     first, _ = checked_days(desk, on)
     checked_text("reason", reason, 500)
-    hold_head(desk)
     running = sa.and_(
         standing.c.team_id == row.id, standing.c.change == "suspend",
         sa.or_(standing.c.until.is_(None), standing.c.until >= first),
@@ -296,7 +293,6 @@ def dissolve(
     checked_text("reason", reason, 500)
     named = successor if successor is None else given_text("successor", successor)
     heir = admitted_row(desk, named, kind="team") if named else None
-    hold_head(desk)
     ending = below(desk, team, row.id)
     if heir is not None:
         must_live(heir)
