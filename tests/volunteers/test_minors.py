@@ -1,4 +1,4 @@
-"""A62: a minor serves with a guardian's consent, in the hours and for as long as their age allows."""
+"""A62, A46: a minor serves with a guardian's consent, in the hours and for as long as their age allows; a child's data are hidden."""
 
 from __future__ import annotations
 
@@ -8,7 +8,19 @@ from typing import Any
 
 import pytest
 
-from volunteerkit import Actor, Application, Claim, Refused, hours, organizations, projects, volunteers
+from volunteerkit import (
+    Actor,
+    Application,
+    Claim,
+    Grant,
+    Refused,
+    hours,
+    organizations,
+    personal,
+    projects,
+    volunteers,
+)
+from volunteerkit.privacy import HIDDEN
 from volunteerkit.volunteers import Guardian
 
 RULES = """
@@ -73,3 +85,40 @@ def test_a62_a_minor_needs_consent_and_keeps_to_the_hours_of_their_age(minors: A
         ["day_limit"],
         ["not_selected"],
     ]
+
+
+ROLES = {
+    "organization_admin": Actor("admin-1", (Grant("organization_admin", "O1"),)),
+    "department_officer": Actor("officer-1", (Grant("department_officer", "渝水区"),)),
+    "centre": CENTRE,
+    "auditor": Actor.of("auditor-1", "auditor"),
+}
+
+
+@pytest.fixture
+def child(minors: Any) -> str:
+    mother = Guardian("欧阳母", "12900000001", consented_on=EVE)
+    form = Application(
+        "欧阳小乐", "O1", phone="12900000078", born_on=dt.date(2012, 11, 23), area="渝水区", consent_on=EVE, guardian=mother
+    )  # fmt: skip
+    number: str = minors.at(EVE, CENTRE, volunteers.register, form)
+    minors.at(EVE, SECOND, volunteers.approve, number)
+    return number
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_childs_data_are_hidden_until_the_day_they_turn_fourteen(
+    minors: Any, child: str, role: str
+) -> None:
+    """A46: before it nobody sees more than that there are data; from that very day on the masks of the role hold."""
+    before, after = (minors.at(day, ROLES[role], personal.profile, child).fields for day in (EVE, BIRTHDAY))
+    assert {value for value in before.values() if value} == {HIDDEN}
+    assert after["name"] == {"organization_admin": "欧阳小乐", "centre": "欧阳小乐"}.get(role, "欧阳＊")
+    assert after["phone"] in (HIDDEN, "*********78")
+    assert "欧阳母" not in str(after)
+
+
+def test_a_child_sees_their_own_data_on_every_day(minors: Any, child: str) -> None:
+    own = Actor("self-1", (Grant("volunteer"),), volunteer=child)
+    for day in (EVE, BIRTHDAY):
+        assert minors.at(day, own, personal.profile, child).fields["name"] == "欧阳小乐"
