@@ -15,6 +15,7 @@ import attrs
 from volunteerkit.clock import years_after
 from volunteerkit.errors import InvalidValue
 from volunteerkit.units import day_number, fold
+from volunteerkit.volunteers.model import ADULT_YEARS
 
 __all__ = ["Identity", "adult_on", "check_character", "read_identity"]
 
@@ -92,4 +93,4 @@ def adult_on(born_on: dt.date) -> int:
     >>> adult_on(dt.date(1970, 1, 1)) == day_number(dt.date(1988, 1, 1))
     True
     """
-    return day_number(years_after(born_on, 18))
+    return day_number(years_after(born_on, ADULT_YEARS))
