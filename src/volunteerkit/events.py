@@ -23,6 +23,7 @@ EVENT_TYPES: Final = {
     "import.refused": "a file was refused as a whole; nothing of it was imported",
     "volunteer.registered": "somebody asked to be registered as a volunteer",
     "volunteer.status": "a volunteer was approved, refused, cancelled or approved again",
+    "volunteer.consent_answered": "a volunteer who came of age confirmed or withdrew a guardian's consent",
     "volunteer.claimed": "an actor was found to be a volunteer",
     "volunteer.period_begun": "a volunteer is suspended, provisional, on leave or blacklisted from a day on",
     "volunteer.period_ended": "such a period has its last day",

@@ -107,6 +107,9 @@ VERBS = {
     "volunteers.put_on_probation": Verb(
         "volunteer.suspend", lambda desk, id: volunteers.put_on_probation(desk, id, until=DAY, reason="核查"), "V1", "V404"
     ),
+    "volunteers.answer_consent": Verb(
+        "volunteer.consent", lambda desk, id: volunteers.answer_consent(desk, id, "confirm"), "V1", "V404"
+    ),
     "volunteers.take_leave": Verb("volunteer.leave", lambda desk, id: volunteers.take_leave(desk, id, since=DAY), "V1", "V404"),
     "volunteers.end_period": Verb("volunteer.suspend", lambda desk, id: volunteers.end_period(desk, id, "suspended"), "V1", "V404"),
     "volunteers.deregister": Verb("volunteer.leave", volunteers.deregister, "V1", "V404"),

@@ -10,10 +10,11 @@ import attrs
 import pytest
 import sqlalchemy as sa
 
-from volunteerkit import Actor, Finding, Grant, Refused, approvals
+import volunteerkit
+from volunteerkit import Actor, Finding, Grant, Kit, Refused, approvals
 from volunteerkit.access import Person, Place
 from volunteerkit.approvals import Case
-from volunteerkit.approvals.cases import find_case, open_case, put
+from volunteerkit.approvals.cases import find_case, open_case, put, waiting_case
 from volunteerkit.approvals.tables import outcome_on
 from volunteerkit.clock import Calendar
 from volunteerkit.errors import AlreadyResolved, InvalidValue, NotFound, NotPermitted, RetryableConflict
@@ -562,3 +563,61 @@ def test_on_every_day_the_list_in_sql_says_what_the_case_says(
         query = sa.select(outcome_on(day_number(day)))
         in_sql = here.at(day, CENTRE, lambda desk, query=query: desk.connection.execute(query).scalar_one())
         assert in_sql == (found.state if found.standing.closed else found.put.state), day
+
+
+@pytest.mark.parametrize("rows", [1, 3, 500])
+def test_a_list_by_pages_is_the_whole_list(city: Make, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    """However many rows are read at once: the same cases, those of the actor's own doing left out."""
+    monkeypatch.setattr("volunteerkit.approvals.actions._ROWS", rows)
+    here = city(Step("centre", Office("centre"), quorum=2))
+    cases = [here.open(MONDAY, SECOND if n == 3 else CENTRE, subject=f"team:{n}") for n in range(8)]
+    here.at(MONDAY, SECOND, lambda desk: approvals.decide(desk, cases[1], "approve"))
+    here.at(MONDAY, SECOND, lambda desk: approvals.recuse(desk, cases[4], reason="回避"))
+    here.at(MONDAY, THIRD, lambda desk: approvals.decide(desk, cases[6], "refuse", reason="材料不全"))
+    mine = [each for n, each in enumerate(cases) if n not in (1, 3, 4, 6)]
+    assert [each.id for each in here.at(MONDAY, SECOND, approvals.pending)] == mine
+    every = [each for n, each in enumerate(cases) if n != 6]
+    assert [
+        each.id for each in here.at(MONDAY, SECOND, lambda desk: approvals.pending(desk, mine=False))
+    ] == every
+    for limit in (1, 2, 3, 9):
+        paged, last = [], 0
+        while page := here.at(
+            MONDAY,
+            SECOND,
+            lambda desk, last=last, limit=limit: approvals.pending(desk, after=last, limit=limit),
+        ):
+            assert len(page) <= limit
+            paged += [each.id for each in page]
+            last = paged[-1]
+        assert paged == mine
+
+
+@pytest.mark.parametrize(
+    "named", [{"limit": 0}, {"limit": True}, {"limit": "2"}, {"after": -1}, {"after": 2**63}]
+)
+def test_a_page_is_asked_for_in_whole_numbers(city: Make, named: dict[str, Any]) -> None:
+    here = city(Step("centre", Office("centre")))
+    with pytest.raises(InvalidValue, match=next(iter(named))):
+        here.at(MONDAY, CENTRE, lambda desk: approvals.pending(desk, **named))
+
+
+def test_a_waiting_case_is_found_without_reading_all_that_were_ever_closed(sqlite_url: str) -> None:
+    engine = volunteerkit.create_engine(sqlite_url)
+    Kit.load().migrate(engine)
+    said: list[str] = []
+
+    def explain(connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if statement.startswith("SELECT vk_case") and "vk_case.state IN" in statement:
+            plan = connection.connection.dbapi_connection.execute(
+                f"EXPLAIN QUERY PLAN {statement}", parameters
+            )
+            said.extend(row[3] for row in plan if "vk_case" in row[3])
+
+    with Kit.load().open(engine, CENTRE) as desk:
+        sa.event.listen(engine, "before_cursor_execute", explain)
+        waiting_case(desk, "volunteer.registration", "volunteer:1")
+        approvals.pending(desk)
+    engine.dispose()
+    assert len(said) == 2
+    assert all("USING INDEX" in each for each in said), said

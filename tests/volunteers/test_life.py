@@ -23,19 +23,20 @@ from volunteerkit import (
     hookimpl,
     hours,
     organizations,
+    personal,
     projects,
     statistics,
     volunteers,
 )
 from volunteerkit.errors import AlreadyResolved, InvalidValue, KeyProblem, NotFound, NotPermitted
 from volunteerkit.store.desk import Desk
-from volunteerkit.store.vault import put_retention
+from volunteerkit.store.vault import open_subject, put_retention
 from volunteerkit.units import day_number
 from volunteerkit.volunteers import Acknowledgement, Guardian, registering
 from volunteerkit.volunteers.identity import check_character
 from volunteerkit.volunteers.reading import find, status_of
 from volunteerkit.volunteers.registering import enter
-from volunteerkit.volunteers.tables import membership, volunteer
+from volunteerkit.volunteers.tables import acknowledgement, membership, volunteer
 
 MONDAY = dt.date(2026, 11, 23)
 CENTRE, SECOND = Actor.of("centre-1", "centre"), Actor.of("centre-2", "centre")
@@ -614,3 +615,66 @@ def test_a_number_that_is_given_stays_as_it_is(city: Any) -> None:
     with pytest.raises(Refused) as caught:
         admitted(city, "X7")
     assert codes(caught) == {"already_registered"}
+
+
+BORN, EIGHTEEN = dt.date(2008, 11, 24), dt.date(2026, 11, 24)
+
+
+def minor(city: Any, number: str = "V1") -> Actor:
+    """Register somebody with a guardian's consent, on the day before they are 18; return them."""
+    mother = Guardian("周母", "129-0000-0001", consented_on=MONDAY)
+    form = adult(born_on=BORN, guardian=mother, phone="12900000078")
+    city.at(MONDAY, OLD, volunteers.register, form, number=number)
+    city.at(MONDAY, OLD2, volunteers.approve, number)
+    return Actor(f"citizen-{number}", (Grant("volunteer"),), volunteer=number)
+
+
+def sealed(city: Any, number: str) -> Any:
+    return city.at(
+        EIGHTEEN,
+        CENTRE,
+        lambda desk: open_subject(desk.connection, desk.needed_cipher(), find(desk, number).subject),
+    )
+
+
+def test_who_comes_of_age_answers_for_themselves(city: Any) -> None:
+    own = minor(city)
+    with pytest.raises(Refused) as caught:  # one day too early
+        city.at(MONDAY, own, volunteers.answer_consent, "V1", "confirm")
+    assert [(each.code, each.values) for each in caught.value.findings] == [("not_of_age", {"age": 18})]
+    for other in (OLD, CENTRE, SECOND):
+        with pytest.raises(NotPermitted):
+            city.at(EIGHTEEN, other, volunteers.answer_consent, "V1", "confirm")
+    with pytest.raises(InvalidValue, match="withdraw"):
+        city.at(EIGHTEEN, own, volunteers.answer_consent, "V1", "yes")
+    assert (status(city, "V1", EIGHTEEN), sealed(city, "V1")["guardian"]["name"]) == ("approved", "周母")
+    city.at(EIGHTEEN, own, volunteers.answer_consent, "V1", "confirm")
+    kept = sealed(city, "V1")
+    assert (kept["name"], kept["phone"], "guardian" in kept) == (adult().name, "12900000078", False)
+    found = city.at(EIGHTEEN, own, lambda desk: desk.connection.execute(
+        sa.select(acknowledgement.c.document, acknowledgement.c.acknowledged_on, acknowledgement.c.actor_id)
+    ).all())  # fmt: skip
+    assert ("consent_to_registration", day_number(EIGHTEEN), own.id) in [tuple(row) for row in found]
+    assert "guardian_consent" in {row[0] for row in found}  # that there was one stays told
+    with pytest.raises(Refused) as caught:
+        city.at(EIGHTEEN, own, volunteers.answer_consent, "V1", "withdraw")
+    assert codes(caught) == {"no_guardian_consent"}
+    assert [each.number for each in city.at(EIGHTEEN, CENTRE, personal.find, "12900000078")] == ["V1"]
+
+
+def test_who_withdraws_the_consent_is_no_volunteer_any_more(city: Any) -> None:
+    own = minor(city)
+    city.at(EIGHTEEN, own, volunteers.answer_consent, "V1", "withdraw")
+    assert status(city, "V1", EIGHTEEN) == "deregistered"
+    for answer in ("confirm", "withdraw"):
+        with pytest.raises(Refused) as caught:
+            city.at(EIGHTEEN, own, volunteers.answer_consent, "V1", answer)
+        assert codes(caught) == {"status_does_not_allow"}
+
+
+def test_at_sixteen_an_income_of_ones_own_makes_one_of_age(city: Any) -> None:
+    own = minor(city)
+    with pytest.raises(NotFound):  # for nobody else
+        city.at(MONDAY, own, volunteers.answer_consent, "V404", "confirm", own_income=True)
+    city.at(MONDAY, own, volunteers.answer_consent, "V1", "confirm", own_income=True)
+    assert "guardian" not in sealed(city, "V1")

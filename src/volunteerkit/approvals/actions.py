@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any, Final
 
 import attrs
@@ -21,7 +22,7 @@ from volunteerkit.approvals.cases import (
     workflow_of,
 )
 from volunteerkit.approvals.model import Case, Decision, Objection, Workflow
-from volunteerkit.approvals.tables import case, decision, objection, recusal
+from volunteerkit.approvals.tables import case, decision, is_open, objection, recusal
 from volunteerkit.errors import (
     AlreadyResolved,
     Finding,
@@ -34,10 +35,10 @@ from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.grants import within
 from volunteerkit.store.posting import command, note, writing
-from volunteerkit.store.registering import checked_text, next_id
+from volunteerkit.store.registering import checked_text, next_id, possible_id
 from volunteerkit.store.texts import open_texts, seal_text
 from volunteerkit.units import day_number, day_of, instant_of
-from volunteerkit.workflow import OPEN, Position, after_approval
+from volunteerkit.workflow import Position, after_approval
 
 __all__ = [
     "answer_objection",
@@ -57,6 +58,7 @@ __all__ = [
 DEADLINE: Final = Actor("deadline")
 """Who acts when a term runs out: nobody."""
 
+_ROWS: Final = 500
 _log = logging.getLogger(__name__)
 _REACHED_BY = {
     "volunteer": volunteer_now,
@@ -100,26 +102,63 @@ def view(desk: Desk, case_id: int) -> Case:
 
 
 @storage_errors("database")
-def pending(desk: Desk, *, mine: bool = True, kind: str | None = None) -> tuple[Case, ...]:
+def pending(
+    desk: Desk, *, mine: bool = True, kind: str | None = None, after: int = 0, limit: int | None = None
+) -> tuple[Case, ...]:
     """Return the waiting cases that the actor may see, oldest first; with ``mine`` those they may decide.
 
-    A case whose term ran out is left out, whether or not it was swept.
+    A case whose term ran out is left out, whether or not it was swept. For a list by pages: at most ``limit``
+    cases, those whose ids follow ``after``, the id of the last one of the page before. Raises InvalidValue.
     """
-    reached = within(desk.reach("case.view"), _REACHED_BY)
-    query = selected.where(case.c.state.in_(OPEN), reached).order_by(case.c.id)
+    if after != 0 and not possible_id(after):
+        raise InvalidValue(name="after", value=type(after).__name__, allowed="0, 1, 2, …")
+    if limit is not None and not possible_id(limit):
+        raise InvalidValue(name="limit", value=type(limit).__name__, allowed="1, 2, …")
+    query = selected.where(is_open, within(desk.reach("case.view"), _REACHED_BY)).order_by(case.c.id)
     if kind is not None:
         query = query.where(case.c.kind == kind)
-    found = (read_case(desk, row) for row in desk.connection.execute(query).fetchall())
-    waiting = (each for each in found if not each.standing.closed and desk.may("case.view", each.place)
-               and _shown(desk, each))  # fmt: skip
-    return tuple(each for each in waiting if not mine or _may_decide(desk, each))
+    if mine:  # neither is ever decided by the actor: see `_office` and `_may_decide`
+        query = query.where(case.c.opened_by != desk.actor.id, case.c.state != "notice")
+    found: list[Case] = []
+    while True:
+        rows = desk.connection.execute(query.where(case.c.id > after).limit(_ROWS)).fetchall()
+        found += _waiting(desk, rows, mine)
+        if len(rows) < _ROWS or (limit is not None and len(found) >= limit):
+            return tuple(found[:limit])
+        after = rows[-1].id
 
 
-def _may_decide(desk: Desk, found: Case) -> bool:
+def _waiting(desk: Desk, rows: Sequence[Any], mine: bool) -> list[Case]:
+    read = (read_case(desk, row) for row in rows)
+    found = [
+        each for each in read
+        if not each.standing.closed and desk.may("case.view", each.place) and _shown(desk, each)
+    ]  # fmt: skip
+    if not mine:
+        return found
+    involved = _involved(desk, [each.id for each in found])
+    return [each for each in found if _may_decide(desk, each, involved[each.id])]
+
+
+_Involved = tuple[list[Person], list[Person]]
+
+
+def _involved(desk: Desk, ids: Sequence[int]) -> dict[int, _Involved]:
+    """Return for each of the cases who stays out of it, and who has decided a step of it, for whom."""
+    found: dict[int, _Involved] = {id_: ([], []) for id_ in ids}
+    out = sa.select(recusal.c.case_id, recusal.c.actor_id, recusal.c.volunteer)
+    for id_, *who in desk.connection.execute(out.where(recusal.c.case_id.in_(ids))):
+        found[id_][0].append(Person(*who))
+    for row in desk.connection.execute(sa.select(decision).where(decision.c.case_id.in_(ids))):
+        found[row.case_id][1].extend((Person(row.actor_id, row.volunteer), Person(row.on_behalf_of)))
+    return found
+
+
+def _may_decide(desk: Desk, found: Case, involved: _Involved) -> bool:
     if found.state == "notice":  # only objections stop it
         return False
     try:
-        _authority(desk, found)
+        _authority(desk, found, involved)
     except (NotPermitted, Refused):
         return False
     return True
@@ -144,21 +183,18 @@ def _office(desk: Desk, found: Case) -> str | None:
     return lender
 
 
-def _authority(desk: Desk, found: Case) -> str | None:
+def _authority(desk: Desk, found: Case, involved: _Involved | None = None) -> str | None:
     """Return on whose behalf the actor may decide the case where it stands, None for their own.
 
     Raises NotPermitted when they hold not its office, Refused when they may not decide this very case.
     """
     lender = _office(desk, found)
-    out = sa.select(recusal.c.actor_id, recusal.c.volunteer).where(recusal.c.case_id == found.id)
-    if desk.is_one_of(*(Person(*row) for row in desk.connection.execute(out)), lender=lender):
+    out, decided = involved or _involved(desk, [found.id])[found.id]
+    if desk.is_one_of(*out, lender=lender):
         raise Refused(Finding("recused", {"case": found.id}))
-    if found.state == "review":
-        # Of any step: who releases does not accept.
-        given = list(desk.connection.execute(sa.select(decision).where(decision.c.case_id == found.id)))
-        decided = (Person(row.actor_id, row.volunteer) for row in given)
-        if desk.is_one_of(*decided, *(Person(row.on_behalf_of) for row in given), lender=lender):
-            raise Refused(Finding("decided_before", {"case": found.id}))
+    # Of any step: who releases does not accept.
+    if found.state == "review" and desk.is_one_of(*decided, lender=lender):
+        raise Refused(Finding("decided_before", {"case": found.id}))
     return lender or desk.actor.on_behalf_of
 
 
@@ -357,7 +393,7 @@ def sweep(desk: Desk, *, limit: int = 1000) -> int:
     is refused is left waiting, the others go on. Raises NotPermitted.
     """
     desk.permit("case.sweep")
-    waiting = selected.where(case.c.state.in_(OPEN)).order_by(case.c.end_on, case.c.id)
+    waiting = selected.where(is_open).order_by(case.c.end_on, case.c.id)
     closed = 0
     for row in desk.connection.execute(waiting).fetchall():
         found = read_case(desk, row)
@@ -370,7 +406,7 @@ def sweep(desk: Desk, *, limit: int = 1000) -> int:
 
 def expired(desk: Desk) -> bool:
     """Tell whether the term of any waiting case ran out by the desk's day."""
-    ended = sa.and_(case.c.state.in_(OPEN), case.c.end_on <= day_number(desk.today))
+    ended = sa.and_(is_open, case.c.end_on <= day_number(desk.today))
     return desk.connection.execute(sa.select(case.c.id).where(ended).limit(1)).first() is not None
 
 
@@ -379,7 +415,7 @@ def settle_expired(desk: Desk) -> bool:
     if not expired(desk):
         return False
     clock = attrs.evolve(desk, actor=DEADLINE)
-    ended = sa.and_(case.c.state.in_(OPEN), case.c.end_on <= day_number(desk.today))
+    ended = sa.and_(is_open, case.c.end_on <= day_number(desk.today))
     for row in desk.connection.execute(selected.where(ended).order_by(case.c.end_on, case.c.id)).fetchall():
         _closed(clock, read_case(clock, row))
     return True

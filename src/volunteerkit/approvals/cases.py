@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from volunteerkit.access import Place
 from volunteerkit.approvals.model import Case, Workflow
-from volunteerkit.approvals.tables import case
+from volunteerkit.approvals.tables import case, is_open
 from volunteerkit.errors import (
     AlreadyResolved,
     Finding,
@@ -27,7 +27,7 @@ from volunteerkit.store.posting import note, writing
 from volunteerkit.store.registering import next_id, possible_id
 from volunteerkit.store.texts import open_texts, seal_text
 from volunteerkit.units import day_number, day_of, instant_of
-from volunteerkit.workflow import CLOSED, OPEN, Position, after_approval, forecast, stands
+from volunteerkit.workflow import CLOSED, Position, after_approval, forecast, stands
 
 __all__ = [
     "already_decided",
@@ -108,7 +108,7 @@ def waiting_case(desk: Desk, kind: str, subject: str) -> Case | None:
 
     Its term may have run out meanwhile: see its ``state``.
     """
-    query = selected.where(case.c.kind == kind, case.c.subject == subject, case.c.state.in_(OPEN))
+    query = selected.where(case.c.kind == kind, case.c.subject == subject, is_open)
     row = desk.connection.execute(query).first()
     return None if row is None else read_case(desk, row)
 
@@ -215,9 +215,7 @@ def put(desk: Desk, found: Case, at: Position, *, by: str, reason: str = "") -> 
     values = _columns(desk, found.kind, at, found.opened_on) | {"version": found.version + 1}
     if closes:
         values |= _closing(desk, by, reason)
-    guarded = sa.update(case).where(
-        case.c.id == found.id, case.c.version == found.version, case.c.state.in_(OPEN)
-    )
+    guarded = sa.update(case).where(case.c.id == found.id, case.c.version == found.version, is_open)
     if desk.connection.execute(guarded.values(**values)).rowcount != 1:
         now = find_case(desk, found.id)
         if now is not None and now.put.state in CLOSED:

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from volunteerkit.store.schema import append_only, id_column, integer, table
 from volunteerkit.workflow import CLOSED, OPEN
 
-__all__ = ["case", "decision", "objection", "outcome_on", "recusal"]
+__all__ = ["case", "decision", "is_open", "objection", "outcome_on", "recusal"]
 
 _STATES = ", ".join(f"'{state}'" for state in (*OPEN, *CLOSED))
 
@@ -45,11 +45,19 @@ case = table(
 )
 """``end_state`` and ``end_on`` say how the case ends if nobody does anything more (`workflow.forecast`)."""
 
-_open = case.c.state.in_([sa.literal_column(f"'{state}'") for state in OPEN])
+is_open = case.c.state.in_([sa.literal_column(f"'{state}'") for state in OPEN])
+"""The SQL for cases that wait, as they were put; its words stand in it, or no database would use the indices."""
+
 # Two cases about the same thing cannot wait at once.
 sa.Index(
-    "uq_vk_case_waiting", case.c.kind, case.c.subject, unique=True, sqlite_where=_open, postgresql_where=_open
+    "uq_vk_case_waiting",
+    case.c.kind,
+    case.c.subject,
+    unique=True,
+    sqlite_where=is_open,
+    postgresql_where=is_open,
 )
+sa.Index("ix_vk_case_waiting", case.c.id, sqlite_where=is_open, postgresql_where=is_open)
 sa.Index("ix_vk_case_organization", case.c.organization, case.c.state)
 
 decision = table(
@@ -107,5 +115,5 @@ def outcome_on(day: int) -> sa.ColumnElement[str]:
     A case that only moved on by itself, to another step or office or to its notice, is still where it was
     put. A calendar or route that changed since counts from the next sweep on.
     """
-    ended = sa.and_(case.c.state.in_(OPEN), case.c.end_on <= day)
+    ended = sa.and_(is_open, case.c.end_on <= day)
     return sa.case((ended, case.c.end_state), else_=case.c.state)

@@ -16,7 +16,7 @@ from volunteerkit.exchange.tables import batch, quarantine
 from volunteerkit.hours.tables import flag, service_record
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.engine import storage_errors
-from volunteerkit.store.posting import driver, take_numbers, write_event
+from volunteerkit.store.posting import command, driver, take_numbers, write_event
 from volunteerkit.units import day_of, instant_of
 from volunteerkit.volunteers.tables import doubt, volunteer
 
@@ -61,7 +61,7 @@ class FlaggedRow:
     meaning: str
 
 
-@storage_errors("database")
+@command
 def note_refusal(desk: Desk, error: ImportRefused) -> None:
     """Put the file that ``error`` names into the quarantine; the same refusal twice is noted once.
 

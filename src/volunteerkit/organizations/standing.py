@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from volunteerkit.approvals import Case
 from volunteerkit.approvals.cases import close_expired, open_case, put, read_case, selected
 from volunteerkit.approvals.tables import case as case_table
+from volunteerkit.approvals.tables import is_open
 from volunteerkit.errors import Finding, Refused
 from volunteerkit.organizations.model import given_text
 from volunteerkit.organizations.reading import admitted_row, must_live, place_of, reached
@@ -25,7 +26,6 @@ from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, next_id
 from volunteerkit.store.texts import seal_text
 from volunteerkit.units import day_number
-from volunteerkit.workflow import OPEN
 
 __all__ = [
     "checked_days",
@@ -248,7 +248,7 @@ def _number(desk: Desk, id_: int) -> str:
 def _end_cases(desk: Desk, number: str, but: int) -> None:
     """Withdraw whatever still waits at an organization that ends; it can be opened anew at another one."""
     here = sa.or_(case_table.c.organization == number, case_table.c.second_organization == number)
-    query = selected.where(here, case_table.c.state.in_(OPEN), case_table.c.id != but)
+    query = selected.where(here, is_open, case_table.c.id != but)
     for waiting in desk.connection.execute(query.order_by(case_table.c.id)).fetchall():
         found = close_expired(desk, read_case(desk, waiting))
         if not found.standing.closed:

@@ -18,12 +18,11 @@ from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, note
 from volunteerkit.store.vault import open_subject, retention_of
 from volunteerkit.units import day_of
+from volunteerkit.volunteers.model import CHILD_YEARS
 from volunteerkit.volunteers.reading import Found, reached, status_of
 from volunteerkit.volunteers.tables import tag
 
 __all__ = ["profile", "reached", "seen", "unmask"]
-
-_CHILD = 14
 
 
 def __dir__() -> list[str]:
@@ -33,7 +32,7 @@ def __dir__() -> list[str]:
 def child_on(data: Mapping[str, Any], day: dt.date) -> bool:
     """Tell whether somebody with these data is under 14 on ``day``; an unknown birth date says no."""
     born = str(data.get("born_on") or "")
-    return born != "" and age_on(dt.date.fromisoformat(born), day) < _CHILD
+    return born != "" and age_on(dt.date.fromisoformat(born), day) < CHILD_YEARS
 
 
 def seen(

@@ -25,7 +25,7 @@ from volunteerkit.access import (
 from volunteerkit.clock import Calendar
 from volunteerkit.errors import Finding, KeyProblem, NotFound, NotPermitted, Refused
 from volunteerkit.store.cipher import Cipher
-from volunteerkit.store.grants import inherited, lenders_numbers, resolved_number, stored_grants
+from volunteerkit.store.grants import all_numbers, inherited, lenders_numbers, resolved_number, stored_grants
 from volunteerkit.store.schema import event
 
 __all__ = ["Desk", "microseconds"]
@@ -181,18 +181,20 @@ class Desk:
 
     def is_one_of(self, *others: Person, lender: str | None = None) -> bool:
         """Tell whether the actor, or whom they act for, is one of ``others``, followed through merges."""
-        selves = [self.actor.person, self.acting.person]
-        for actor_id in (self.actor.on_behalf_of, lender):
-            if actor_id:
-                numbers = lenders_numbers(self.connection, actor_id)
-                selves += [Person(actor_id), *(Person(actor_id, each) for each in numbers)]
-        followed = [
-            attrs.evolve(other, volunteer=resolved_number(self.connection, other.volunteer))
-            if other.volunteer
-            else other
-            for other in others
-        ]
-        return any(same_person(mine, other) for mine in selves for other in followed)
+        lenders = [each for each in (self.actor.on_behalf_of, lender) if each]
+        selves = [each for who in (None, *lenders) for each in self._known_as(who)]
+        return any(same_person(mine, other) for mine in selves for other in others)
+
+    def _known_as(self, lender: str | None) -> tuple[Person, ...]:
+        """Return the actor, or that ``lender`` of a grant, under every number that stands for them by merges."""
+        key = f"known_as:{lender or ''}"
+        if key not in self._looked_up:
+            mine, who = self.acting.volunteer, lender or self.actor.id
+            now = lenders_numbers(self.connection, lender) if lender else (mine,) if mine else ()
+            numbers = {each for one in now for each in all_numbers(self.connection, one)}
+            self._looked_up[key] = (Person(who), *(Person(who, each) for each in sorted(numbers)))
+        found: tuple[Person, ...] = self._looked_up[key]
+        return found
 
     def separate(self, cell: Cell, code: str, *others: Person, lender: str | None = None) -> None:
         """Raise Refused with the finding ``code`` when ``cell`` asks for it and the actor is one of ``others``.

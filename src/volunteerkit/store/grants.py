@@ -14,7 +14,7 @@ from volunteerkit.store.schema import id_column, integer, table
 from volunteerkit.units import day_of
 
 __all__ = [
-    "alias", "grant", "inherited", "lenders_numbers", "resolved_number", "stored_grants", "succession", "within",
+    "alias", "all_numbers", "grant", "inherited", "lenders_numbers", "resolved_number", "stored_grants", "succession", "within",
 ]  # fmt: skip
 
 grant = table(
@@ -131,6 +131,12 @@ def resolved_number(connection: sa.Connection, number: str) -> str:
     query = sa.select(alias.c.volunteer_number).where(alias.c.number == number)
     found: str | None = connection.execute(query).scalar()
     return found or number
+
+
+def all_numbers(connection: sa.Connection, number: str) -> frozenset[str]:
+    """Return ``number`` and those that were merged into it: what `resolved_number` answers with it."""
+    merged = sa.select(alias.c.number).where(alias.c.volunteer_number == number)
+    return frozenset((number, *connection.execute(merged).scalars()))
 
 
 def within(reach: Reach, columns: Mapping[str, Any]) -> sa.ColumnElement[bool]:

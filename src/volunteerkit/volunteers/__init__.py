@@ -9,6 +9,7 @@ from volunteerkit.volunteers.belonging import (
     members,
     memberships,
 )
+from volunteerkit.volunteers.consent import answer_consent
 from volunteerkit.volunteers.duplicates import Likeness, duplicates
 from volunteerkit.volunteers.merging import MergePlan, plan_merge, propose_merge, propose_unmerge
 from volunteerkit.volunteers.model import Acknowledgement, Application, Guardian
@@ -55,6 +56,7 @@ __all__ = [
     "add_to_team",
     "add_training",
     "admit",
+    "answer_consent",
     "appoint",
     "approve",
     "ask_to_join",

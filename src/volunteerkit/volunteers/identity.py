@@ -16,6 +16,7 @@ from volunteerkit.clock import years_after
 from volunteerkit.errors import InvalidValue
 from volunteerkit.privacy import normal
 from volunteerkit.units import day_number, fold
+from volunteerkit.volunteers.model import ADULT_YEARS
 
 __all__ = ["Identity", "adult_on", "check_character", "read_identity", "read_phone"]
 
@@ -98,7 +99,7 @@ def adult_on(born_on: dt.date) -> int:
     >>> adult_on(dt.date(1970, 1, 1)) == day_number(dt.date(1988, 1, 1))
     True
     """
-    return day_number(years_after(born_on, 18))
+    return day_number(years_after(born_on, ADULT_YEARS))
 
 
 def read_phone(text: str) -> str:

@@ -22,6 +22,7 @@ from volunteerkit.access import Person, Place
 from volunteerkit.approvals import Case, Workflow
 from volunteerkit.approvals.cases import open_case
 from volunteerkit.approvals.tables import case as cases
+from volunteerkit.approvals.tables import is_open
 from volunteerkit.errors import Finding, IntegrityProblem, NotFound, Refused
 from volunteerkit.ledger import DAY_MINUTES
 from volunteerkit.organizations.tables import team
@@ -47,7 +48,7 @@ from volunteerkit.volunteers.tables import (
     tag,
     volunteer,
 )
-from volunteerkit.workflow import OPEN, Office, Route, Step
+from volunteerkit.workflow import Office, Route, Step
 
 __all__ = ["WORKFLOWS", "MergePlan", "plan_merge", "propose_merge", "propose_unmerge"]
 
@@ -193,7 +194,7 @@ def _forbidden(desk: Desk, kept: Found, merged: Found) -> tuple[Finding, ...]:
         cases.c.volunteer == merged.number, cases.c.beneficiary == merged.number,
     )  # fmt: skip
     # a second proposal of the same is refused as such
-    waiting = sa.select(cases.c.id).where(cases.c.state.in_(OPEN), about, cases.c.kind != "volunteer.merge")
+    waiting = sa.select(cases.c.id).where(is_open, about, cases.c.kind != "volunteer.merge")
     for id_ in desk.connection.execute(waiting.order_by(cases.c.id)).scalars():
         found += (Finding("merge_case_waiting", {"volunteer": merged.number, "case": id_}),)
     mine, theirs = membership.alias(), membership.alias()

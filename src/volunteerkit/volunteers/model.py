@@ -13,6 +13,9 @@ from volunteerkit.errors import Finding, InvalidValue
 from volunteerkit.units import plain_day
 
 __all__ = [
+    "ADULT_YEARS",
+    "CHILD_YEARS",
+    "EARNING_YEARS",
     "PERIODS",
     "STATUSES",
     "TAG_KINDS",
@@ -29,6 +32,15 @@ STATUSES: Final = ("pending", "approved", "refused", "suspended", "deregistered"
 
 PERIODS: Final = ("blacklisted", "suspended", "on_leave", "provisional")
 """Kinds of dated periods of an approved volunteer, the strongest first."""
+
+CHILD_YEARS: Final = 14
+"""Below, personal data need a guardian's consent (Personal Information Protection Law, articles 28 and 31)."""
+
+EARNING_YEARS: Final = 16
+"""From here on who lives mainly on an income of their own acts for themselves (Civil Code, article 18)."""
+
+ADULT_YEARS: Final = 18
+"""From here on everybody acts for themselves (Civil Code, articles 17 and 18)."""
 
 TAG_KINDS: Final = ("skill", "language", "service_field", "availability")
 
@@ -134,14 +146,14 @@ def status_on(status: str, periods: Iterable[Period], day: dt.date) -> str:
 def review_age(application: Application, born_on: dt.date | None, day: dt.date) -> tuple[Finding, ...]:
     """Return what the applicant's age asks for.
 
-    Under 14 a guardian's consent is needed for the personal data themselves (Personal Information
-    Protection Law, articles 28 and 31); under 18 for the service, except from 16 on for those who live
-    mainly on income of their own (Civil Code, article 18). A city's further conditions come from plugins.
+    Under 14 a guardian's consent is needed for the personal data themselves, under 18 for the service,
+    except from 16 on for those who live mainly on an income of their own. A city's further conditions come
+    from plugins. The consent stands until the volunteer answers it when of age: see `answer_consent`.
     """
     if born_on is None:
         return (Finding("age_unknown", {}, "warn"),)
     age = age_on(born_on, day)
     consented = application.guardian is not None and application.guardian.consented_on is not None
-    if age >= 18 or consented or (age >= 16 and application.own_income):
+    if consented or age >= (EARNING_YEARS if application.own_income else ADULT_YEARS):
         return ()
-    return (Finding("guardian_consent_needed", {"age": 14 if age < 14 else 18}),)
+    return (Finding("guardian_consent_needed", {"age": CHILD_YEARS if age < CHILD_YEARS else ADULT_YEARS}),)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 import attrs
 import sqlalchemy as sa
@@ -41,7 +41,8 @@ from volunteerkit.workflow import Office, Route, Step
 
 __all__ = ["WORKFLOWS", "admit", "approve", "check_registration", "claim", "refuse", "register", "resubmit"]
 
-_CONSENT = "consent_to_registration"
+CONSENT: Final = "consent_to_registration"
+"""The document by which somebody agrees to be registered, in as many versions as they agreed."""
 _WORDS = dict(zip(TAG_KINDS, ("skills", "languages", "service_fields", "availability"), strict=True))
 _PERSONAL = ("name", "phone", "email", "address", "political_status", "education", "employer")
 
@@ -273,14 +274,15 @@ def _belong(desk: Desk, id_: int, organization_id: int, application: Application
     if application.guardian and application.guardian.consented_on:
         agreed.append(("guardian_consent", "1", application.guardian.consented_on))
     if application.consent_on:
-        agreed.append((_CONSENT, "1", application.consent_on))
+        agreed.append((CONSENT, "1", application.consent_on))
     for document, version, on in agreed:
-        _agree(desk, id_, document, version, on)
+        agree(desk, id_, document, version, on)
     if application.by_oneself:
         connect(desk, desk.actor.id, id_)
 
 
-def _agree(desk: Desk, id_: int, document: str, version: str, on: dt.date) -> None:
+def agree(desk: Desk, id_: int, document: str, version: str, on: dt.date) -> None:
+    """Note that a volunteer agreed to a document in a version on a day; raises InvalidValue."""
     values = {
         "volunteer_id": id_, "document": checked_text("document", document, 100),
         "version": checked_text("version", version, 100), "acknowledged_on": day_number(on), "actor_id": desk.actor.id,
@@ -380,9 +382,9 @@ def resubmit(
             _kept(desk, cipher, found), student=student, own_income=own_income, school_procedure=school_procedure
         )  # fmt: skip
         if consent_on is not None:
-            again = sum(each.document == _CONSENT for each in application.acknowledged) + 1
+            again = sum(each.document == CONSENT for each in application.acknowledged) + 1
             application = attrs.evolve(application, consent_on=consent_on)
-            _agree(desk, found.id, _CONSENT, str(again), consent_on)
+            agree(desk, found.id, CONSENT, str(again), consent_on)
         findings = _reviewed(desk, cipher, application, but=found.id)
         before = last_case(desk, "volunteer.registration", found.subject)
         return _open(desk, found.subject, found.number, application, findings, before)
@@ -411,7 +413,7 @@ def _kept(desk: Desk, cipher: Cipher, found: Found) -> Application:
     return Application(
         organization=found.organization, area=next(iter(found.place.areas), ""), acknowledged=agreed,
         by_oneself=desk.is_one_of(Person(None, found.number)),
-        consent_on=max((each.on for each in agreed if each.document == _CONSENT), default=None), **given,
+        consent_on=max((each.on for each in agreed if each.document == CONSENT), default=None), **given,
     )  # fmt: skip
 
 
