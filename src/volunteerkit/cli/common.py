@@ -140,7 +140,7 @@ def open_city(
         if sealed is not None:
             raise KeyProblem("key_file_missing", place=str(find_key_file(db, key_file)))
         cipher = _cipher(db, key_file, create=True)
-    if cipher is not None and sealed is not None and cipher.key_print != sealed:
+    if cipher is not None and sealed is not None and sealed not in (cipher.key_print, *cipher.older):
         raise KeyProblem("key_wrong", expected=sealed, found=cipher.key_print)
     return City(attrs.evolve(kit, cipher=cipher), engine, Actor.of(f"cli:{_user()}", "centre"))
 
