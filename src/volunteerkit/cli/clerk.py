@@ -209,7 +209,7 @@ def status(
     run_status(volunteer, what, {"since": since, "until": until, "reason": reason}, seat.city(), json)
 
 
-@commands.command(group=_office, help=in_chinese("按编号、电话（或末四位）、姓名的一部分查找志愿者。"))
+@commands.command(group=_office, help=in_chinese("按编号、完整的电话、姓名或其中一部分查找志愿者。"))
 def find(
     text: Annotated[str, Parameter(help=both("编号、电话或姓名", "a number, a phone or a name"))],
     /,
@@ -218,7 +218,7 @@ def find(
     limit: Annotated[int, Parameter(help=both("最多列出几人", "how many at most"))] = 20,
     json: Json = False,
 ) -> None:
-    """Find volunteers by number, phone (or its last four digits) or part of a name."""
+    """Find volunteers by number, whole phone, or a name or part of one."""
     from volunteerkit.cli.office import run_find
 
     run_find(text, limit, seat.city(), json)

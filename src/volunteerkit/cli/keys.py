@@ -23,7 +23,13 @@ def __dir__() -> list[str]:
     return __all__
 
 
-key = App(name="key", help=both("个人信息的主密钥：更换（key rotate）。", "The master key of the personal data: take a new one (key rotate)."))
+key = App(
+    name="key",
+    help=both(
+        "个人信息的主密钥：更换（key rotate）。",
+        "The master key of the personal data: take a new one (key rotate).",
+    ),
+)
 
 
 @key.command(help=in_chinese("换一把新的主密钥。中断后再运行一次，就从中断处继续。"))

@@ -50,7 +50,7 @@ __all__ = [
 
 _STEP: Final = 5000
 _INDEX_KEY: Final = "key:index"
-_CHECKED: Final = ("name_part", "phone_end")  # what is found by these is opened and looked at afterwards
+_CHECKED: Final = ("name_part",)  # what is found by these is opened and looked at afterwards
 _SHORT: Final = 8
 CLOSED: Final = ("restricted", "erased")
 """States in which nothing is done with the data of a subject: they are merely stored, or there are none."""
