@@ -68,6 +68,7 @@ EVENT_TYPES: Final = {
     "grant.revoked": "a stored grant was ended",
     "grant.delegated": "somebody lent a grant of their own",
     "rating.decided": "grades were decided for volunteers",
+    "vault.rewrapped": "every subject's key was sealed anew under a new master key",
     "store.rebuilt": "balances were computed anew from the transfers",
     "unit.run": "a portal's unit of work was done once under its key",
 }

@@ -47,7 +47,8 @@ from volunteerkit.rules import FACTS, Fact, Rulebook, RuleFunction, builtin_rule
 from volunteerkit.store.cipher import Cipher
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import place_of, reading, self_check, storage_errors
-from volunteerkit.store.posting import driver, replayed, request_hash, take_numbers, write_event
+from volunteerkit.store.posting import driver, note, replayed, request_hash, take_numbers, write_event
+from volunteerkit.store.vault import rewrap
 from volunteerkit.volunteers import belonging, merging, registering, status, transfers
 from volunteerkit.workflow import Office, Route
 
@@ -263,6 +264,20 @@ class Kit:
         with storage_errors(place_of(engine.url)), engine.begin() as connection:
             self_check(connection)
             store.migrate(connection, self.cipher)
+
+    def rewrap(self, engine: sa.Engine, actor: Actor) -> int:
+        """Seal the key of every subject anew under the first master key of the kit's cipher; return how many.
+
+        The cipher opens with the older ones too (``KeyCipher(new, old)``). No data are touched, all is done in
+        one transaction, and a second call does no harm. Afterwards the older keys open nothing but backups.
+        Whoever holds both keys may; ``actor`` is who did it. Raises KeyProblem when something opens under
+        none of the keys: then nothing was changed.
+        """
+        with self._transaction(engine) as connection:
+            desk = self._desk(connection, actor, None)
+            count = rewrap(connection, desk.needed_cipher())
+            note(desk, "vault.rewrapped", "vault", {"keys": count, "key": desk.needed_cipher().key_print})
+        return count
 
     def deliver(self, engine: sa.Engine, *, limit: int = 1000) -> int:
         """Hand events to the react hooks, at least once and in order; return how many were delivered.

@@ -24,6 +24,7 @@ from volunteerkit import messages
 from volunteerkit.cli import clerk
 from volunteerkit.cli.common import command
 from volunteerkit.cli.help import Pages, groups, told_of_flags
+from volunteerkit.cli.keys import key
 from volunteerkit.cli.options import AsOf, Db, Json, Key, Place, Plugins, read_whole
 from volunteerkit.cli.options import both as _
 from volunteerkit.cli.options import in_chinese as _in_chinese
@@ -98,6 +99,8 @@ app.update(told_of_flags(clerk.commands))
 
 _work = Group(_("日常工作", "Daily work"), sort_key=1)
 _look = Group(_("检查与了解", "Look and check"), sort_key=2)
+key.group = _look
+app.command(key)
 
 Credit = Annotated[
     str, Parameter(name="--rulebook", help=_("计时规则：plain 或 union", "credit rulebook: plain or union"))

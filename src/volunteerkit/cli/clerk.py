@@ -234,7 +234,7 @@ def status(
     run_status(volunteer, what, {"since": since, "until": until, "reason": reason}, seat.city(), json)
 
 
-@commands.command(group=_office, help=in_chinese("按编号、电话（或末四位）、姓名的一部分查找志愿者。"))
+@commands.command(group=_office, help=in_chinese("按编号、完整的电话、姓名或其中一部分查找志愿者。"))
 def find(
     text: Annotated[
         str,
@@ -248,7 +248,7 @@ def find(
     ] = 20,
     json: Json = False,
 ) -> None:
-    """Find volunteers by number, phone (or its last four digits) or part of a name."""
+    """Find volunteers by number, whole phone, or a name or part of one."""
     from volunteerkit.cli.office import run_find
 
     run_find(text, limit, seat.city(), json)

@@ -327,7 +327,7 @@ def run_find(text: str, limit: int, city: City, json: bool) -> None:
     if json:
         print_json([attrs.asdict(each) for each in found])
     elif not found:
-        print(both("没有找到。", "Nobody was found."))
+        print(both("没有找到。可以查找：", "Nobody was found. Look for: ") + messages.text("allowed_search"))
     else:
         heads = (("编号", "number"), ("姓名", "name"), ("组织", "organization"), ("状态", "status"))
         rows = ((each.number, each.name, each.organization, word("volunteer_status", each.status)) for each in found)  # fmt: skip
