@@ -146,11 +146,11 @@ def _session(
         try:
             return read_instant(text, file.columns[field].formats, zone).astimezone(dt.UTC) if text else None
         except Cell as problem:
-            raise Cell(problem.reason, column=file.columns[field].column, shown=text) from None
+            raise Cell(problem.reason, column=_title(file.columns[field]), shown=text) from None
 
     start, end, received = instant("checked_in_at"), instant("checked_out_at"), instant("received_at")
     if start is None:
-        raise Cell("check_in_missing", column=file.columns["checked_in_at"].column)
+        raise Cell("check_in_missing", column=_title(file.columns["checked_in_at"]))
     flags = []
     limit = start + file.close_after_minutes * _MINUTE
     state = getters["status"](row) if "status" in getters else "confirmed"
@@ -158,7 +158,8 @@ def _session(
         end, state = limit, "pending"
         flags.append("check_out_forgotten")
     elif end < start:
-        raise Cell("ends_before_start", column=file.columns["checked_out_at"].column, shown=end.isoformat())
+        local_end = f"{end.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+        raise Cell("ends_before_start", column=_title(file.columns["checked_out_at"]), shown=local_end)
     elif received is not None and received < end - dt.timedelta(seconds=file.clock_tolerance_seconds):
         flags.append("clock_fast")
     begin = start.replace(second=0, microsecond=0)
