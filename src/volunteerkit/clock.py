@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import attrs
 
@@ -65,11 +65,20 @@ def aware(name: str, instant: dt.datetime) -> dt.datetime:
 
 @cache
 def zone_named(name: str) -> ZoneInfo:
-    """Return the time zone ``name`` (such as ``"Asia/Shanghai"``); raises InvalidValue for others."""
+    """Return the time zone ``name`` (such as ``"Asia/Shanghai"``); raises InvalidValue for others.
+
+    >>> try:
+    ...     zone_named("Asia/Shanghia")
+    ... except InvalidValue as error:
+    ...     error.message("en")
+    "zone cannot be 'Asia/Shanghia'. Allowed: a zone's name; perhaps Asia/Shanghai was meant."
+    """
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise InvalidValue(name="zone", value=name, allowed=phrase("allowed_zone")) from error
+        guess = nearest(name, available_timezones())
+        allowed = phrase("allowed_zone_near", guess=guess) if guess else phrase("allowed_zone")
+        raise InvalidValue(name="zone", value=name, allowed=allowed) from error
 
 
 def new_id(now: dt.datetime) -> str:

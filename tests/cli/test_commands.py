@@ -222,11 +222,11 @@ name = { colum = "name" }
     (tmp_path / "m.toml").write_text(text, "utf-8")
     done = run("import", SAMPLE, "--db", "city.db", "--mapping", "m.toml", folder=tmp_path, language="zh-CN")
     for said in (
-        "$.source：取值的类型不对",
-        "是否想写“zone”？",
-        "$.zone：缺少“zone”",
-        "skip_empty：取值",
-        "是否想写“column”？",
+        "第 1 行，source：这里应是加引号的文字",
+        "第 2 行，zoon：不认识的键“zoon”。是否想写“zone”？",
+        "zone：缺少“zone”",
+        "第 6 行，file[0].skip_empty：这里应是列表",
+        "第 8 行，file[0].columns.name.colum：不认识的键“colum”。是否想写“column”？",
     ):
         assert said in done.stderr
     assert not (tmp_path / "city.db").exists()

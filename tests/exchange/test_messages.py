@@ -21,6 +21,7 @@ VALUES = {
 
 EXCHANGE = VALUES | {
     "width": 5, "titles": "“时数”", "numbers": "2, 5", "files": "a.csv", "what": messages.phrase("content_page"),
+    "form": "%Q", "given": "column, join", "hidden": messages.phrase("columns_by_number"),
 }  # fmt: skip
 
 

@@ -44,7 +44,10 @@ def test_a_file_of_another_name_without_a_header_is_named_and_not_told(tmp_path:
     assert "名单.csv" in refusal(tmp_path).message("zh-CN")
     draft = propose_mapping(tmp_path)
     assert not [word for word in PRIVATE if word in draft]
-    assert "#2" in draft
+    assert "名单.csv：第一行没有认识的列名" in draft
+    (tmp_path / "名单.csv").write_text("编号,张三丰,注册时间\n", "utf-8")
+    draft = propose_mapping(tmp_path)
+    assert ("张三丰" in draft, "#2" in draft, 'registered_at = "注册时间"' in draft) == (False, True, True)
 
 
 @pytest.mark.parametrize(

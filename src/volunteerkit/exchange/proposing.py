@@ -55,6 +55,10 @@ def _file(path: Path, header: list[str]) -> list[str]:
     found = recognise(header, path.stem)
     # Without a single title that is known, the first line may be somebody's row.
     shown = [(bool(found.columns) and _WORDS.fullmatch(title)) or is_title(title) for title in header]
+    if not any(told and title.strip() for told, title in zip(shown, header, strict=True)):
+        return [
+            f"# {path.name}：第一行没有认识的列名，可能缺少表头。 No title in its first line is known; the header may be missing."
+        ]
     lines = [
         "[[file]]",
         f"name = {_quoted(path.name)}",
