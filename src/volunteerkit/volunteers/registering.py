@@ -263,7 +263,8 @@ def _number(desk: Desk, organization: str) -> str:
     chosen = hooks.choose_volunteer_number(desk, organization, serial)
     if chosen is not None:
         return chosen
-    ours = volunteer.c.number.between("V0000000", "V9999999")
+    # others came with the import, in a form of their own: V1 would be the highest text of all
+    ours = volunteer.c.number.between("V0000000", "V9999999") & (sa.func.length(volunteer.c.number) == 8)
     highest = desk.connection.execute(sa.select(sa.func.max(volunteer.c.number)).where(ours)).scalar() or "V0"
     digits = highest[1:]
     return f"V{(int(digits) if digits.isascii() and digits.isdigit() else serial) + 1:07d}"
