@@ -187,8 +187,10 @@ class Refused(VolunteerkitError):
         self.findings = findings
 
     def message(self, in_: str | None = None) -> str:
-        """Return all reasons, one a line."""
-        return "\n".join(finding.message(in_) for finding in self.findings)
+        """Return all reasons, one a line; after them, marked as that, what only was noticed as well."""
+        blocks = [finding.message(in_) for finding in self.findings if finding.severity == "block"]
+        hints = [finding.message(in_) for finding in self.findings if finding.severity != "block"]
+        return "\n".join((*blocks, *(messages.text("hint", in_, text=hint) for hint in hints)))
 
 
 class NotPermitted(VolunteerkitError):

@@ -240,8 +240,8 @@ def close_expired(desk: Desk, found: Case) -> Case:
 def already_decided(desk: Desk, found: Case) -> AlreadyResolved:
     """Return the error that tells who closed a case, when and how."""
     if found.closed_by == _DEADLINE:  # the same whether or not somebody has swept
-        at = found.standing.position.since.isoformat()
+        at: dt.date = found.standing.position.since
     else:
         query = sa.select(case.c.closed_at).where(case.c.id == found.id)
-        at = instant_of(desk.connection.execute(query).scalar_one()).isoformat()
+        at = instant_of(desk.connection.execute(query).scalar_one()).astimezone(desk.zone)
     return AlreadyResolved("case_decided", id=found.id, state=found.state, actor=found.closed_by, at=at)

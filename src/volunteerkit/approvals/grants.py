@@ -11,6 +11,7 @@ from volunteerkit.access import Grant, Person, Place
 from volunteerkit.approvals.cases import open_case
 from volunteerkit.approvals.model import Case, StoredGrant, Workflow
 from volunteerkit.errors import Finding, InvalidValue, Refused
+from volunteerkit.messages import phrase
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.grants import grant
@@ -164,7 +165,7 @@ def _not_self(desk: Desk, holder: Person) -> str | None:
 
 def _real_day(name: str, day: object) -> None:
     if type(day) is not dt.date:
-        raise InvalidValue(name=name, value=str(day)[:20], allowed="datetime.date")
+        raise InvalidValue(name=name, value=str(day)[:20], allowed=phrase("allowed_date"))
 
 
 def _day(day: dt.date | None) -> int | None:

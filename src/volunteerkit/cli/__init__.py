@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
+_OPTIONS = {"effective_on": "--on", "last_day": "--until", "actor_id": "--as"}
+
 
 def __dir__() -> list[str]:
     return __all__
@@ -83,6 +85,7 @@ def _leave_output() -> None:
 
 def _name_option(error: VolunteerkitError, typed: Sequence[str]) -> None:
     """Call a value by the option that it was typed after, where the library knows it as a parameter."""
-    option = "--" + str(error.values.get("name", "")).replace("_", "-")
+    name = str(error.values.get("name", ""))
+    option = _OPTIONS.get(name, "--" + name.replace("_", "-"))
     if any(word.partition("=")[0] == option for word in typed):
         error.values["name"] = option

@@ -118,7 +118,9 @@ def demo(
     db: Annotated[
         Path | None, Parameter(help=_("数据库文件（默认 demo.db）", "database file (default demo.db)"))
     ] = None,
-    out: Annotated[Path, Parameter(help=_("报告文件", "the report"))] = Path("report.html"),
+    out: Annotated[
+        Path, Parameter(help=_("报告文件，或放报告的文件夹", "the report, or the folder for it"))
+    ] = Path("report.html"),
 ) -> None:
     """Make a fictitious city of Xinyu's size, import it, rate it, explain a star, write report.html."""
     from volunteerkit.cli.demo import run_demo

@@ -17,9 +17,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from volunteerkit import messages
 from volunteerkit.cli.common import City, both, check_out, command, open_city, print_json
 from volunteerkit.cli.tables import console, print_table
-from volunteerkit.cli.typed import number_of
-from volunteerkit.errors import ImportRefused, InvalidValue, NotFound, StorageError, did_you_mean
-from volunteerkit.store.desk import Desk
+from volunteerkit.cli.typed import known_number
+from volunteerkit.errors import ImportRefused, InvalidValue, StorageError
 from volunteerkit.units import hours_text
 
 if TYPE_CHECKING:
@@ -232,31 +231,12 @@ def print_stars(counts: Counter[int], ladder: str, as_of: dt.date) -> None:
     )
 
 
-def _number(desk: Desk, typed: str) -> str:
-    """Return the number of the volunteer that was typed; raises NotFound, with the nearest number if there is one."""
-    import sqlalchemy as sa
-
-    from volunteerkit.volunteers.tables import volunteer
-
-    number = number_of("volunteer", typed)
-    known = sa.select(volunteer.c.number)
-    if desk.connection.execute(known.where(volunteer.c.number == number)).first():
-        return number
-    missing = NotFound(kind="volunteer", id=number)
-    begins = volunteer.c.number.startswith(number[:-2], autoescape=True)
-    ends = volunteer.c.number.endswith(number[-3:], autoescape=True)
-    alike = known.where(begins | ends).limit(1000)
-    if near := did_you_mean(number, desk.connection.execute(alike).scalars()):
-        missing.add_note(str(near).strip())
-    raise missing
-
-
 def run_explain(volunteer: str, city: City, rulebook: str, as_of: dt.date | None, json: bool) -> None:
     """Explain one volunteer's grade."""
     from volunteerkit import rating
 
     with city.kit.open(city.engine, city.actor, read_only=True) as desk:
-        volunteer = _number(desk, volunteer)
+        volunteer = known_number(desk, "volunteer", volunteer)
         rated = rating.rate_volunteer(desk, volunteer, rulebook=rulebook, as_of=as_of)
     if json:
         print_json({"volunteer": volunteer, **rated.assessment.as_dict()})
@@ -272,7 +252,7 @@ def run_statement(
     from volunteerkit import hours
 
     with city.kit.open(city.engine, city.actor, read_only=True) as desk:
-        volunteer = _number(desk, volunteer)
+        volunteer = known_number(desk, "volunteer", volunteer)
         found = hours.statement(desk, volunteer, as_of=as_of, known_at=known_at, rulebook=rulebook)
     if json:
         print_json({

@@ -207,6 +207,39 @@ def transfer(
     run_transfer(volunteer, to, on, reason, seat.city(), json)
 
 
+@commands.command(
+    group=_office, help=in_chinese("提出把重复登记的一人并入另一编号，由另一人决定；--dry-run 只看结果。")
+)
+def merge(
+    keep: Annotated[
+        str, Parameter(name=both("保留的编号", "KEEP"), help=both("保留的志愿者编号", "number of the volunteer that stays"))
+    ],
+    other: Annotated[
+        str, Parameter(name=both("并入的编号", "OTHER"), help=both("并入的志愿者编号", "number that goes into the other one"))
+    ],
+    /,
+    *,
+    seat: Seat,
+    dry_run: Annotated[
+        bool, Parameter(negative=(), help=both("只看结果，不写入", "say what it would do, write nothing"))
+    ] = False,
+    reason: Reason = "",
+    json: Json = False,
+) -> None:  # fmt: skip
+    """Propose that two registrations are one person, for somebody else to decide; --dry-run only looks."""
+    from volunteerkit.cli.merges import run_merge
+
+    run_merge(keep, other, reason, seat.city(), dry_run, json)
+
+
+@commands.command(group=_office, help=in_chinese("提出撤销一次合并，由另一人决定。"))
+def unmerge(volunteer: Volunteer, /, *, seat: Seat, reason: Reason, json: Json = False) -> None:
+    """Propose that a merged volunteer is somebody else after all, for somebody else to decide."""
+    from volunteerkit.cli.merges import run_unmerge
+
+    run_unmerge(volunteer, reason, seat.city(), json)
+
+
 @commands.command(group=_office, help=in_chinese("暂停、请假、试用，结束这些状态，注销或恢复一名志愿者。"))
 def status(
     volunteer: Volunteer,

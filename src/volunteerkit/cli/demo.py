@@ -27,6 +27,8 @@ def __dir__() -> list[str]:
 
 def run_demo(*, small: bool, db: Path, out: Path) -> None:
     """Make the city, import, rate, explain, report; an earlier demo's database is made anew."""
+    if out.is_dir():
+        out /= "report.html"
     check_out(out, str(db), None, DOCTYPE.encode())
     _clear(db)
     today = dt.datetime.now(dt.UTC).date()

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from volunteerkit import messages
 from volunteerkit.cli.common import City, both, print_json, word
 from volunteerkit.cli.tables import print_table
-from volunteerkit.cli.typed import id_of, number_of, role_of
+from volunteerkit.cli.typed import check_scope, id_of, known_number, number_of, role_of
 from volunteerkit.errors import Finding, InvalidValue, Refused
 from volunteerkit.units import day_of
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from volunteerkit.volunteers import Application
 
 __all__ = [
-    "run_case", "run_decide", "run_find", "run_give", "run_grants", "run_lend", "run_pending", "run_register",
+    "moved", "print_findings", "run_case", "run_decide", "run_find", "run_give", "run_grants", "run_lend", "run_pending", "run_register",
     "run_revoke", "run_show", "run_status", "run_take_back", "run_transfer", "run_withdraw",
 ]  # fmt: skip
 
@@ -88,7 +89,8 @@ def _print_where(case: dict[str, Any], json: bool) -> None:
     print(line)
 
 
-def _print_findings(found: Iterable[Finding]) -> None:
+def print_findings(found: Iterable[Finding]) -> None:
+    """Print what was found, one a line, with what blocks marked."""
     for each in found:
         mark = both("不可：", "blocks: ") if each.severity == "block" else both("提示：", "note: ")
         print(f"  {mark}{each.message()}")
@@ -140,7 +142,7 @@ def run_register(form: Form, number: str | None, city: City, check: bool, json: 
     print(both(f"已登记，编号 {given}。", f"Registered under number {given}."))
     if case is not None:
         _print_where(values, json)
-        _print_findings(case.findings)
+        print_findings(case.findings)
 
 
 def _check(city: City, application: Application, json: bool) -> None:
@@ -155,7 +157,7 @@ def _check(city: City, application: Application, json: bool) -> None:
     if json:
         print_json({"blocks": blocks, "findings": _findings(found)})
     else:
-        _print_findings(found)
+        print_findings(found)
         print(
             both("不能登记；没有写入任何内容。", "Cannot be registered; nothing was written.")
             if blocks
@@ -179,7 +181,10 @@ def run_pending(city: City, every: bool, kind: str | None, json: bool) -> None:
         print(
             both("没有等待办理的审批件。", "No case is waiting.")
             if every
-            else both("没有等您决定的审批件。", "No case waits for your decision.")
+            else both(
+                "没有等您决定的审批件。用 --all 查看全部等待的。",
+                "No case waits for your decision. --all shows all that wait.",
+            )
         )
     else:
         heads = (("审批件", "case"), ("事项", "kind"), ("对象", "about"), ("状态", "state"), ("环节", "step"),
@@ -191,7 +196,7 @@ def run_pending(city: City, every: bool, kind: str | None, json: bool) -> None:
         ))  # fmt: skip
 
 
-def _moved(city: City, work: Callable[[Desk], Case], json: bool) -> None:
+def moved(city: City, work: Callable[[Desk], Case], json: bool) -> None:
     """Do what moves or opens a case and say where it stands then."""
     _print_where(
         city.kit.run(city.engine, city.actor, lambda desk: _case_values(desk, work(desk))),
@@ -205,10 +210,10 @@ def run_decide(typed: str, verdict: str, reason: str, city: City, json: bool) ->
 
     number = number_of("case", typed)
     if number.isascii() and number.isdigit():
-        _moved(city, lambda desk: approvals.decide(desk, int(number), verdict, reason=reason), json)
+        moved(city, lambda desk: approvals.decide(desk, int(number), verdict, reason=reason), json)
     else:
         decide = volunteers.approve if verdict == "approve" else volunteers.refuse
-        _moved(city, lambda desk: decide(desk, number, reason=reason), json)
+        moved(city, lambda desk: decide(desk, number, reason=reason), json)
 
 
 def run_withdraw(typed: str, reason: str, city: City, json: bool) -> None:
@@ -216,7 +221,7 @@ def run_withdraw(typed: str, reason: str, city: City, json: bool) -> None:
     from volunteerkit import approvals
 
     case_id = id_of("case", typed)
-    _moved(city, lambda desk: approvals.withdraw(desk, case_id, reason=reason), json)
+    moved(city, lambda desk: approvals.withdraw(desk, case_id, reason=reason), json)
 
 
 def run_case(typed: str, city: City, json: bool) -> None:
@@ -238,7 +243,7 @@ def run_case(typed: str, city: City, json: bool) -> None:
     for name, value in values["facts"].items():
         told = {True: both("是", "yes"), False: both("否", "no")}[value] if isinstance(value, bool) else value
         print(f"  {word('fact', name)}: {told}")
-    _print_findings(case.findings)
+    print_findings(case.findings)
     for one in decided:
         at, verdict = one.at.astimezone(zone).strftime("%Y-%m-%d %H:%M"), word("verdict", one.verdict)
         by = one.actor_id + (both(f"（代 {one.on_behalf_of}）", f" for {one.on_behalf_of}") if one.on_behalf_of else "")  # fmt: skip
@@ -257,7 +262,7 @@ def run_transfer(typed: str, to: str, on: dt.date | None, reason: str, city: Cit
     from volunteerkit import volunteers
 
     number, target = number_of("volunteer", typed), number_of("organization", to)
-    _moved(
+    moved(
         city,
         lambda desk: volunteers.request_transfer(desk, number, target, effective_on=on, reason=reason),
         json,
@@ -322,6 +327,8 @@ def run_find(text: str, limit: int, city: City, json: bool) -> None:
     """List volunteers by number, phone or part of a name, each as far as the actor may see them."""
     from volunteerkit import personal
 
+    if not text.strip():
+        raise InvalidValue(name="text", value=text, allowed=messages.phrase("allowed_search"))
     with city.kit.open(city.engine, city.actor, read_only=True) as desk:
         found = personal.find(desk, text, limit=limit)
     if json:
@@ -360,7 +367,8 @@ def run_show(typed: str, city: City, json: bool) -> None:
     status, since = word("volunteer_status", shown.status), shown.registered_on
     print(both(f"志愿者 {shown.number}：{status}，{since} 登记", f"Volunteer {shown.number}: {status}, registered on {since}"))  # fmt: skip
     for name, value in fields.items():
-        print(f"  {word('personal', name)}: {value}")
+        label = "age" if name == "born_on" and name in shown.masked else name
+        print(f"  {word('personal', label)}: {value}")
     for label, text in (
         (both("区县", "district"), shown.district),
         (both("技能", "skills"), ", ".join(shown.skills)),
@@ -422,12 +430,14 @@ def run_give(
     from volunteerkit.approvals import grants
 
     name, scope = role_of(role)
-    person = None if volunteer is None else number_of("volunteer", volunteer)
-    _moved(
-        city,
-        lambda desk: grants.give(desk, holder, name, scope, since=since, until=until, volunteer=person),
-        json,
-    )
+
+    def work(desk: Desk) -> Case:
+        desk.permit("grant.change")
+        check_scope(desk, name, scope)
+        person = None if volunteer is None else known_number(desk, "volunteer", volunteer)
+        return grants.give(desk, holder, name, scope, since=since, until=until, volunteer=person)
+
+    moved(city, work, json)
 
 
 def run_revoke(typed: str, until: dt.date | None, city: City, json: bool) -> None:
@@ -435,7 +445,7 @@ def run_revoke(typed: str, until: dt.date | None, city: City, json: bool) -> Non
     from volunteerkit.approvals import grants
 
     grant_id = id_of("grant", typed)
-    _moved(city, lambda desk: grants.revoke(desk, grant_id, until=until), json)
+    moved(city, lambda desk: grants.revoke(desk, grant_id, until=until), json)
 
 
 def run_lend(holder: str, role: str, since: dt.date | None, until: dt.date, city: City, json: bool) -> None:

@@ -164,7 +164,13 @@ class Seat(Place):
 
     def city(self) -> City:
         """Open the city for whoever acts."""
-        from volunteerkit.cli.typed import actor_of
+        from volunteerkit.cli.typed import actor_of, check_scope
 
         city = self.open()
-        return attrs.evolve(city, actor=actor_of(self.as_ or city.actor.id, self.role or ("centre",)))
+        actor = actor_of(self.as_ or city.actor.id, self.role or ("centre",))
+        held = [("volunteer", actor.volunteer), *((each.role, each.scope) for each in actor.grants)]
+        if any(scope for _, scope in held):
+            with city.kit.open(city.engine, city.actor, read_only=True) as desk:
+                for role, scope in held:
+                    check_scope(desk, role, scope)
+        return attrs.evolve(city, actor=actor)

@@ -293,14 +293,14 @@ def _resolve(desk: Desk, record_id: int, code: str, type: str, state: str, minut
         plain_text("reason", reason or "", _REASON)
     last_transfer = execute(_LAST, (record_id,)).fetchone()
     if now_state != "pending" or last_transfer is None:
-        raise _resolved_before(record_id, now_state, last_transfer)
+        raise _resolved_before(desk, record_id, now_state, last_transfer)
     confirmed = settled if code == CONFIRM else 0
     guarded = (
         "UPDATE vk_service_record SET state = ?, confirmed_minutes = ? WHERE id = ? AND state = 'pending'"
     )
     if execute(guarded, (state, confirmed, record_id)).rowcount != 1:
         current = execute(_RECORD, (record_id,)).fetchone()
-        raise _resolved_before(record_id, current[1], execute(_LAST, (record_id,)).fetchone())
+        raise _resolved_before(desk, record_id, current[1], execute(_LAST, (record_id,)).fetchone())
     numbers = take_numbers(execute, 0, 1)
     debit, credit = issuer_account(project_id), honour_account(volunteer_id)
     said = seal_text(desk, f"volunteer:{volunteer_id}", f"transfer:{last_transfer[0]}", reason or "")
@@ -312,10 +312,12 @@ def _resolve(desk: Desk, record_id: int, code: str, type: str, state: str, minut
     return Recorded(record_id, state, confirmed)
 
 
-def _resolved_before(record_id: int, state: str, last: tuple[Any, ...] | None) -> AlreadyResolved | Refused:
+def _resolved_before(
+    desk: Desk, record_id: int, state: str, last: tuple[Any, ...] | None
+) -> AlreadyResolved | Refused:
     if last is None:
         return Refused(Finding("not_pending", {"record": record_id, "state": state}))
-    at = dt.datetime.fromtimestamp(last[4] // 1_000_000, dt.UTC).isoformat()
+    at = dt.datetime.fromtimestamp(last[4] // 1_000_000, desk.zone)
     return AlreadyResolved(id=record_id, state=state, actor=last[3], at=at)
 
 
@@ -355,7 +357,7 @@ def _mirror(desk: Desk, record_id: int, before: str, after: str, reason: str,
         _not_own(desk, record_id, recorded_by, volunteer)
         mirrored = execute(_LAST, (record_id,)).fetchone()
         if state == after == "reversed":
-            raise _resolved_before(record_id, state, mirrored)
+            raise _resolved_before(desk, record_id, state, mirrored)
         if state != before:
             code = "nothing_to_reverse" if after == "reversed" else "nothing_to_restore"
             raise Refused(Finding(code, {"record": record_id, "state": state}))
@@ -363,7 +365,7 @@ def _mirror(desk: Desk, record_id: int, before: str, after: str, reason: str,
         minutes = 0 if after == "reversed" else moved
         guarded = "UPDATE vk_service_record SET state = ?, confirmed_minutes = ? WHERE id = ? AND state = ?"
         if execute(guarded, (after, minutes, record_id, before)).rowcount != 1:
-            raise _resolved_before(record_id, after, execute(_LAST, (record_id,)).fetchone())
+            raise _resolved_before(desk, record_id, after, execute(_LAST, (record_id,)).fetchone())
         numbers = take_numbers(execute, 0, 1)
         debit, credit = honour_account(volunteer_id), issuer_account(project_id)
         if after == "confirmed":

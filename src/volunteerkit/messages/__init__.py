@@ -6,6 +6,7 @@ codes and whose keys are languages, so that a missing translation is visible on 
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +19,15 @@ import attrs
 __all__ = ["LANGUAGES", "Phrase", "catalogue", "codes", "filled", "in_language", "language", "phrase", "text"]
 
 LANGUAGES = ("zh-CN", "en")
+
+# What has a word in the reader's language, by the name under which it comes: areas of ``word_AREA_CODE``.
+_WORDED = {
+    "action": ("action",),
+    "kind": ("volunteer_status",),
+    "name": ("parameter",),
+    "state": ("case_state", "record_state"),
+    "status": ("volunteer_status", "organization_status"),
+}
 
 _chosen: ContextVar[str | None] = ContextVar("volunteerkit_language", default=None)
 
@@ -110,7 +120,8 @@ def phrase(code: str, /, **values: object) -> Phrase:
 def text(code: str, /, in_: str | None = None, **values: object) -> str:
     """Return the text of ``code`` with ``values`` filled in, in language ``in_`` or the one in force.
 
-    A `Phrase` among the values is said in the same language, a tuple of them one a line.
+    A `Phrase` among the values is said in the same language, a tuple of them one a line; so are the codes of
+    states and actions. A day is 2026-11-23 and an instant 2026-11-23 08:30, in the zone it comes with.
 
     An unknown code, or one whose text asks for other values, is shown as it is, with its values: a missing
     text must never hide an error.
@@ -128,7 +139,7 @@ def filled(texts: Mapping[str, str], code: str, /, in_: str | None = None, **val
     'No service after 22.'
     """
     template = texts.get(in_ or language())
-    said = {name: _said(value, in_) for name, value in values.items()}
+    said = {name: _said(value, in_, name) for name, value in values.items()}
     try:
         if template is not None:
             return template.format(**said)
@@ -137,9 +148,14 @@ def filled(texts: Mapping[str, str], code: str, /, in_: str | None = None, **val
     return code + "".join(f" {name}={value}" for name, value in said.items())
 
 
-def _said(value: object, in_: str | None) -> object:
+def _said(value: object, in_: str | None, name: str = "") -> object:
     if isinstance(value, Phrase):
         return text(value.code, in_, **value.values)
     if isinstance(value, tuple):
         return "\n".join(str(_said(part, in_)) for part in value)
-    return value
+    if isinstance(value, dt.datetime):
+        return value.strftime("%Y-%m-%d %H:%M")
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    words = (f"word_{area}_{value}" for area in _WORDED.get(name, ()))
+    return next((text(word, in_) for word in words if word in catalogue()), value)
