@@ -245,6 +245,19 @@ def test_whoever_takes_over_a_team_reaches_its_members(city: Any) -> None:
     ]
 
 
+def test_what_was_not_found_is_named(city: Any) -> None:
+    own = Actor("citizen-1", (Grant("volunteer"),), volunteer="V1")
+    for actor, number, team_number, said in (
+        (own, "V1", "T404", ("team", "T404")),
+        (CENTRE, "V1", "T404", ("team", "T404")),
+        (CENTRE, "V404", "T1", ("volunteer", "V404")),
+        (own, "V2", "T1", ("volunteer", "V2")),
+    ):
+        with pytest.raises(NotFound) as caught:
+            city.at(MONDAY, actor, volunteers.leave_team, number, team_number)
+        assert (caught.value.values["kind"], caught.value.values["id"]) == said
+
+
 def test_a_team_that_only_applied_is_not_there_for_who_asks(city: Any) -> None:
     own = Actor("citizen-1", (Grant("volunteer"),), volunteer="V1")
     with pytest.raises(NotFound):

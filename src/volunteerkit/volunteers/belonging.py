@@ -134,6 +134,8 @@ def leave_team(desk: Desk, number: str, team_number: str, *, reason: str = "") -
     """
     with writing(desk):
         row, where = _team(desk, team_number)
+        if where is None:
+            desk.permit_on("team.join", "team", team_number, None)
         found = find(desk, number)
         place = attrs.evolve(where, volunteer=found.number) if found and where else None
         desk.permit_on("team.join", "volunteer", number, place)
