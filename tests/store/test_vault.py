@@ -265,7 +265,7 @@ def test_a_database_of_version_1_is_brought_up_to_date(engine: sa.Engine) -> Non
         assert [tuple(row) for row in belonging] == [
             (1, 1, 1, None, "managing", today, None),
             (2, 2, 2, None, "managing", 20000, None),
-            (3, 2, 1, 3, "member", 20000, None),
+            (3, 2, None, 3, "member", 20000, None),
         ]
         found = find(desk, "V2")
         assert found is not None

@@ -19,6 +19,7 @@ from volunteerkit import (
     volunteers,
 )
 from volunteerkit.errors import NotFound, NotPermitted, VolunteerkitError
+from volunteerkit.organizations import teams
 from volunteerkit.organizations.tables import team
 from volunteerkit.store.desk import Desk
 
@@ -208,6 +209,53 @@ def test_who_goes_over_to_another_organization_stays_in_a_team_without_one(city:
         (None, "T4"),
         ("O2", None),
     ]
+
+
+def test_whoever_takes_over_a_team_reaches_its_members(city: Any) -> None:
+    tuesday = MONDAY + dt.timedelta(1)
+    for number in ("V1", "V2"):
+        city.at(MONDAY, CENTRE, lambda desk, number=number: volunteers.add_to_team(desk, number, "T1"))
+    case = city.at(MONDAY, ADMIN, lambda desk: teams.transfer(desk, "T1", "O2", on=tuesday))
+    with pytest.raises(NotFound):
+        city.at(MONDAY, FOREIGN, lambda desk: personal.profile(desk, "V1"))
+    city.at(MONDAY, FOREIGN, lambda desk: approvals.decide(desk, case, "approve"))
+    found = {
+        day: city.at(day, CENTRE, lambda desk: volunteers.members(desk, "T1")) for day in (MONDAY, tuesday)
+    }
+    assert {day: {each.organization for each in some} for day, some in found.items()} == {
+        MONDAY: {"O1"},
+        tuesday: {"O2"},
+    }
+    with pytest.raises(NotFound):
+        city.at(MONDAY, FOREIGN, lambda desk: personal.profile(desk, "V1"))
+    assert city.at(tuesday, FOREIGN, lambda desk: personal.profile(desk, "V1")).team == "T1"
+    assert [each.number for each in city.at(tuesday, FOREIGN, lambda desk: personal.find(desk, ""))] == [
+        "V1",
+        "V2",
+    ]
+    # who goes over to a third organization stays in the team, which belongs to another than theirs
+    city.at(tuesday, CENTRE, lambda desk: organizations.register(desk, "O3", name="志愿者协会"))
+    moved = city.at(tuesday, CENTRE, lambda desk: volunteers.request_transfer(desk, "V1", "O3")).id
+    city.at(tuesday, SECOND, lambda desk: approvals.decide(desk, moved, "approve"))
+    city.at(tuesday, Actor.of("centre-3", "centre"), lambda desk: approvals.decide(desk, moved, "approve"))
+    where = city.at(tuesday, CENTRE, lambda desk: volunteers.memberships(desk, "V1"))
+    assert [(each.organization, each.team) for each in where if each.until is None] == [
+        ("O2", "T1"),
+        ("O3", None),
+    ]
+
+
+def test_what_was_not_found_is_named(city: Any) -> None:
+    own = Actor("citizen-1", (Grant("volunteer"),), volunteer="V1")
+    for actor, number, team_number, said in (
+        (own, "V1", "T404", ("team", "T404")),
+        (CENTRE, "V1", "T404", ("team", "T404")),
+        (CENTRE, "V404", "T1", ("volunteer", "V404")),
+        (own, "V2", "T1", ("volunteer", "V2")),
+    ):
+        with pytest.raises(NotFound) as caught:
+            city.at(MONDAY, actor, volunteers.leave_team, number, team_number)
+        assert (caught.value.values["kind"], caught.value.values["id"]) == said
 
 
 def test_a_team_that_only_applied_is_not_there_for_who_asks(city: Any) -> None:

@@ -610,6 +610,22 @@ def test_a_public_number_is_drawn_and_never_twice(city: Any, monkeypatch: pytest
     assert admitted(city) == "V0000004711"
 
 
+@pytest.mark.parametrize("number", [identity(dt.date(1990, 5, 1)), "129-0000 0078", "+8612900000078"])
+def test_a_public_number_is_no_personal_one(city: Any, number: str) -> None:
+    form = adult(phone="12900000078")
+    for verb in (
+        lambda desk: volunteers.register(desk, form, number=number),
+        lambda desk: volunteers.admit(desk, name="兰", organization="O1", phone="12900000078", number=number),
+    ):
+        with pytest.raises(InvalidValue) as caught:
+            city.at(MONDAY, CENTRE, verb)
+        assert caught.value.code == "number_is_personal"
+        assert number not in str(caught.value)
+    assert (
+        city.at(MONDAY, CENTRE, lambda desk: desk.connection.execute(sa.select(volunteer.c.id)).all()) == []
+    )
+
+
 def test_a_number_that_is_given_stays_as_it_is(city: Any) -> None:
     assert [admitted(city, number) for number in ("V0033000", "X7")] == ["V0033000", "X7"]
     with pytest.raises(Refused) as caught:

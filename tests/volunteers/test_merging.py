@@ -31,6 +31,7 @@ from volunteerkit import (
     volunteers,
 )
 from volunteerkit.errors import NotFound, NotPermitted
+from volunteerkit.organizations import teams
 from volunteerkit.organizations.tables import team
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.grants import alias, resolved_number
@@ -101,6 +102,18 @@ def city(make_city: Any, database_url: str) -> Any:
 def merged(city: Any, keep: str, other: str, day: dt.date = MONDAY + DAY) -> None:
     case = city.at(day, CENTRE, lambda desk: volunteers.propose_merge(desk, keep, other, reason="重复登记"))
     city.at(day, SECOND, lambda desk: approvals.decide(desk, case.id, "approve"))
+
+
+def test_two_who_joined_a_team_before_and_after_it_went_over_become_one_member(city: Any) -> None:
+    case = see(city, lambda desk: teams.transfer(desk, "T1", "O2"))
+    see(city, lambda desk: approvals.decide(desk, case, "approve"), ADMIN)
+    see(city, lambda desk: approvals.decide(desk, case, "approve"), OTHER)
+    see(city, lambda desk: volunteers.add_to_team(desk, "V3", "T1"))
+    merged(city, "V1", "V3", MONDAY + 2 * DAY)
+    found = city.at(MONDAY + 2 * DAY, OTHER, lambda desk: volunteers.members(desk, "T1"))
+    assert [(each.volunteer, each.organization, each.since) for each in found] == [
+        ("V1", "O2", MONDAY), ("V2", "O2", MONDAY),
+    ]  # fmt: skip
 
 
 def unmerged(city: Any, number: str, day: dt.date = MONDAY + DAY) -> None:

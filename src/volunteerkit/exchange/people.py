@@ -192,14 +192,13 @@ def _belong(
 ) -> None:
     """Write who belongs where: new volunteers since they registered, changed ones from today on."""
     connection, first = desk.connection, next_id(desk, membership)
-    owners = {id_: owner for id_, owner in connection.execute(sa.select(team.c.id, team.c.organization_id))}
     rows: list[dict[str, Any]] = []
 
     def begin(
         volunteer_id: int, values: dict[str, Any], role: str, since: int, linked_id: int | None = None
     ) -> None:
         team_id = values["team_id"] if role == "member" else None
-        place = owners[team_id] if team_id else values["organization_id"]
+        place = None if team_id else values["organization_id"]  # whose the team is, says the team
         rows.append({"id": first + len(rows), "volunteer_id": volunteer_id, "organization_id": place,
                      "team_id": team_id, "role": role, "since": since, "linked_id": linked_id})  # fmt: skip
 

@@ -55,10 +55,9 @@ def _belonging(connection: sa.Connection) -> None:
         "SELECT row_number() OVER (ORDER BY id), id, organization_id, 'managing', registered_on FROM vk_volunteer"
     )
     connection.exec_driver_sql(
-        "INSERT INTO vk_membership (id, volunteer_id, organization_id, team_id, role, since) "
+        "INSERT INTO vk_membership (id, volunteer_id, team_id, role, since) "
         "SELECT (SELECT max(id) FROM vk_membership) + row_number() OVER (ORDER BY v.id), "
-        "v.id, t.organization_id, t.id, 'member', v.registered_on "
-        "FROM vk_volunteer v JOIN vk_team t ON t.id = v.team_id"
+        "v.id, v.team_id, 'member', v.registered_on FROM vk_volunteer v WHERE v.team_id IS NOT NULL"
     )
 
 

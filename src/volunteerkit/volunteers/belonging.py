@@ -21,7 +21,7 @@ from volunteerkit.store.posting import command, note, writing
 from volunteerkit.store.registering import checked_text
 from volunteerkit.store.texts import open_texts, seal_text
 from volunteerkit.units import day_number, day_of
-from volunteerkit.volunteers.reading import Found, during, find, reached, status_of
+from volunteerkit.volunteers.reading import Found, during, find, owner_on, reached, status_of
 from volunteerkit.volunteers.registering import enter
 from volunteerkit.volunteers.tables import membership, volunteer
 from volunteerkit.workflow import Facts, Office, Route, Step
@@ -48,7 +48,7 @@ def __dir__() -> list[str]:
 class Membership:
     """Where a volunteer belongs: numbers, role (managing, member, deputy, leader), inclusive days.
 
-    ``organization`` is None for a team that had none.
+    ``organization`` is the one that a team belongs to on the day that was asked about; None if to none.
     """
 
     volunteer: str
@@ -127,7 +127,7 @@ def add_to_team(desk: Desk, number: str, team_number: str) -> None:
         desk.permit_on("team.join", "team", team_number, where)
         found = _within_reach(desk, "team.join", number, find(desk, number))
         _may_belong(desk, found, row)
-        enter(desk, found.id, row.owner_id, "member", day_number(desk.today), team_id=row.id)
+        enter(desk, found.id, None, "member", day_number(desk.today), team_id=row.id)
         note(desk, "team.joined", f"volunteer:{found.id}", {"team": row.number})
 
 
@@ -139,6 +139,8 @@ def leave_team(desk: Desk, number: str, team_number: str, *, reason: str = "") -
     """
     with writing(desk):
         row, where = _team(desk, team_number)
+        if where is None:
+            desk.permit_on("team.join", "team", team_number, None)
         found = find(desk, number)
         place = attrs.evolve(where, volunteer=found.number) if found and where else None
         desk.permit_on("team.join", "volunteer", number, place)
@@ -203,19 +205,20 @@ def appoint(desk: Desk, number: str, team_number: str, role: str) -> None:
         if held.role == role:
             return
         _end(desk, held, "appointed")
-        enter(desk, found.id, row.owner_id, role, day_number(desk.today), team_id=row.id, linked_id=held.id)
+        enter(desk, found.id, None, role, day_number(desk.today), team_id=row.id, linked_id=held.id)
         if held.role == "leader" and _leaders(desk, row.id) == 0:
             raise Refused(Finding("last_leader", {"team": row.number}))
         note(desk, "team.appointed", f"volunteer:{found.id}", {"team": row.number, "role": role})
 
 
-def _select() -> sa.Select[Any]:
+def _select(day: int) -> sa.Select[Any]:
+    """Return the query for memberships, with the organization that each team belonged to on ``day``."""
     return (
         sa.select(volunteer.c.number, organization.c.number, team.c.number, membership.c.role, membership.c.since,
                   membership.c.until, membership.c.why)
         .join(volunteer, volunteer.c.id == membership.c.volunteer_id)
-        .outerjoin(organization, organization.c.id == membership.c.organization_id)
         .outerjoin(team, team.c.id == membership.c.team_id)
+        .outerjoin(organization, organization.c.id == owner_on(day))
         .order_by(membership.c.since, membership.c.id)
     )  # fmt: skip
 
@@ -236,7 +239,7 @@ def _as_values(desk: Desk, query: sa.Select[Any]) -> tuple[Membership, ...]:
 def memberships(desk: Desk, number: str) -> tuple[Membership, ...]:
     """Return where a volunteer belongs and belonged, by day. Raises NotFound, NotPermitted."""
     found, _ = reached(desk, "volunteer.view", number)
-    return _as_values(desk, _select().where(membership.c.volunteer_id == found.id))
+    return _as_values(desk, _select(day_number(desk.today)).where(membership.c.volunteer_id == found.id))
 
 
 @storage_errors("database")
@@ -245,7 +248,7 @@ def members(desk: Desk, team_number: str, *, on: dt.date | None = None) -> tuple
     row, where = _team(desk, team_number)
     desk.permit_on("volunteer.view", "team", team_number, where)
     day = day_number(on or desk.today)
-    return _as_values(desk, _select().where(membership.c.team_id == row.id, during(day)))
+    return _as_values(desk, _select(day).where(membership.c.team_id == row.id, during(day)))
 
 
 def _settle(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
@@ -254,7 +257,7 @@ def _settle(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
         row, _ = _team(desk, case.facts["team"])
         assert found is not None  # no number ever goes away
         _may_belong(desk, found, row)
-        enter(desk, found.id, row.owner_id, "member", day_number(on), team_id=row.id)
+        enter(desk, found.id, None, "member", day_number(on), team_id=row.id)
         note(desk, "team.joined", f"volunteer:{found.id}", {"team": row.number, "case": case.id})
 
 

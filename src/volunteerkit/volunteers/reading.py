@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from volunteerkit.access import Cell, Place
 from volunteerkit.approvals.cases import waiting_case
-from volunteerkit.organizations.tables import organization, team
+from volunteerkit.organizations.tables import organization, organization_on, team
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.grants import resolved_number
 from volunteerkit.units import day_number, day_of, storable
@@ -25,10 +25,12 @@ __all__ = [
     "find",
     "find_many",
     "members_of",
+    "owner_on",
     "periods_of",
     "reached",
     "reached_by",
     "status_of",
+    "teams_of",
 ]
 
 
@@ -63,13 +65,22 @@ def during(day: int) -> sa.ColumnElement[bool]:
     return sa.and_(membership.c.since <= day, sa.or_(membership.c.until.is_(None), membership.c.until >= day))
 
 
-def members_of(organization_numbers: tuple[str, ...], day: int) -> sa.Select[Any]:
+def owner_on(day: int) -> sa.ColumnElement[int]:
+    """Return the SQL for the id of the organization of a membership joined with its team, on ``day``."""
+    return sa.case((membership.c.team_id.is_(None), membership.c.organization_id), else_=organization_on(day))
+
+
+def teams_of(organization_ids: Any, day: int) -> sa.Select[Any]:
+    """Return the select of ids of the teams that belong to one of the organizations on ``day``."""
+    return sa.select(team.c.id).where(organization_on(day).in_(organization_ids))
+
+
+def members_of(organization_numbers: tuple[str, ...], day: int) -> sa.CompoundSelect[Any]:
     """Return the select of ids of volunteers who belong to one of the organizations in any way on ``day``."""
-    return (
-        sa.select(membership.c.volunteer_id)
-        .join(organization, organization.c.id == membership.c.organization_id)
-        .where(organization.c.number.in_(organization_numbers), during(day))
-    )
+    ids = sa.select(organization.c.id).where(organization.c.number.in_(organization_numbers))
+    there = sa.select(membership.c.volunteer_id).where(during(day))
+    managed = there.where(membership.c.organization_id.in_(ids))
+    return managed.union_all(there.where(membership.c.team_id.in_(teams_of(ids, day))))
 
 
 def reached_by(day: int) -> dict[str, Any]:
@@ -127,8 +138,8 @@ def find_many(desk: Desk, ids: Sequence[int]) -> list[Found]:
             organization.c.id,
             team.c.number,
         )
-        .outerjoin(organization, organization.c.id == membership.c.organization_id)
         .outerjoin(team, team.c.id == membership.c.team_id)
+        .outerjoin(organization, organization.c.id == owner_on(day_number(desk.today)))
         .where(membership.c.volunteer_id.in_(list(rows)), during(day_number(desk.today)))
         .order_by(membership.c.role != "managing", membership.c.id)
     )

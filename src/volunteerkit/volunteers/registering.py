@@ -217,6 +217,8 @@ def _enter(
     organization_id = id_of(desk, organizations.organization, "organization", application.organization)
     given = checked_text("number", _number(desk, application.organization) if number is None else number, 100)
     born_on, personal = _born_on(application, identity), _personal(application, identity)
+    if _is_personal(given, personal):
+        raise InvalidValue("number_is_personal")
     id_ = register_row(desk, volunteer, "volunteer.registered", given, {
         "district": checked_text("area", application.area) if application.area else "",
         "status": status, "organization_id": organization_id, "registered_on": day_number(desk.today),
@@ -227,6 +229,16 @@ def _enter(
     for kind in _doubts(application, identity) if identity else ("missing_id",):
         desk.connection.execute(sa.insert(doubt).values(volunteer_id=id_, kind=kind))
     return id_, given
+
+
+def _is_personal(number: str, personal: dict[str, Any]) -> bool:
+    """Tell whether what is to be the public number is the person's phone, or anybody's identity number."""
+    if personal["phone"] and normal("phone", number) == personal["phone"]:
+        return True
+    try:
+        return read_identity(number).doubts == ()
+    except InvalidValue:
+        return False
 
 
 def known_identity(desk: Desk, cipher: Cipher, identity_number: str) -> list[int]:

@@ -50,14 +50,14 @@ membership = table(
     sa.Column("why", sa.Text, nullable=False, server_default=""),
     sa.CheckConstraint("role IN ('managing', 'member', 'deputy', 'leader')", name="role"),
     sa.CheckConstraint("role <> 'managing' OR team_id IS NULL", name="managing"),
-    sa.CheckConstraint("organization_id IS NOT NULL OR team_id IS NOT NULL", name="somewhere"),
+    sa.CheckConstraint("(organization_id IS NULL) = (team_id IS NOT NULL)", name="one"),
     owner=("volunteer_id",),
 )
 """Who belongs where from and until which day, inclusive; nothing is ever deleted.
 
 One row of role ``managing`` names the organization that manages the volunteer on a day; teams have
-members, deputies and leaders. A team that has no organization has members all the same: their rows name
-the team alone. ``linked_id`` is the row that a transfer put this one in the place of, and
+members, deputies and leaders, whose rows name the team alone: which organization it belongs to, if any, is
+the team's own matter. ``linked_id`` is the row that a transfer put this one in the place of, and
 ``why`` the code of what ended it.
 """
 
@@ -69,6 +69,7 @@ sa.Index("uq_vk_membership_managing", membership.c.volunteer_id, unique=True, sq
 sa.Index("uq_vk_membership_team", membership.c.volunteer_id, membership.c.team_id, unique=True,
          sqlite_where=_in_team, postgresql_where=_in_team)  # fmt: skip
 sa.Index("ix_vk_membership_volunteer", membership.c.volunteer_id, membership.c.since)
+sa.Index("ix_vk_membership_team", membership.c.team_id)
 sa.Index("ix_vk_membership_organization", membership.c.organization_id)
 
 period = table(

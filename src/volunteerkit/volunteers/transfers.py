@@ -21,7 +21,7 @@ from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, id_of
 from volunteerkit.units import day_number
 from volunteerkit.volunteers.model import PERIODS
-from volunteerkit.volunteers.reading import reached, status_of
+from volunteerkit.volunteers.reading import reached, status_of, teams_of
 from volunteerkit.volunteers.registering import enter
 from volunteerkit.volunteers.tables import link, membership
 from volunteerkit.workflow import Facts, Office, Route, Step
@@ -87,6 +87,7 @@ def _settle(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
         membership.c.volunteer_id == volunteer_id, membership.c.role == "managing", lasting
     )
     held = desk.connection.execute(managing.order_by(membership.c.since, membership.c.id)).fetchall()
+    before = [each.organization_id for each in held]
     # What the volunteer held at the old organization ends with it: its teams, and offices in it. One that was
     # to begin later never does.
     ends = sa.case((membership.c.since > first, membership.c.since - 1), else_=first - 1)
@@ -94,7 +95,7 @@ def _settle(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
         sa.update(membership)
         .where(
             membership.c.volunteer_id == volunteer_id, lasting,
-            membership.c.organization_id.in_([each.organization_id for each in held]),
+            sa.or_(membership.c.organization_id.in_(before), membership.c.team_id.in_(teams_of(before, first))),
         )
         .values(until=ends, why="transferred")
     )  # fmt: skip
