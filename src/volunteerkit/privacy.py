@@ -253,7 +253,7 @@ def _places(address: str) -> str:
     province = _PROVINCE.match(text)
     at = province.end() if province else 0
     city = _CITY.match(text, at)
-    if city and not _is_place(city[1] or "") or city and city[1] and _NO_CITY.fullmatch(city[1]):
+    if (city and not _is_place(city[1] or "")) or (city and city[1] and _NO_CITY.fullmatch(city[1])):
         city = None
     following = city.end() if city else at
     district = _DISTRICT.match(text, following)
@@ -274,7 +274,7 @@ def _is_district(found: re.Match[str], before: str) -> bool:
         return True
     if name in _TRUE_DISTRICT:
         return bool(before)
-    if not _is_place(name) or len(name) > 4 and not name.endswith("族"):
+    if not _is_place(name) or (len(name) > 4 and not name.endswith("族")):
         return False
     match kind:
         case "区":

@@ -30,7 +30,7 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.store.grants import alias
 from volunteerkit.store.posting import insert_rows
 from volunteerkit.store.schema import account
-from volunteerkit.store.vault import blind, check_key, indexer, retention, row_digest, seal_subjects
+from volunteerkit.store.vault import CLOSED, blind, check_key, indexer, retention, row_digest, seal_subjects
 from volunteerkit.units import day_number, day_of
 from volunteerkit.volunteers.identity import Identity, adult_on, read_identity
 from volunteerkit.volunteers.tables import doubt, membership, volunteer
@@ -225,7 +225,7 @@ def _is_identity(number: str, row: _Cells, today: int) -> bool:
 def _closed(desk: Desk) -> set[str]:
     """Return the numbers of volunteers whose data are erased or only stored: no file brings them back."""
     subject = sa.literal("volunteer:").concat(sa.cast(volunteer.c.id, sa.Text))
-    states = retention.c.state.in_(("restricted", "erased"))
+    states = retention.c.state.in_(CLOSED)
     query = sa.select(volunteer.c.number).join(retention, retention.c.subject == subject).where(states)
     return set(desk.connection.execute(query).scalars())
 

@@ -18,12 +18,12 @@ from volunteerkit.privacy import retention as retention_rule
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.posting import note
 from volunteerkit.store.vault import (
+    closed,
     forget,
     open_subject,
     open_subjects,
     put_retention,
     retention,
-    retention_of,
     seal_subject,
     vault,
 )
@@ -50,7 +50,7 @@ def request_erasure(desk: Desk) -> None:
     NotPermitted, Refused for an actor who is no volunteer.
     """
     found = own_row(desk, "privacy.request_erasure")
-    if retention_of(desk.connection, found.subject)[0] in ("restricted", "erased"):
+    if closed(desk.connection, [found.subject]):
         return
     note(desk, "privacy.erasure_requested", found.subject, {})
     for each in together(desk.connection, found.id):
@@ -68,7 +68,7 @@ def erase(desk: Desk, number: str, *, only: Collection[str] = ()) -> Case | None
     InvalidValue for an unknown field, Refused when such a case is waiting.
     """
     found, _ = reached(desk, "privacy.erase", number)
-    if retention_of(desk.connection, found.subject)[0] == "erased":
+    if closed(desk.connection, [found.subject], "erased"):
         return None
     facts = {"fields": sorted({retention_rule(name).name for name in only})}
     return open_case(desk, _KIND, found.subject, by_managing(found), facts=facts)
@@ -83,7 +83,7 @@ def _settle(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
 
 def _forget(desk: Desk, case: Case, id_: int, on: dt.date) -> None:
     connection, subject = desk.connection, f"volunteer:{id_}"
-    if retention_of(connection, subject)[0] == "erased":
+    if closed(connection, [subject], "erased"):
         return
     fields_only = case.facts["fields"]
     note(desk, "privacy.erased", subject, {"case": case.id, "fields": fields_only})

@@ -15,7 +15,7 @@ from volunteerkit.personal.viewing import seen
 from volunteerkit.privacy import HIDDEN, normal
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.grants import resolved_number, within
-from volunteerkit.store.vault import blind, indexer_if_any, open_subjects, retention
+from volunteerkit.store.vault import CLOSED, blind, indexer_if_any, open_subjects, retention
 from volunteerkit.units import day_number, fold, storable
 from volunteerkit.volunteers import reading
 from volunteerkit.volunteers.reading import members_of, reached
@@ -56,7 +56,7 @@ def find(
         raise InvalidValue(name="limit", value=limit if type(limit) is int else "?", allowed=f"1 … {_MOST}")
     subject = sa.literal(_PREFIX).concat(sa.cast(volunteer.c.id, sa.Text))
     closed = sa.select(retention.c.subject).where(
-        retention.c.subject == subject, retention.c.state.in_(("restricted", "erased"))
+        retention.c.subject == subject, retention.c.state.in_(CLOSED)
     )
     day = day_number(desk.today)
     query = sa.select(volunteer.c.id).where(within(reach, reached(day)), ~closed.exists(),

@@ -14,7 +14,7 @@ from volunteerkit.errors import InvalidValue, NotPermitted
 from volunteerkit.privacy import normal
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.grants import within
-from volunteerkit.store.vault import blind, open_subjects, retention
+from volunteerkit.store.vault import CLOSED, blind, open_subjects, retention
 from volunteerkit.units import day_number
 from volunteerkit.volunteers.reading import reached
 from volunteerkit.volunteers.tables import volunteer
@@ -87,7 +87,7 @@ def _candidates(
     """Return (numbers by id, pairs of ids) of those who share a digest, or a name's parts and a birthday."""
     subject = sa.literal("volunteer:").concat(sa.cast(volunteer.c.id, sa.Text))
     closed = sa.select(retention.c.subject).where(
-        retention.c.subject == subject, retention.c.state.in_(("restricted", "erased"))
+        retention.c.subject == subject, retention.c.state.in_(CLOSED)
     )
     query = (
         sa.select(volunteer.c.id, volunteer.c.number, volunteer.c.adult_on, blind.c.kind, blind.c.digest)

@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 import attrs
 
+from volunteerkit.clock import years_after
 from volunteerkit.errors import InvalidValue
 from volunteerkit.units import day_number, fold
 
@@ -91,7 +92,4 @@ def adult_on(born_on: dt.date) -> int:
     >>> adult_on(dt.date(1970, 1, 1)) == day_number(dt.date(1988, 1, 1))
     True
     """
-    try:
-        return day_number(born_on.replace(year=born_on.year + 18))
-    except ValueError:
-        return day_number(dt.date(born_on.year + 18, 3, 1))
+    return day_number(years_after(born_on, 18))

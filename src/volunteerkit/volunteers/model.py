@@ -8,8 +8,8 @@ from typing import Final
 
 import attrs
 
-from volunteerkit.clock import years_after
 from volunteerkit.errors import Finding, InvalidValue
+from volunteerkit.privacy import age_on
 from volunteerkit.units import plain_day
 
 __all__ = [
@@ -20,7 +20,6 @@ __all__ = [
     "Application",
     "Guardian",
     "Period",
-    "age_on",
     "review_age",
     "status_on",
 ]
@@ -130,16 +129,6 @@ def status_on(status: str, periods: Iterable[Period], day: dt.date) -> str:
         return status
     now = {period.kind for period in periods if period.holds_on(day)}
     return next((kind for kind in PERIODS if kind in now), "approved")
-
-
-def age_on(born_on: dt.date, day: dt.date) -> int:
-    """Return the full years from ``born_on`` to ``day``; on the birthday they are complete.
-
-    >>> age_on(dt.date(2008, 2, 29), dt.date(2022, 2, 28)), age_on(dt.date(2008, 2, 29), dt.date(2022, 3, 1))
-    (13, 14)
-    """
-    years = day.year - born_on.year
-    return years if years_after(born_on, years) <= day else years - 1
 
 
 def review_age(application: Application, born_on: dt.date | None, day: dt.date) -> tuple[Finding, ...]:

@@ -17,7 +17,7 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.store.posting import note
 from volunteerkit.store.registering import checked_text
 from volunteerkit.store.texts import seal_text
-from volunteerkit.store.vault import put_retention, release, retention_of
+from volunteerkit.store.vault import closed, put_retention, release
 from volunteerkit.units import day_number, day_of
 from volunteerkit.volunteers.model import PERIODS
 from volunteerkit.volunteers.reading import Found, by_managing, find, periods_of, status_of
@@ -186,7 +186,7 @@ def put_status(
     refused = Refused(Finding("status_does_not_allow", {"volunteer": row.number, "status": row.status}))
     if row.status not in before:
         raise refused
-    if not gone and retention_of(desk.connection, subject)[0] in ("restricted", "erased"):
+    if not gone and closed(desk.connection, [subject]):
         raise Refused(Finding("reactivation_restricted", {"volunteer": row.number}))
     guarded = sa.update(volunteer).where(volunteer.c.id == id_, volunteer.c.status == row.status)
     if desk.connection.execute(guarded.values(status=after)).rowcount != 1:
