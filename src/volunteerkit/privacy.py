@@ -48,7 +48,6 @@ _CHOICES: Final = {
     "erasure": ("destroy", "keep"),
 }  # fmt: skip
 _MOST: Final = 10_000
-_CHILD_UNTIL: Final = 14
 _BANDS: Final = ((14, "0–13"), (18, "14–17"), (36, "18–35"), (60, "36–59"))
 # surnames of two characters that a register meets; others are masked after their first character
 _COMPOUND: Final = frozenset(

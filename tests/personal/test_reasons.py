@@ -27,6 +27,7 @@ from volunteerkit import (
     personal,
     projects,
     rating,
+    statistics,
     volunteers,
 )
 from volunteerkit.approvals import grants
@@ -241,6 +242,23 @@ def test_after_erasure_no_reason_about_the_person_opens_and_the_figures_stand(en
     assert MARK not in at(engine, SELF, personal.export_own)
     after = at(engine, CENTRE, city_figures)
     assert after == before
+
+
+def test_an_evaluation_is_sealed_and_leaves_its_score(engine: sa.Engine) -> None:
+    def record(desk: Desk) -> list[tuple[str, int | None]]:
+        return [(line.name, line.score) for line in statistics.activity_record(desk, "V1")]
+
+    name = f"{MARK}之子迟到早退"
+    at(
+        engine,
+        CENTRE,
+        lambda desk: volunteers.evaluate(desk, "V1", name, on=DAY, score=40, organization="O1"),
+    )
+    assert at(engine, CENTRE, record) == [(name, 40)]
+    assert MARK not in dump(engine)
+    assert MARK in at(engine, SELF, personal.export_own)
+    decided(engine, at(engine, CENTRE, lambda desk: personal.erase(desk, "V1")))
+    assert at(engine, CENTRE, record) == [("", 40)]
 
 
 def test_nothing_said_about_an_erased_person_is_kept(engine: sa.Engine) -> None:

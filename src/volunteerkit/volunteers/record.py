@@ -19,6 +19,7 @@ from volunteerkit.organizations import tables as organizations
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.posting import note
 from volunteerkit.store.registering import checked_text, id_of
+from volunteerkit.store.texts import seal_text
 from volunteerkit.units import day_number, day_of
 from volunteerkit.volunteers.reading import Found, find
 from volunteerkit.volunteers.tables import entry, qualification
@@ -63,9 +64,12 @@ def _past(desk: Desk, name: str, day: dt.date) -> int:
 
 def _enter(desk: Desk, found: Found, kind: str, on: int, name: str, **more: Any) -> None:
     id_ = (desk.connection.execute(sa.select(sa.func.max(entry.c.id))).scalar() or 0) + 1
+    said = checked_text("name", name)
+    if kind == "evaluation":  # it judges a person; the score alone survives an erasure
+        said = seal_text(desk, found.subject, f"entry:{id_}", said)
     desk.connection.execute(
         sa.insert(entry).values(
-            id=id_, volunteer_id=found.id, kind=kind, happened_on=on, name=checked_text("name", name),
+            id=id_, volunteer_id=found.id, kind=kind, happened_on=on, name=said,
             entered_by=desk.actor.id, entered_at=microseconds(desk.now), **more,
         )
     )  # fmt: skip
