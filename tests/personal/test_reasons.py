@@ -35,6 +35,7 @@ from volunteerkit.approvals.cases import open_case, put
 from volunteerkit.errors import KeyProblem, VolunteerkitError
 from volunteerkit.hours import verify_store
 from volunteerkit.organizations import TeamForm, base, teams
+from volunteerkit.privacy import HIDDEN
 from volunteerkit.statistics.city import city_figures
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.vault import vault
@@ -270,6 +271,16 @@ def test_nothing_said_about_an_erased_person_is_kept(engine: sa.Engine) -> None:
         subjects = list(connection.execute(sa.select(vault.c.subject)).scalars())
         assert verify_store(connection).holds
     assert [each for each in subjects if each.startswith("volunteer:1#")] == []
+
+
+def test_a_program_without_the_key_settles_what_has_expired_and_reads_no_reason(engine: sa.Engine) -> None:
+    case = at(engine, CENTRE, lambda desk: volunteers.request_transfer(desk, "V1", "O2", reason="搬家"))
+    late = dt.datetime(2027, 6, 1, 4, tzinfo=dt.UTC)
+    bare = Kit.load(clock=fixed_clock(late))
+    with bare.open(engine, CENTRE) as desk:
+        seen = approvals.view(desk, case.id)
+    assert seen.facts["reason"] == HIDDEN
+    assert (seen.state, seen.closed_by) == ("granted", "deadline")
 
 
 def test_without_a_key_nothing_is_said_about_a_person_and_a_text_never_names_another(
