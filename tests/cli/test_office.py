@@ -184,7 +184,7 @@ def test_the_status_of_a_volunteer(run: Run) -> None:
 
 def test_find_and_show_keep_to_their_masks(run: Run) -> None:
     number = approved(run)
-    for text in (number, PHONE, PHONE[-4:], "小兰", NAME):
+    for text in (number, PHONE, "小兰", NAME):
         assert [each["volunteer"] if "volunteer" in each else each["number"]
                 for each in run("find", text, "--json").values] == [number]  # fmt: skip
     assert NAME in run("find", "周", *ADMIN).out
@@ -193,6 +193,12 @@ def test_find_and_show_keep_to_their_masks(run: Run) -> None:
     assert "周＊" in masked
     assert NAME not in masked
     assert "Nobody was found." in run("find", "小兰", *auditor).out
+    # every mask shows less than the last four digits, and who looks for nothing is not shown everybody
+    assert "可以查找：志愿者编号、完整的电话" in run("find", PHONE[-4:], language="zh-CN").out
+    for blank in ("", " ", "·"):
+        refused = run("find", blank)
+        assert (refused.code, refused.out) == (1, "")
+        assert "a whole phone" in refused.err
     assert "没有找到。" in run("find", NAME, *STRANGER, language="zh-CN").out
     for who in (ADMIN, auditor, ("--as", "clerk-2")):
         shown = run("show", number, *who, language="zh-CN")

@@ -434,6 +434,24 @@ def test_refused_applicants_are_due_from_the_refusal(city: City) -> None:
     assert city.at(CENTRE, personal.due_for_erasure, dt.date(2040, 1, 1)) == ()
 
 
+def test_what_was_kept_of_a_guardian_is_due_when_the_child_has_come_of_age(city: City) -> None:
+    guardian = volunteers.Guardian("欧阳母", "12900007779", consented_on=DAY)
+    application = Application(name="欧阳小雪", organization="O1", born_on=dt.date(2010, 3, 15), phone="12900007778",
+                              consent_on=DAY, guardian=guardian)  # fmt: skip
+    number = city.at(Actor.of("p", "centre"), lambda desk: volunteers.register(desk, application))
+    city.at(SECOND, lambda desk: volunteers.approve(desk, number))
+    assert city.at(CENTRE, personal.due_for_erasure, dt.date(2028, 3, 15)) == ()
+    (due,) = city.at(CENTRE, personal.due_for_erasure, dt.date(2028, 3, 16))
+    assert (due.number, due.fields, due.since) == (number, ("guardian",), dt.date(2028, 3, 16))
+    case = city.at(CENTRE, lambda desk: personal.erase(desk, number, only=due.fields), dt.date(2028, 3, 16))
+    city.at(SECOND, lambda desk: approvals.decide(desk, case.id, "approve"), dt.date(2028, 3, 16))
+    assert city.at(CENTRE, personal.due_for_erasure, dt.date(2028, 3, 16)) == ()
+    assert (
+        city.at(CENTRE, lambda desk: personal.find(desk, "欧阳小雪"), dt.date(2028, 3, 16))[0].number
+        == number
+    )
+
+
 def test_fields_whose_time_ran_out_go_and_the_others_stay(city: City) -> None:
     case = city.at(CENTRE, lambda desk: personal.erase(desk, "V1", only=["phone"]))
     city.at(SECOND, lambda desk: approvals.decide(desk, case.id, "approve"))

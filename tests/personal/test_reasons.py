@@ -27,6 +27,7 @@ from volunteerkit import (
     personal,
     projects,
     rating,
+    statistics,
     volunteers,
 )
 from volunteerkit.approvals import grants
@@ -34,6 +35,7 @@ from volunteerkit.approvals.cases import open_case, put
 from volunteerkit.errors import KeyProblem, VolunteerkitError
 from volunteerkit.hours import verify_store
 from volunteerkit.organizations import TeamForm, base, teams
+from volunteerkit.privacy import HIDDEN
 from volunteerkit.statistics.city import city_figures
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.vault import vault
@@ -243,6 +245,23 @@ def test_after_erasure_no_reason_about_the_person_opens_and_the_figures_stand(en
     assert after == before
 
 
+def test_an_evaluation_is_sealed_and_leaves_its_score(engine: sa.Engine) -> None:
+    def record(desk: Desk) -> list[tuple[str, int | None]]:
+        return [(line.name, line.score) for line in statistics.activity_record(desk, "V1")]
+
+    name = f"{MARK}之子迟到早退"
+    at(
+        engine,
+        CENTRE,
+        lambda desk: volunteers.evaluate(desk, "V1", name, on=DAY, score=40, organization="O1"),
+    )
+    assert at(engine, CENTRE, record) == [(name, 40)]
+    assert MARK not in dump(engine)
+    assert MARK in at(engine, SELF, personal.export_own)
+    decided(engine, at(engine, CENTRE, lambda desk: personal.erase(desk, "V1")))
+    assert at(engine, CENTRE, record) == [("", 40)]
+
+
 def test_nothing_said_about_an_erased_person_is_kept(engine: sa.Engine) -> None:
     service(engine)
     case = at(engine, CENTRE, lambda desk: personal.erase(desk, "V1"))
@@ -252,6 +271,16 @@ def test_nothing_said_about_an_erased_person_is_kept(engine: sa.Engine) -> None:
         subjects = list(connection.execute(sa.select(vault.c.subject)).scalars())
         assert verify_store(connection).holds
     assert [each for each in subjects if each.startswith("volunteer:1#")] == []
+
+
+def test_a_program_without_the_key_settles_what_has_expired_and_reads_no_reason(engine: sa.Engine) -> None:
+    case = at(engine, CENTRE, lambda desk: volunteers.request_transfer(desk, "V1", "O2", reason="搬家"))
+    late = dt.datetime(2027, 6, 1, 4, tzinfo=dt.UTC)
+    bare = Kit.load(clock=fixed_clock(late))
+    with bare.open(engine, CENTRE) as desk:
+        seen = approvals.view(desk, case.id)
+    assert seen.facts["reason"] == HIDDEN
+    assert (seen.state, seen.closed_by) == ("granted", "deadline")
 
 
 def test_without_a_key_nothing_is_said_about_a_person_and_a_text_never_names_another(

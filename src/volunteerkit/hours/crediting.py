@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from volunteerkit.clock import years_after
 from volunteerkit.errors import InvalidValue, did_you_mean
 from volunteerkit.organizations.tables import organization
 from volunteerkit.projects.tables import project
@@ -63,12 +64,7 @@ def person_facts(registered_on: int, adult_on: int | None) -> dict[str, int]:
     """Return a person's facts for the rules; the 60th birthday is 42 years after the 18th."""
     facts = {"registered_on": registered_on}
     if adult_on is not None:
-        day = day_of(adult_on)
-        try:
-            senior = day.replace(year=day.year + 42)
-        except ValueError:
-            senior = dt.date(day.year + 42, 3, 1)
-        facts |= {"adult_on": adult_on, "senior_on": day_number(senior)}
+        facts |= {"adult_on": adult_on, "senior_on": day_number(years_after(day_of(adult_on), 42))}
     return facts
 
 

@@ -18,13 +18,12 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, note
 from volunteerkit.store.vault import (
-    CLOSED,
+    closed,
     forget,
     open_subject,
     open_subjects,
     put_retention,
     retention,
-    retention_of,
     seal_subject,
     vault,
 )
@@ -52,7 +51,7 @@ def request_erasure(desk: Desk) -> None:
     NotPermitted, Refused for an actor who is no volunteer.
     """
     found = own_row(desk, "privacy.request_erasure")
-    if retention_of(desk.connection, found.subject)[0] in CLOSED:
+    if closed(desk.connection, [found.subject]):
         return
     note(desk, "privacy.erasure_requested", found.subject, {})
     for each in together(desk.connection, found.id):
@@ -71,7 +70,7 @@ def erase(desk: Desk, number: str, *, only: Collection[str] = ()) -> Case | None
     InvalidValue for an unknown field, Refused when such a case is waiting.
     """
     found, _ = reached(desk, "privacy.erase", number)
-    if retention_of(desk.connection, found.subject)[0] == "erased":
+    if closed(desk.connection, [found.subject], "erased"):
         return None
     facts = {"fields": sorted({retention_rule(name).name for name in only})}
     return open_case(desk, _KIND, found.subject, by_managing(found), facts=facts)
@@ -86,7 +85,7 @@ def _settle(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
 
 def _forget(desk: Desk, case: Case, id_: int, on: dt.date) -> None:
     connection, subject = desk.connection, f"volunteer:{id_}"
-    if retention_of(connection, subject)[0] == "erased":
+    if closed(connection, [subject], "erased"):
         return
     fields_only = case.facts["fields"]
     note(desk, "privacy.erased", subject, {"case": case.id, "fields": fields_only})
@@ -116,8 +115,9 @@ def due_for_erasure(desk: Desk) -> tuple[Due, ...]:
 
     Asked for: everything, from the day of the request. Gone (deregistered or refused): each field when its
     time has run out, counted from leaving or the refusal or, for what service needs, from the last service
-    day if that came later. What runs from something else (a case, a consent) ends with it. Those whose erasure is
-    waiting for the second person are left out. Raises NotPermitted.
+    day if that came later. Come of age since they registered: what was kept of their guardian. What runs
+    from something else (a case, a consent) ends with it. Those whose erasure is waiting for the second
+    person are left out. Raises NotPermitted.
     """
     desk.permit("privacy.erase")
     subject = sa.literal("volunteer:").concat(sa.cast(volunteer.c.id, sa.Text))
@@ -126,29 +126,33 @@ def due_for_erasure(desk: Desk) -> tuple[Due, ...]:
         .group_by(service_record.c.volunteer_id)
         .subquery()
     )
+    of_age = volunteer.c.adult_on.between(volunteer.c.registered_on, day_number(desk.today))
+    grown = sa.and_(of_age, sa.func.coalesce(retention.c.state, "") != "erased")
     query = (
-        sa.select(volunteer.c.id, volunteer.c.number, volunteer.c.registered_on, last.c.day, retention.c.state,
-                  retention.c.since)
+        sa.select(volunteer.c.id, volunteer.c.number, volunteer.c.registered_on, volunteer.c.status,
+                  volunteer.c.adult_on, last.c.day, retention.c.state, retention.c.since)
         .join(vault, vault.c.subject == subject)
         .outerjoin(retention, retention.c.subject == subject)
         .outerjoin(last, last.c.volunteer_id == volunteer.c.id)
         .where(volunteer.c.status != "merged")  # theirs are kept and erased with those of the kept one
-        .where(sa.or_(volunteer.c.status.in_(GONE), retention.c.state == "restricted"))
+        .where(sa.or_(volunteer.c.status.in_(GONE), retention.c.state == "restricted", grown))
         .order_by(volunteer.c.number)
     )  # fmt: skip
     destroyed = [field for field in fields().values() if field.erasure == "destroy"]
     rows = desk.connection.execute(query).fetchall()
     held = open_subjects(desk.connection, desk.needed_cipher(), [f"volunteer:{row[0]}" for row in rows])
     found = []
-    for id_, number, registered, served, state, since in rows:
+    for id_, number, registered, status, adult_on, served, state, since in rows:
         if waiting_case(desk, _KIND, f"volunteer:{id_}") is not None:
             continue
         if state == "restricted":
             due = {field.name: day_of(since) for field in destroyed}
         else:
-            # without a day of leaving, as in a city's file, the last trace of the person stands for it
-            left = since if since is not None else max(registered, served or 0)
-            starts = {"leaving": day_of(left), "service": day_of(max(left, served or 0))}
+            starts = {} if adult_on is None else {"adult": day_of(adult_on)}
+            if status in GONE:
+                # without a day of leaving, as in a city's file, the last trace of the person stands for it
+                left = since if since is not None else max(registered, served or 0)
+                starts |= {"leaving": day_of(left), "service": day_of(max(left, served or 0))}
             ends = {field.name: field.ends_on(starts[field.keep_after]) for field in destroyed
                     if field.keep_after in starts}  # fmt: skip
             due = {name: end + dt.timedelta(1) for name, end in ends.items() if end < desk.today}

@@ -12,6 +12,7 @@ from volunteerkit.organizations.tables import organization
 from volunteerkit.projects.tables import project
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
+from volunteerkit.store.texts import open_texts
 from volunteerkit.units import day_of
 from volunteerkit.volunteers.persons import together
 from volunteerkit.volunteers.reading import reached
@@ -61,6 +62,8 @@ def activity_record(desk: Desk, number: str) -> tuple[Activity, ...]:
         .where(entry.c.volunteer_id.in_(ids))
         .order_by(entry.c.happened_on, entry.c.id)
     )
+    rows = desk.connection.execute(entered).fetchall()
+    said = open_texts(desk, (row.name for row in rows))
     lines = [
         Activity(day_of(on), "service", name, minutes, of, "", None, state)
         for on, name, minutes, of, state in desk.connection.execute(served)
@@ -69,13 +72,13 @@ def activity_record(desk: Desk, number: str) -> tuple[Activity, ...]:
         Activity(
             day_of(row.happened_on),
             row.kind,
-            row.name,
+            said[row.name],
             row.minutes,
             row.of or "",
             row.granted_by,
             row.score,
             "",
         )
-        for row in desk.connection.execute(entered)
+        for row in rows
     ]
     return tuple(sorted(lines, key=lambda line: line.on))

@@ -32,7 +32,7 @@ from volunteerkit.store.grants import alias
 from volunteerkit.store.posting import command, driver, note
 from volunteerkit.store.registering import checked_text, next_id
 from volunteerkit.store.schema import head, metadata
-from volunteerkit.store.vault import CLOSED, open_subjects, retention_of
+from volunteerkit.store.vault import closed, open_subjects
 from volunteerkit.units import day_number
 from volunteerkit.volunteers.duplicates import likeness
 from volunteerkit.volunteers.persons import together
@@ -187,7 +187,7 @@ def _forbidden(desk: Desk, kept: Found, merged: Found) -> tuple[Finding, ...]:
         # Dated periods go over with the rest; a suspension without dates (from an import) would be lost.
         if each.status not in allowed:
             found += (Finding("merge_status", {"volunteer": each.number, "status": each.status}),)
-        if retention_of(desk.connection, each.subject)[0] in CLOSED:
+        if closed(desk.connection, [each.subject]):
             found += (Finding("merge_restricted", {"volunteer": each.number}),)
     about = sa.or_(
         cases.c.subject == merged.subject, cases.c.subject.startswith(f"{merged.subject}:"),

@@ -20,6 +20,7 @@ from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, note, writing
 from volunteerkit.store.registering import checked_text, id_of, next_id
+from volunteerkit.store.texts import seal_text
 from volunteerkit.units import day_number, day_of
 from volunteerkit.volunteers.reading import Found, reached
 from volunteerkit.volunteers.tables import entry, qualification
@@ -62,10 +63,12 @@ def _past(desk: Desk, name: str, day: dt.date) -> int:
 
 def _enter(desk: Desk, found: Found, kind: str, on: int, name: str, **more: Any) -> None:
     with writing(desk):
-        id_ = next_id(desk, entry)
+        id_, said = next_id(desk, entry), checked_text("name", name)
+        if kind == "evaluation":  # it judges a person; the score alone survives an erasure
+            said = seal_text(desk, found.subject, f"entry:{id_}", said)
         desk.connection.execute(
             sa.insert(entry).values(
-                id=id_, volunteer_id=found.id, kind=kind, happened_on=on, name=checked_text("name", name),
+                id=id_, volunteer_id=found.id, kind=kind, happened_on=on, name=said,
                 entered_by=desk.actor.id, entered_at=microseconds(desk.now), **more,
             )
         )  # fmt: skip

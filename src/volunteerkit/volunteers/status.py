@@ -18,7 +18,7 @@ from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, note, writing
 from volunteerkit.store.registering import checked_text, next_id
 from volunteerkit.store.texts import seal_text
-from volunteerkit.store.vault import CLOSED, put_retention, release, retention_of
+from volunteerkit.store.vault import closed, put_retention, release
 from volunteerkit.units import day_number, day_of
 from volunteerkit.volunteers.model import PERIODS
 from volunteerkit.volunteers.reading import Found, by_managing, find, periods_of, reached, status_of
@@ -192,7 +192,7 @@ def put_status(
     refused = Refused(Finding("status_does_not_allow", {"volunteer": row.number, "status": row.status}))
     if row.status not in before:
         raise refused
-    if not gone and retention_of(desk.connection, subject)[0] in CLOSED:
+    if not gone and closed(desk.connection, [subject]):
         raise Refused(Finding("reactivation_restricted", {"volunteer": row.number}))
     guarded = sa.update(volunteer).where(volunteer.c.id == id_, volunteer.c.status == row.status)
     if desk.connection.execute(guarded.values(status=after)).rowcount != 1:
