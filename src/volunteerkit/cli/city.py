@@ -144,12 +144,10 @@ def run_quarantine(
     """List the refused rows of every file's last import, or what is flagged."""
     from volunteerkit import exchange
 
-    if page < 1:
-        raise InvalidValue(name="--page", value=page, allowed="1, 2, 3 …")
     if out is not None:
         check_out(out, db, None, codecs.BOM_UTF8)
     city = open_city(db)
-    first, most = (page - 1) * _PAGE, None if json or out is not None else _PAGE
+    first, most = max(page - 1, 0) * _PAGE, None if json or out is not None else _PAGE
     with city.kit.open(city.engine, city.actor, read_only=True) as desk:
         if flagged:
             count = sum(exchange.count_flagged(desk, reason).values())
@@ -157,6 +155,9 @@ def run_quarantine(
         else:
             found = exchange.refused_rows(desk, reason)
             count, rows = len(found), list(found[first : first + most] if most else found)
+    pages = max(-(-count // _PAGE), 1)
+    if not 1 <= page <= pages:
+        raise InvalidValue(name="--page", value=page, allowed=f"1 … {pages}")
     heads = _FLAGGED if flagged else _REFUSED
     cells = [tuple(getattr(row, name) for name in heads) for row in rows]
     if json:

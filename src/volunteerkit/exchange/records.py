@@ -218,10 +218,12 @@ def _as_pending(row: _Row) -> int:
 
 
 def _record_id(text: str) -> str:
-    """Record ids are the source's own words: any, as long as they can be shown and stored."""
+    """Record ids are the source's own words: any that can be shown and stored, and is not plainly a name."""
     number = text.strip()
     if len(number) > 100 or not number.isprintable():
         raise Cell("id_malformed")
+    if not number.isascii() and not any(map(str.isdigit, number)):
+        raise Cell("id_is_personal")
     return number
 
 
@@ -371,19 +373,8 @@ class _Load:
             seq += 1
             debit, credit = issuer_account(project_id), honour_account(volunteer_id)
             code = CONFIRM if confirmed else REJECT
-            fields = (
-                seq,
-                record_id,
-                debit,
-                credit,
-                minutes,
-                code,
-                waiting,
-                day,
-                self.at,
-                self.desk.actor.id,
-                None,
-            )
+            fields = (seq, record_id, debit, credit, minutes, code, waiting, day, self.at, self.desk.actor.id,
+                      None)  # fmt: skip
             last = chained(last, *fields)
             transfers.append((*fields, last))
             states.append((state, confirmed, record_id))
