@@ -82,7 +82,7 @@ def test_what_is_written_never_takes_the_place_of_something_else(
     (folder / "n.txt").write_text("买牛奶\n", "utf-8")
     before = contents(folder)
     done = command(*work, "--db", "c.db", "--out", out)
-    codes = ("out_in_the_way", "file_not_written", "demo_in_the_way")
+    codes = ("out_in_the_way", "out_is_folder", "file_not_written", "demo_in_the_way")
     assert (done.code, any(f"[{code}]" in done.err for code in codes)) == (1, True), done.err
     assert contents(folder) == before
 
@@ -497,3 +497,32 @@ def test_two_registrations_of_one_person_are_merged_by_two_clerks(folder: Path) 
     assert json.loads(command("show", pair[1], "--db", "c.db", "--json").out)["volunteer"] == pair[0]
     assert command("unmerge", pair[1], "--reason", "弄错了", "--db", "c.db", "--as", "甲").code == 0
     assert command("unmerge", "V1", "--reason", "弄错了", "--db", "c.db", "--as", "甲").code == 1
+
+
+def test_a_rulebook_that_cannot_be_read_is_told_in_chinese(folder: Path) -> None:
+    for text, said in (
+        ('id = "a"\nx = [\n', "到文件末尾仍不是合法的 TOML"),
+        ("a =\n", "第 1 行第 4 列不是合法的 TOML"),
+        ('id = "a"', "缺少"),
+    ):
+        (folder / "ours.toml").write_text(text, "utf-8")
+        done = command("rate", "--db", "c.db", "--plugin", "ours.toml", language="zh-CN")
+        assert (done.code, said in done.err, re.findall("Invalid|plugin ours", done.err)) == (1, True, []), (
+            done.err
+        )
+    done = command("rate", "--db", "c.db", "--plugin", "gone.toml", language="zh-CN")
+    assert "没有这个文件" in done.err, done.err
+
+
+def test_an_unknown_reason_is_no_empty_list(folder: Path) -> None:
+    assert (
+        "没有被拒绝的行"
+        in command("quarantine", "--db", "c.db", "--reason", "no_clock", language="zh-CN").out
+    )
+    (folder / "city" / "service_records.csv").write_text(
+        "volunteer_id,project_id,service_date,hours,status\nV1,P9,2019-03-05,2,confirmed", "utf-8"
+    )
+    assert command("import", "city", "--db", "c.db").code == 0
+    done = command("quarantine", "--db", "c.db", "--reason", "project_unknow", language="zh-CN")
+    assert (done.code, "是否想写“project_unknown”" in done.err) == (1, True), done.err
+    assert "P9" in command("quarantine", "--db", "c.db", "--reason", "project_unknown").out

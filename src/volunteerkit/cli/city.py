@@ -18,7 +18,7 @@ from volunteerkit import messages
 from volunteerkit.cli.common import City, both, check_out, command, open_city, print_json
 from volunteerkit.cli.tables import console, print_table
 from volunteerkit.cli.typed import known_number
-from volunteerkit.errors import ImportRefused, StorageError
+from volunteerkit.errors import ImportRefused, InvalidValue, StorageError, did_you_mean
 from volunteerkit.units import hours_text
 
 if TYPE_CHECKING:
@@ -137,6 +137,11 @@ def run_quarantine(db: str, out: Path | None, reason: str | None, json: bool) ->
         query = query.where(quarantine.c.reason == reason)
     with city.kit.open(city.engine, city.actor, read_only=True) as desk:
         desk.permit("import.load")
+        if reason is not None and reason not in messages.catalogue():
+            reasons = sa.select(quarantine.c.reason).where(quarantine.c.batch_id.in_(latest)).distinct()
+            known = sorted(desk.connection.execute(reasons).scalars())
+            near = did_you_mean(reason, known)
+            raise InvalidValue("reason_unknown", reason=reason, near=near, known=", ".join(known) or "-")
         rows = [(*row, messages.text(row[4])) for row in desk.connection.execute(query)]
     if json:
         print_json([dict(zip(_LANGUAGE_COLUMNS, row, strict=True)) for row in rows])
