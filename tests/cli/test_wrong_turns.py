@@ -424,9 +424,29 @@ def test_refusals_stand_before_hints_and_hints_are_marked(folder: Path) -> None:
     )
 
 
-def test_the_next_number_is_free_beside_numbers_of_another_form(folder: Path) -> None:
+def test_the_next_number_is_free_beside_numbers_of_another_form(folder: Path, database_url: str) -> None:
+    place = f"--db {shlex.quote(database_url)} --key-file number.key"
+    applicant = "--name 王小明 --organization O1 --consent 2026-11-01 --rights v1 --born-on"
+    assert typed(folder, f"import city {place}").returncode == 0
     for day in ("1990-01-01", "1991-01-01", "1992-01-01"):
-        assert command(*WANG, day, "--rights", "v1").code == 0
+        done = typed(folder, f"register {place} {applicant} {day}")
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_clerk_without_a_name_and_an_applicant_without_one_are_refused(folder: Path) -> None:
+    done = command("pending", "--db", "c.db", "--as", "", language="zh-CN")
+    assert (done.code, "--as" in done.err) == (1, True), done.err
+    done = command(
+        "register", "--check", "--db", "c.db", "--name", " ", "--organization", "O1", language="zh-CN"
+    )
+    assert (done.code, "--name" in done.err, done.out) == (1, True, ""), done.err
+
+
+def test_a_word_too_many_is_shown_unless_it_may_be_a_name(folder: Path) -> None:
+    assert "extra" in command("approve", "1", "extra", "--db", "c.db").err
+    for words in (("approve", "1", NAME), ("find", "x", "lanlan"), ("show", "V1", "12900000001")):
+        done = command(*words, "--db", "c.db", language="zh-CN")
+        assert (done.code, words[-1] in done.err, "＊" in done.err) == (2, False, True), done.err
 
 
 def test_a_chinese_reader_reads_chinese(folder: Path) -> None:
