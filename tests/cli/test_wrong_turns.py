@@ -19,6 +19,7 @@ import attrs
 import pytest
 
 from volunteerkit.cli import main
+from volunteerkit.errors import StorageError
 from volunteerkit.messages import in_language
 
 NAME = "周小兰"
@@ -356,6 +357,7 @@ def test_help_fits_a_narrow_terminal(folder: Path, columns: str) -> None:
 _EVERY_PAGE = """
 import contextlib
 from volunteerkit.cli import main
+from volunteerkit.errors import StorageError
 from volunteerkit.cli.app import app
 def pages(at, before):
     with contextlib.suppress(SystemExit):
@@ -546,3 +548,19 @@ def test_an_unknown_reason_is_no_empty_list(folder: Path) -> None:
     done = command("quarantine", "--db", "c.db", "--reason", "project_unknow", language="zh-CN")
     assert (done.code, "是否想写“project_unknown”" in done.err) == (1, True), done.err
     assert "P9" in command("quarantine", "--db", "c.db", "--reason", "project_unknown").out
+
+
+def test_a_demo_writes_its_report_into_a_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def made(*given: object, **_: object) -> None:
+        raise StorageError("file_not_written", place=str(given[0]))
+
+    monkeypatch.setattr("volunteerkit.cli.demo.check_out", made)
+    (folder / "报告").mkdir()
+    assert "报告/report.html" in command("demo", "--small", "--out", "报告", language="zh-CN").err
+    done = command("demo", "--small", "--out", "r.html", language="zh-CN")
+    assert ("r.html" in done.err, "report.html" in done.err) == (True, False)
+
+
+def test_a_folder_is_no_file_to_write(folder: Path) -> None:
+    done = command("export", "hours", "--db", "c.db", "--out", "city", language="zh-CN")
+    assert (done.code, "--out city/hours.csv" in done.err) == (1, True), done.err
