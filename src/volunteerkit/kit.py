@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import attrs
 import sqlalchemy as sa
 
-from volunteerkit import exchange, store
+from volunteerkit import exchange, messages, store
 from volunteerkit import plugins as loading
 from volunteerkit.access import Actor, matrix
 from volunteerkit.approvals import Workflow, grants
@@ -415,7 +415,7 @@ def _rulebooks(
                 Rulebook.read(value, functions=functions, facts=facts) if isinstance(value, Path) else value
             )
         except VolunteerkitError as error:
-            error.add_note(f"plugin {plugin}, hook vk_rulebooks")
+            error.add_note(messages.text("plugin_note", plugin=plugin, hook="vk_rulebooks"))
             raise
         if not isinstance(book, Rulebook):
             raise loading.wrong_value(plugin, "rulebook", book)

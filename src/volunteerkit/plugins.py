@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 import pluggy
 
-from volunteerkit import hooks
+from volunteerkit import hooks, messages
 from volunteerkit.errors import PluginConflict, PluginError, VolunteerkitError, did_you_mean, place_of_failure
 from volunteerkit.rules.expression import LARGEST, RuleFunction
 
@@ -75,12 +75,12 @@ def _from_name(name: str) -> Plugin:
 
 def _from_file(path: Path) -> Plugin:
     if not path.is_file():
-        raise PluginError("plugin_import", plugin=path.name, problem=f"{path.name} is not a file")
+        raise PluginError("plugin_import", plugin=path.name, problem=messages.phrase("plugin_no_file"))
     if path.suffix == ".toml":
         return Plugin(path.stem, path.name, _Rulebooks(path))
     spec = importlib.util.spec_from_file_location(f"volunteerkit_plugin_{path.stem}", path)
     if spec is None or spec.loader is None:
-        raise PluginError("plugin_import", plugin=path.name, problem="not a Python file")
+        raise PluginError("plugin_import", plugin=path.name, problem=messages.phrase("plugin_no_python"))
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     try:
@@ -171,7 +171,7 @@ def contributed(bound: Bound, hook: str) -> list[tuple[str, Any]]:
         try:
             values += [(plugin, value) for value in implementation() or ()]
         except VolunteerkitError as error:
-            error.add_note(f"plugin {plugin}, hook {hook}")
+            error.add_note(messages.text("plugin_note", plugin=plugin, hook=hook))
             raise
         except Exception as error:
             raise PluginError(plugin=plugin, hook=hook, problem=place_of_failure(error)) from error

@@ -19,6 +19,7 @@ import attrs
 import pytest
 
 from volunteerkit.cli import main
+from volunteerkit.errors import StorageError
 from volunteerkit.messages import in_language
 
 NAME = "周小兰"
@@ -82,7 +83,7 @@ def test_what_is_written_never_takes_the_place_of_something_else(
     (folder / "n.txt").write_text("买牛奶\n", "utf-8")
     before = contents(folder)
     done = command(*work, "--db", "c.db", "--out", out)
-    codes = ("out_in_the_way", "file_not_written", "demo_in_the_way")
+    codes = ("out_in_the_way", "out_is_folder", "file_not_written", "demo_in_the_way")
     assert (done.code, any(f"[{code}]" in done.err for code in codes)) == (1, True), done.err
     assert contents(folder) == before
 
@@ -356,6 +357,7 @@ def test_help_fits_a_narrow_terminal(folder: Path, columns: str) -> None:
 _EVERY_PAGE = """
 import contextlib
 from volunteerkit.cli import main
+from volunteerkit.errors import StorageError
 from volunteerkit.cli.app import app
 def pages(at, before):
     with contextlib.suppress(SystemExit):
@@ -424,9 +426,29 @@ def test_refusals_stand_before_hints_and_hints_are_marked(folder: Path) -> None:
     )
 
 
-def test_the_next_number_is_free_beside_numbers_of_another_form(folder: Path) -> None:
+def test_the_next_number_is_free_beside_numbers_of_another_form(folder: Path, database_url: str) -> None:
+    place = f"--db {shlex.quote(database_url)} --key-file number.key"
+    applicant = "--name 王小明 --organization O1 --consent 2026-11-01 --rights v1 --born-on"
+    assert typed(folder, f"import city {place}").returncode == 0
     for day in ("1990-01-01", "1991-01-01", "1992-01-01"):
-        assert command(*WANG, day, "--rights", "v1").code == 0
+        done = typed(folder, f"register {place} {applicant} {day}")
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_clerk_without_a_name_and_an_applicant_without_one_are_refused(folder: Path) -> None:
+    done = command("pending", "--db", "c.db", "--as", "", language="zh-CN")
+    assert (done.code, "--as" in done.err) == (1, True), done.err
+    done = command(
+        "register", "--check", "--db", "c.db", "--name", " ", "--organization", "O1", language="zh-CN"
+    )
+    assert (done.code, "--name" in done.err, done.out) == (1, True, ""), done.err
+
+
+def test_a_word_too_many_is_shown_unless_it_may_be_a_name(folder: Path) -> None:
+    assert "extra" in command("approve", "1", "extra", "--db", "c.db").err
+    for words in (("approve", "1", NAME), ("find", "x", "lanlan"), ("show", "V1", "12900000001")):
+        done = command(*words, "--db", "c.db", language="zh-CN")
+        assert (done.code, words[-1] in done.err, "＊" in done.err) == (2, False, True), done.err
 
 
 def test_a_chinese_reader_reads_chinese(folder: Path) -> None:
@@ -497,3 +519,48 @@ def test_two_registrations_of_one_person_are_merged_by_two_clerks(folder: Path) 
     assert json.loads(command("show", pair[1], "--db", "c.db", "--json").out)["volunteer"] == pair[0]
     assert command("unmerge", pair[1], "--reason", "弄错了", "--db", "c.db", "--as", "甲").code == 0
     assert command("unmerge", "V1", "--reason", "弄错了", "--db", "c.db", "--as", "甲").code == 1
+
+
+def test_a_rulebook_that_cannot_be_read_is_told_in_chinese(folder: Path) -> None:
+    for text, said in (
+        ('id = "a"\nx = [\n', "到文件末尾仍不是合法的 TOML"),
+        ("a =\n", "第 1 行第 4 列不是合法的 TOML"),
+        ('id = "a"', "缺少"),
+    ):
+        (folder / "ours.toml").write_text(text, "utf-8")
+        done = command("rate", "--db", "c.db", "--plugin", "ours.toml", language="zh-CN")
+        assert (done.code, said in done.err, re.findall("Invalid|plugin ours", done.err)) == (1, True, []), (
+            done.err
+        )
+    done = command("rate", "--db", "c.db", "--plugin", "gone.toml", language="zh-CN")
+    assert "没有这个文件" in done.err, done.err
+
+
+def test_an_unknown_reason_is_no_empty_list(folder: Path) -> None:
+    assert (
+        "没有被拒绝的行"
+        in command("quarantine", "--db", "c.db", "--reason", "no_clock", language="zh-CN").out
+    )
+    (folder / "city" / "service_records.csv").write_text(
+        "volunteer_id,project_id,service_date,hours,status\nV1,P9,2019-03-05,2,confirmed", "utf-8"
+    )
+    assert command("import", "city", "--db", "c.db").code == 0
+    done = command("quarantine", "--db", "c.db", "--reason", "project_unknow", language="zh-CN")
+    assert (done.code, "是否想写“project_unknown”" in done.err) == (1, True), done.err
+    assert "P9" in command("quarantine", "--db", "c.db", "--reason", "project_unknown").out
+
+
+def test_a_demo_writes_its_report_into_a_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def made(*given: object, **_: object) -> None:
+        raise StorageError("file_not_written", place=str(given[0]))
+
+    monkeypatch.setattr("volunteerkit.cli.demo.check_out", made)
+    (folder / "报告").mkdir()
+    assert "报告/report.html" in command("demo", "--small", "--out", "报告", language="zh-CN").err
+    done = command("demo", "--small", "--out", "r.html", language="zh-CN")
+    assert ("r.html" in done.err, "report.html" in done.err) == (True, False)
+
+
+def test_a_folder_is_no_file_to_write(folder: Path) -> None:
+    done = command("export", "hours", "--db", "c.db", "--out", "city", language="zh-CN")
+    assert (done.code, "--out city/hours.csv" in done.err) == (1, True), done.err

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_OPTIONS = {"effective_on": "--on", "last_day": "--until", "actor_id": "--as"}
+_OPTIONS = {"effective_on": "--on", "last_day": "--until", "id": "--as"}
 
 
 def __dir__() -> list[str]:

@@ -29,7 +29,9 @@ from volunteerkit.cli.options import AsOf, Db, Json, Key, Place, Plugins, read_w
 from volunteerkit.cli.options import both as _
 from volunteerkit.cli.options import in_chinese as _in_chinese
 from volunteerkit.cli.tables import console
+from volunteerkit.cli.typed import shown
 from volunteerkit.errors import did_you_mean
+from volunteerkit.privacy import HIDDEN
 
 __all__ = ["Place", "app"]
 
@@ -42,8 +44,8 @@ def _said(error: CycloptsError) -> str:
     """Say what was not understood in the reader's language; the parser knows only English."""
     name = error.argument.name if error.argument else ""
     chain = tuple(error.command_chain or ())
-    # what an office types may be a person's name or number, also where it does not belong
-    private = (*chain, "")[0] in clerk.commands
+    # where a person is described, a word may be their name or number, also where it does not belong
+    private = (*chain, "")[0] in ("register", "find")
     usage = " ".join((command(), *chain))
     options = [option for each in _arguments(error) for option in each.names if option.startswith("--")]
     given = [word.partition("=")[0] for word in error.unused_tokens or () if word.startswith("--")]
@@ -63,13 +65,15 @@ def _said(error: CycloptsError) -> str:
             near = did_you_mean(word, known)
             return messages.text("command_unknown", name=word, near=near, known=", ".join(known))
         case UnusedCliTokensError() if error.unused_tokens:
-            words = ["＊" if private else word for word in error.unused_tokens]
+            words = [HIDDEN if private else shown(word) for word in error.unused_tokens]
             return messages.text("command_extra", words=" ".join(words), usage=usage)
         case CoercionError(msg=None, token=Token(value=value)):
             if allowed := get_args(error.target_type):
                 told = messages.text("invalid_value", name=name, value=value, allowed=", ".join(allowed))
                 return f"{told}{did_you_mean(value, allowed)}"
-            return messages.text("command_value", name=name, value="＊" if private else value, usage=usage)
+            return messages.text(
+                "command_value", name=name, value=HIDDEN if private else shown(value), usage=usage
+            )
     return str(error.msg or error)
 
 

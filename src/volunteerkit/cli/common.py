@@ -123,7 +123,7 @@ def check_out(out: Path, db: str, key_file: Path | None, begins: bytes) -> None:
     try:
         if out.exists():
             if not out.is_file():
-                raise StorageError("out_in_the_way", place=str(out))
+                raise StorageError("out_is_folder" if out.is_dir() else "out_in_the_way", place=str(out))
             with out.open("rb") as there:
                 head = there.read(len(begins))
             if head and head != begins:

@@ -14,7 +14,7 @@ from volunteerkit.cli.common import City, both, print_json, word
 from volunteerkit.cli.tables import print_table
 from volunteerkit.cli.typed import check_scope, id_of, known_number, number_of, role_of
 from volunteerkit.errors import Finding, InvalidValue, Refused
-from volunteerkit.units import day_of
+from volunteerkit.units import day_of, plain_text
 
 if TYPE_CHECKING:
     from volunteerkit.approvals import Case
@@ -99,6 +99,7 @@ def print_findings(found: Iterable[Finding]) -> None:
 def _application(form: Form) -> Application:
     from volunteerkit.volunteers import Acknowledgement, Application, Guardian
 
+    plain_text("name", form.name)
     guardian = None
     if form.guardian_name or form.guardian_phone or form.guardian_consent:
         for name in ("name", "phone", "consent"):

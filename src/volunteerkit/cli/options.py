@@ -167,7 +167,7 @@ class Seat(Place):
         from volunteerkit.cli.typed import actor_of, check_scope
 
         city = self.open()
-        actor = actor_of(self.as_ or city.actor.id, self.role or ("centre",))
+        actor = actor_of(city.actor.id if self.as_ is None else self.as_, self.role or ("centre",))
         held = [("volunteer", actor.volunteer), *((each.role, each.scope) for each in actor.grants)]
         if any(scope for _, scope in held):
             with city.kit.open(city.engine, city.actor, read_only=True) as desk:

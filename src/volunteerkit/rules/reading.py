@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import tomllib
 from collections.abc import Mapping
 from itertools import pairwise
@@ -11,7 +12,7 @@ from typing import Any, Final
 import attrs
 
 from volunteerkit.errors import InvalidValue, RulebookError, VolunteerkitError, nearest
-from volunteerkit.messages import LANGUAGES
+from volunteerkit.messages import LANGUAGES, Phrase, phrase
 from volunteerkit.rules.expression import Expression, Fact, FactType, RuleFunction
 from volunteerkit.rules.facts import FACTS, GROUP_FACTS, LADDER_FACTS, PERSON_FACTS, RECORD_FACTS
 from volunteerkit.rules.parsing import parse
@@ -46,12 +47,19 @@ def read_rulebook(
     try:
         data = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
-        raise RulebookError(source, ("$", InvalidValue("rulebook_not_toml", problem=str(error)))) from None
+        raise RulebookError(source, ("$", InvalidValue("rulebook_not_toml", place=_place(error)))) from None
     reader = _Reader(functions, FACTS if facts is None else facts)
     made = reader.rulebook(data)
     if made is None or reader.problems:
         raise RulebookError(source, *reader.problems)
     return made
+
+
+def _place(error: Exception) -> Phrase:
+    """Return where a text is no TOML: the parser's sentence is English and may quote the text."""
+    if found := re.search(r"line ([0-9]+), column ([0-9]+)", str(error)):
+        return phrase("toml_place", line=found[1], column=found[2])
+    return phrase("toml_end" if "end of document" in str(error) else "toml_somewhere")
 
 
 class _Reader:
