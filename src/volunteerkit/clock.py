@@ -5,13 +5,15 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import attrs
 
-from volunteerkit.errors import InvalidValue
+from volunteerkit.errors import InvalidValue, nearest
 from volunteerkit.messages import phrase
 
 __all__ = [
@@ -63,11 +65,20 @@ def aware(name: str, instant: dt.datetime) -> dt.datetime:
 
 @cache
 def zone_named(name: str) -> ZoneInfo:
-    """Return the time zone ``name`` (such as ``"Asia/Shanghai"``); raises InvalidValue for others."""
+    """Return the time zone ``name`` (such as ``"Asia/Shanghai"``); raises InvalidValue for others.
+
+    >>> try:
+    ...     zone_named("Asia/Shanghia")
+    ... except InvalidValue as error:
+    ...     error.message("en")
+    "zone cannot be 'Asia/Shanghia'. Allowed: a zone's name; perhaps Asia/Shanghai was meant."
+    """
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise InvalidValue(name="zone", value=name, allowed=phrase("allowed_zone")) from error
+        guess = nearest(name, available_timezones())
+        allowed = phrase("allowed_zone_near", guess=guess) if guess else phrase("allowed_zone")
+        raise InvalidValue(name="zone", value=name, allowed=allowed) from error
 
 
 def new_id(now: dt.datetime) -> str:
@@ -99,6 +110,10 @@ def years_after(day: dt.date, years: int) -> dt.date:
         return dt.date(day.year + years, 3, 1)
 
 
+def _dates(given: Iterable[dt.date]) -> frozenset[dt.date]:
+    return frozenset(given)
+
+
 def age_on(born_on: dt.date, day: dt.date) -> int:
     """Return the completed years on ``day``; who was born on 29 February grows older on 1 March.
 
@@ -123,14 +138,55 @@ class Calendar:
     datetime.date(2024, 3, 18)
     """
 
-    holidays: frozenset[dt.date] = attrs.field(default=frozenset(), converter=frozenset, repr=False)
-    extra_workdays: frozenset[dt.date] = attrs.field(default=frozenset(), converter=frozenset, repr=False)
+    holidays: frozenset[dt.date] = attrs.field(default=frozenset(), converter=_dates, repr=False)
+    extra_workdays: frozenset[dt.date] = attrs.field(default=frozenset(), converter=_dates, repr=False)
     weekend: frozenset[int] = attrs.field(default=frozenset({5, 6}), converter=frozenset)
     known_until: dt.date | None = None
 
     def __attrs_post_init__(self) -> None:
         if not self.weekend < frozenset(range(7)):
             raise InvalidValue(name="weekend", value=sorted(self.weekend), allowed="0 … 6, not all of them")
+
+    @classmethod
+    def read(cls, path: Path | str) -> Calendar:
+        """Return the calendar of a TOML file with one table ``[[year]]`` for every year that was published.
+
+        A table has ``year``, ``citation``, ``holidays`` (every free day, on a weekend or not) and
+        ``extra_workdays`` (Saturdays and Sundays that are worked). Years follow one another; the calendar is
+        known until the end of the last. Raises InvalidValue naming file, table and key, also for a day outside
+        its year and for a worked day that is a holiday or no weekend; OSError when there is no such file.
+
+        >>> import tempfile
+        >>> year = ("[[year]]", "year = 2026", "citation = 'the yearly notice'",
+        ...         "holidays = [2026-01-01, 2026-01-02, 2026-01-03]", "extra_workdays = [2026-01-04]")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "calendar.toml").write_text("\\n".join(year), "utf-8")
+        ...     Calendar.read(Path(folder, "calendar.toml")).working_days_after(dt.date(2025, 12, 31), 1)
+        datetime.date(2026, 1, 4)
+        """
+        import tomllib
+
+        source = Path(path)
+        try:
+            tables = tomllib.loads(source.read_text("utf-8-sig"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise InvalidValue("calendar_not_toml", file=source.name, problem=str(error)) from None
+        years = tables.get("year")
+        if [*tables] != ["year"] or not isinstance(years, list) or not years:
+            raise InvalidValue(name=source.name, value=", ".join(tables), allowed="[[year]]")
+        holidays, extra = set[dt.date](), set[dt.date]()
+        for number, table in enumerate(years):
+            where = f"{source.name}: year[{number}]"
+            last = _year(where, table)
+            if number and last != years[number - 1]["year"] + 1:
+                raise InvalidValue(name=f"{where}.year", value=last, allowed=years[number - 1]["year"] + 1)
+            holidays |= _days(where, table, "holidays")
+            extra |= _days(where, table, "extra_workdays")
+            for day in sorted(extra):
+                if day in holidays or day.weekday() < 5:
+                    allowed = phrase("allowed_weekend_day")
+                    raise InvalidValue(name=f"{where}.extra_workdays", value=str(day), allowed=allowed)
+        return cls(holidays, extra, known_until=dt.date(last, 12, 31))
 
     def knows(self, day: dt.date) -> bool:
         """Tell whether it is certain what ``day`` is."""
@@ -162,3 +218,32 @@ class Calendar:
         while not self.works_on(day) and self.knows(day):
             day += dt.timedelta(1)
         return day if self.knows(day) else None
+
+
+def _year(where: str, table: Any) -> int:
+    keys = ("year", "citation", "holidays", "extra_workdays")
+    for key in table if isinstance(table, dict) else ("?",):
+        if key not in keys:
+            guess = nearest(key, keys)
+            raise InvalidValue(name=where, value=key, allowed=guess or ", ".join(keys))
+    for key, type_ in zip(keys, (int, str, list, list), strict=True):
+        if type(table.get(key)) is not type_ or table[key] == "":
+            raise InvalidValue(name=f"{where}.{key}", value=str(table.get(key, "")), allowed=_SHAPES[key])
+    if not dt.MINYEAR <= table["year"] <= dt.MAXYEAR:
+        raise InvalidValue(name=f"{where}.year", value=table["year"], allowed=_SHAPES["year"])
+    return int(table["year"])
+
+
+_SHAPES = {
+    "year": "2026",
+    "citation": '"…"',
+    "holidays": "[2026-10-01, …]",
+    "extra_workdays": "[2026-10-10, …]",
+}
+
+
+def _days(where: str, table: dict[str, Any], key: str) -> set[dt.date]:
+    for day in table[key]:
+        if type(day) is not dt.date or day.year != table["year"]:
+            raise InvalidValue(name=f"{where}.{key}", value=str(day), allowed=f"{table['year']}-01-01 …")
+    return set(table[key])

@@ -7,8 +7,11 @@ reads it. No personal datum may be handed to an error: callers mask it first.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
-from typing import Any, Literal
+import errno
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import PurePath
+from typing import Any, Final, Literal
 
 import attrs
 
@@ -37,22 +40,29 @@ __all__ = [
     "StorageReadOnly",
     "StorageUnavailable",
     "VolunteerkitError",
+    "cause_of",
     "did_you_mean",
     "nearest",
+    "place_of_failure",
 ]
+
+_ID_FORM: Final = re.compile(r"(?=[^0-9]*[0-9])(?!1[2-9][0-9]{9}$|[0-9]{17}[0-9Xx]$)[A-Za-z0-9_.:/#-]{1,100}")
+"""An id has a digit and nothing but plain letters, digits and signs, and is no mobile phone or identity number."""
 
 
 def __dir__() -> list[str]:
     return __all__
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def nearest(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
     """Return the known word most like ``word``, or an empty string when none is near.
+
+    ``likeness`` from 0 to 1 is how much of both words must agree.
 
     >>> nearest("credited_minuts", ["service_days", "credited_minutes"])
     'credited_minutes'
     """
-    found = difflib.get_close_matches(word, list(known), n=1)
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=likeness)
     return found[0] if found else ""
 
 
@@ -64,6 +74,54 @@ def did_you_mean(word: str, known: Iterable[str]) -> messages.Phrase | str:
     """
     guess = nearest(word, known)
     return messages.phrase("did_you_mean", guess=guess) if guess else ""
+
+
+_CAUSES = {
+    errno.EACCES: "cause_rights",
+    errno.EPERM: "cause_rights",
+    errno.EROFS: "cause_rights",
+    errno.ENOENT: "cause_missing",
+    errno.ENOTDIR: "cause_no_folder",
+    errno.EISDIR: "cause_folder",
+    errno.ENOSPC: "cause_full",
+    errno.EDQUOT: "cause_full",
+    errno.ENAMETOOLONG: "cause_long",
+}
+
+
+def cause_of(error: OSError) -> messages.Phrase:
+    """Return why the operating system refused, in the reader's language.
+
+    >>> str(cause_of(PermissionError(13, "Permission denied")))
+    'the rights do not allow it'
+    """
+    known = _CAUSES.get(error.errno or 0)
+    if known:
+        return messages.phrase(known)
+    return messages.phrase("cause_other", name=errno.errorcode.get(error.errno or 0, type(error).__name__))
+
+
+def place_of_failure(error: BaseException) -> str:
+    """Return type and place of a failure in foreign code, never its text, which may hold a person's data.
+
+    >>> try:
+    ...     int("周小兰")
+    ... except ValueError as error:
+    ...     place_of_failure(error).partition(",")[0]
+    'ValueError'
+    """
+    told, last = type(error).__name__, error.__traceback__
+    if isinstance(error, ImportError) and error.name:
+        told += f" {error.name}"
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{told}, {PurePath(error.filename).name}:{error.lineno}"
+    frames = []
+    while last is not None:
+        frames += [(last.tb_frame.f_code.co_filename, last.tb_lineno)]
+        last = last.tb_next
+    # the machinery of import itself stands in angle brackets
+    at = next(((file, line) for file, line in reversed(frames) if not file.startswith("<")), None)
+    return f"{told}, {PurePath(at[0]).name}:{at[1]}" if at else told
 
 
 class VolunteerkitError(Exception):
@@ -91,20 +149,31 @@ class VolunteerkitError(Exception):
         return self.message()
 
 
+def _texts(given: Mapping[str, str]) -> dict[str, str]:
+    return dict(given)
+
+
 @attrs.frozen
 class Finding:
     """What a review found: a ``code`` with its values; ``severity`` ``"block"`` refuses, ``"warn"`` tells.
 
-    ``plugin`` names who found it; empty means the library itself.
+    ``plugin`` names who found it; empty means the library itself. A plugin's code starts with its name, and
+    its ``texts`` say in each language what is the matter and how to mend it, with the values' names in braces.
+
+    >>> Finding("city.late", {"hour": 22}, texts={"zh-CN": "{hour} 点后不服务。", "en": "None after {hour}."}).message("en")
+    'None after 22.'
     """
 
     code: str
     values: dict[str, Any] = attrs.field(factory=dict, hash=False)
     severity: Literal["block", "warn"] = "block"
     plugin: str = ""
+    texts: dict[str, str] = attrs.field(factory=dict, converter=_texts, hash=False)
 
     def message(self, in_: str | None = None) -> str:
         """Return the finding's text in language ``in_`` or the one in force."""
+        if self.texts:
+            return messages.filled(self.texts, self.code, in_, **self.values)
         return messages.text(self.code, in_, **self.values)
 
 
@@ -118,8 +187,10 @@ class Refused(VolunteerkitError):
         self.findings = findings
 
     def message(self, in_: str | None = None) -> str:
-        """Return all reasons, one a line."""
-        return "\n".join(finding.message(in_) for finding in self.findings)
+        """Return all reasons, one a line; after them, marked as that, what only was noticed as well."""
+        blocks = [finding.message(in_) for finding in self.findings if finding.severity == "block"]
+        hints = [finding.message(in_) for finding in self.findings if finding.severity != "block"]
+        return "\n".join((*blocks, *(messages.text("hint", in_, text=hint) for hint in hints)))
 
 
 class NotPermitted(VolunteerkitError):
@@ -131,11 +202,21 @@ class NotPermitted(VolunteerkitError):
 class NotFound(VolunteerkitError):
     """Nothing with that id, or nothing the actor may know of; ``kind`` is a word such as ``"volunteer"``.
 
+    An ``id`` without the form of one is not repeated: somebody typed a name, a phone or an identity number.
+
     >>> NotFound(kind="volunteer", id="V9").message("zh-CN")
     '找不到志愿者“V9”。请核对编号。'
+    >>> NotFound(kind="volunteer", id="欧阳雪").values["id"]
+    '＊'
     """
 
     default_code = "not_found"
+
+    def __init__(self, code: str | None = None, /, **values: Any) -> None:
+        id_ = values.get("id")
+        if isinstance(id_, str) and not _ID_FORM.fullmatch(id_):
+            values["id"] = "＊"
+        super().__init__(code, **values)
 
     def message(self, in_: str | None = None) -> str:
         """Return the text, with the word for ``kind`` in the same language."""

@@ -20,6 +20,7 @@ EVENT_TYPES: Final = {
     "hours.reversed": "confirmed minutes were taken back",
     "hours.restored": "a reversal was taken back",
     "import.loaded": "a file was imported",
+    "import.refused": "a file was refused as a whole; nothing of it was imported",
     "volunteer.registered": "somebody asked to be registered as a volunteer",
     "volunteer.status": "a volunteer was approved, refused, cancelled or approved again",
     "volunteer.consent_answered": "a volunteer who came of age confirmed or withdrew a guardian's consent",
@@ -67,6 +68,7 @@ EVENT_TYPES: Final = {
     "grant.revoked": "a stored grant was ended",
     "grant.delegated": "somebody lent a grant of their own",
     "rating.decided": "grades were decided for volunteers",
+    "vault.rewrapped": "every subject's key was sealed anew under a new master key",
     "store.rebuilt": "balances were computed anew from the transfers",
     "unit.run": "a portal's unit of work was done once under its key",
 }

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pluggy
 
-from volunteerkit.errors import Finding
+from volunteerkit.errors import Finding, place_of_failure
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -126,6 +126,8 @@ def vk_review_registration(application: Application, on: dt.date) -> Iterable[Fi
 
     A finding with severity ``"block"`` refuses, ``"warn"`` goes along to whoever decides. Values of a
     finding are codes and numbers, never a personal datum. An exception refuses (fails closed).
+
+    ``application.born_on`` is filled from the identity number when only that was given.
 
     Example: ``if application.student and not application.school_procedure: yield Finding("xinyu.school")``
     """
@@ -245,7 +247,7 @@ def _ask(desk: Desk, hook: str, **values: Any) -> Iterable[tuple[str, Any]]:
         except VolunteerkitError:
             raise
         except Exception as error:
-            raise PluginError(plugin=plugin, hook=hook, problem=type(error).__name__) from error
+            raise PluginError(plugin=plugin, hook=hook, problem=place_of_failure(error)) from error
 
 
 def review(desk: Desk, hook: str, **values: Any) -> tuple[Finding, ...]:

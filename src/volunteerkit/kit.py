@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any, TypeVar
@@ -24,10 +25,16 @@ from volunteerkit.approvals import Workflow, grants
 from volunteerkit.approvals.actions import DEADLINE, expired, settle_expired
 from volunteerkit.clock import Calendar, Clock, aware, system_clock, zone_named
 from volunteerkit.errors import (
+    ImportRefused,
     InvalidValue,
+    NotFound,
+    NotPermitted,
     PluginConflict,
     PluginError,
+    Refused,
     RetryableConflict,
+    StorageError,
+    StorageReadOnly,
     VolunteerkitError,
     did_you_mean,
 )
@@ -40,7 +47,8 @@ from volunteerkit.rules import FACTS, Fact, Rulebook, RuleFunction, builtin_rule
 from volunteerkit.store.cipher import Cipher
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import place_of, reading, self_check, storage_errors
-from volunteerkit.store.posting import driver, replayed, request_hash, take_numbers, write_event
+from volunteerkit.store.posting import driver, note, replayed, request_hash, take_numbers, write_event
+from volunteerkit.store.vault import rewrap
 from volunteerkit.volunteers import belonging, merging, registering, status, transfers
 from volunteerkit.workflow import Office, Route
 
@@ -59,6 +67,7 @@ _WORKFLOWS = (
 )
 # The day up to which an engine's expired approvals were settled: a case never ends on the day it is opened.
 _settled: WeakKeyDictionary[sa.Engine, dt.date] = WeakKeyDictionary()
+_log = logging.getLogger("volunteerkit.refusals")
 _TRIES = 10
 _DEADLINE_SECONDS = 30.0
 
@@ -87,6 +96,7 @@ class Kit:
     hooks: Bound = attrs.field(repr=False)
     workflows: Mapping[str, Workflow] = attrs.field(repr=False)
     calendar: Calendar = attrs.field(repr=False)
+    grant_rest_days: int = 1
 
     @classmethod
     def load(
@@ -95,13 +105,19 @@ class Kit:
         zone: str = "Asia/Shanghai",
         clock: Clock = system_clock,
         cipher: Cipher | None = None,
+        grant_rest_days: int = 1,
     ) -> Kit:
         """Load the named plugins and freeze what they contribute.
 
         A plugin is the name of an installed one, a module, an object, a path to one ``.py`` file or to a
         ``.toml`` rulebook. Raises PluginError naming the plugin that cannot be used, PluginConflict naming
         two that claim the same thing, RulebookError for a rulebook with problems.
+
+        ``grant_rest_days`` (0 for none) is for how many days a new grant decides nothing that its holder had to
+        do with before.
         """
+        if type(grant_rest_days) is not int or grant_rest_days < 0:
+            raise InvalidValue(name="grant_rest_days", value=grant_rest_days, allowed="0, 1, 2, …")
         found = tuple(sorted((loading.find(each) for each in plugins), key=lambda plugin: plugin.name))
         bound = loading.bind(found)
         given = [(plugin, loading.guarded(plugin, value) if isinstance(value, RuleFunction) else value)
@@ -111,7 +127,7 @@ class Kit:
         books = _rulebooks(loading.contributed(bound, "vk_rulebooks"), functions, facts)
         workflows = _workflows(loading.contributed(bound, "vk_routes"), _lead(bound))
         return cls(found, zone_named(zone), clock, cipher, MappingProxyType(books), MappingProxyType(functions),
-                   bound, MappingProxyType(workflows), _calendar(bound))  # fmt: skip
+                   bound, MappingProxyType(workflows), _calendar(bound), grant_rest_days)  # fmt: skip
 
     def desk(self, connection: sa.Connection, actor: Actor, *, now: dt.datetime | None = None) -> Desk:
         """Return a desk on the portal's own open transaction; nothing is committed here.
@@ -147,11 +163,14 @@ class Kit:
             self.cipher,
             self.workflows,
             self.calendar,
+            self.grant_rest_days,
         )
 
     @contextmanager
     def open(self, engine: sa.Engine, actor: Actor, *, read_only: bool = False) -> Iterator[Desk]:
         """Begin a transaction, yield its desk, commit; roll back if the block raises.
+
+        What was refused is logged by ``volunteerkit.refusals`` at level INFO, with the actor's id and codes only.
 
         With ``read_only`` no writer is waited for and nothing is committed. Driver errors come out as
         StorageError and its kin.
@@ -159,14 +178,20 @@ class Kit:
         if read_only and _settled.get(engine) != self._today():
             with self._transaction(engine, read_only=True) as connection:
                 waiting = expired(self._desk(connection, DEADLINE, None))
-            if waiting:  # a reader sees what a sweeper would have written
-                with self.open(engine, DEADLINE):
+            if waiting:  # a reader sees what a sweeper would have written, where that can be written
+                with suppress(StorageReadOnly), self.open(engine, DEADLINE):
                     pass
         with self._transaction(engine, read_only=read_only) as connection:
             desk = self._desk(connection, actor, None)
             if not read_only and _settled.get(engine) != desk.today:
                 settle_expired(desk)
-            yield desk
+            try:
+                yield desk
+            except (NotFound, NotPermitted, Refused) as refusal:
+                # nothing of it was written, so no event tells of it; ids and codes only
+                found = [each.code for each in getattr(refusal, "findings", ())] or refusal.code
+                _log.info("%s was refused: %s %s", actor.id, found, refusal.values.get("action", ""))
+                raise
         _settled[engine] = desk.today
 
     @contextmanager
@@ -240,6 +265,20 @@ class Kit:
             self_check(connection)
             store.migrate(connection, self.cipher)
 
+    def rewrap(self, engine: sa.Engine, actor: Actor) -> int:
+        """Seal the key of every subject anew under the first master key of the kit's cipher; return how many.
+
+        The cipher opens with the older ones too (``KeyCipher(new, old)``). No data are touched, all is done in
+        one transaction, and a second call does no harm. Afterwards the older keys open nothing but backups.
+        Whoever holds both keys may; ``actor`` is who did it. Raises KeyProblem when something opens under
+        none of the keys: then nothing was changed.
+        """
+        with self._transaction(engine) as connection:
+            desk = self._desk(connection, actor, None)
+            count = rewrap(connection, desk.needed_cipher())
+            note(desk, "vault.rewrapped", "vault", {"keys": count, "key": desk.needed_cipher().key_print})
+        return count
+
     def deliver(self, engine: sa.Engine, *, limit: int = 1000) -> int:
         """Hand events to the react hooks, at least once and in order; return how many were delivered.
 
@@ -278,12 +317,20 @@ class Kit:
         ``as_of`` is the day after which a service date lies in the future (default today); ``progress``
         is called with a file's name and the rows read so far. See `volunteerkit.exchange` for what is read
         and what is refused. Running it again completes what was not done and changes nothing else.
+
+        Raises ImportRefused for a file that cannot be read as a whole; which one and why stands in the
+        quarantine until the file is imported.
         """
-        plan = exchange.plan_directory(Path(folder), Path(mapping) if mapping else None)
         reports = []
-        for file in plan.files:
-            with self.open(engine, actor) as desk:
-                reports.append(exchange.load_file(desk, plan, file, as_of=as_of, progress=progress))
+        try:
+            plan = exchange.plan_directory(Path(folder), Path(mapping) if mapping else None)
+            for file in plan.files:
+                with self.open(engine, actor) as desk:
+                    reports.append(exchange.load_file(desk, plan, file, as_of=as_of, progress=progress))
+        except ImportRefused as error:
+            with suppress(StorageError), self.open(engine, actor) as desk:
+                exchange.note_refusal(desk, error)
+            raise
         return exchange.ImportReport(plan.source, tuple(reports))
 
 

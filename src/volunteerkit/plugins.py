@@ -16,7 +16,7 @@ import attrs
 import pluggy
 
 from volunteerkit import hooks
-from volunteerkit.errors import PluginConflict, PluginError, VolunteerkitError, did_you_mean
+from volunteerkit.errors import PluginConflict, PluginError, VolunteerkitError, did_you_mean, place_of_failure
 from volunteerkit.rules.expression import LARGEST, RuleFunction
 
 __all__ = ["Bound", "Plugin", "bind", "chosen", "contributed", "find", "guarded", "installed", "wrong_value"]
@@ -70,7 +70,7 @@ def _from_name(name: str) -> Plugin:
     try:
         return Plugin(name, known[name], importlib.import_module(known[name]))
     except Exception as error:
-        raise PluginError("plugin_import", plugin=name, problem=f"{type(error).__name__}: {error}") from error
+        raise PluginError("plugin_import", plugin=name, problem=place_of_failure(error)) from error
 
 
 def _from_file(path: Path) -> Plugin:
@@ -87,9 +87,7 @@ def _from_file(path: Path) -> Plugin:
         spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[spec.name]
-        raise PluginError(
-            "plugin_import", plugin=path.name, problem=f"{type(error).__name__}: {error}"
-        ) from error
+        raise PluginError("plugin_import", plugin=path.name, problem=place_of_failure(error)) from error
     return Plugin(path.stem, path.name, module)
 
 
@@ -176,7 +174,7 @@ def contributed(bound: Bound, hook: str) -> list[tuple[str, Any]]:
             error.add_note(f"plugin {plugin}, hook {hook}")
             raise
         except Exception as error:
-            raise PluginError(plugin=plugin, hook=hook, problem=f"{type(error).__name__}: {error}") from error
+            raise PluginError(plugin=plugin, hook=hook, problem=place_of_failure(error)) from error
     return values
 
 
@@ -190,7 +188,7 @@ def chosen(bound: Bound, hook: str) -> tuple[str, Any] | None:
         try:
             answer = implementation()
         except Exception as error:
-            raise PluginError(plugin=plugin, hook=hook, problem=f"{type(error).__name__}: {error}") from error
+            raise PluginError(plugin=plugin, hook=hook, problem=place_of_failure(error)) from error
         if answer is not None:
             answers.append((plugin, answer))
     if len(answers) > 1:
@@ -207,7 +205,9 @@ def guarded(plugin: str, function: RuleFunction) -> RuleFunction:
             try:
                 answer = call(*arguments)
             except Exception as error:
-                raise PluginError(plugin=plugin, hook=function.name, problem=type(error).__name__) from error
+                raise PluginError(
+                    plugin=plugin, hook=function.name, problem=place_of_failure(error)
+                ) from error
             if not fits(answer, arguments):
                 raise PluginError(plugin=plugin, hook=function.name, problem=type(answer).__name__)
             return answer

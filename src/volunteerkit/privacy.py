@@ -59,7 +59,27 @@ _COMPOUND: Final = frozenset(
 )
 _PLAIN: Final = re.compile("[0-9a-z\u4e00-\u9fff]+")
 _DOTS: Final = "·•・‧∙⋅．"
-_ADDRESS: Final = re.compile(r"[^省市县区州盟旗]{1,12}(?:自治县|自治州|省|市|县|区|州|盟|旗)")
+# An address is shown as far as it surely names a province, a city and a district. Housing estates, communities,
+# markets and streets are written with the same characters (小区, 社区, 城市花园, 红旗路), so in doubt nothing is.
+_PROVINCE: Final = re.compile(
+    "(?:(?:北京|天津|上海|重庆)市?|(?:河北|山西|辽宁|吉林|黑龙江|江苏|浙江|安徽|福建|江西|山东|河南|湖北|湖南|广东|海南|四川|贵州|云南|陕西|甘肃"
+    "|青海|台湾)省?|内蒙古(?:自治区)?|广西(?:壮族自治区)?|西藏(?:自治区)?|宁夏(?:回族自治区)?|新疆(?:维吾尔自治区)?|(?:香港|澳门)(?:特别行政区)?)"
+)
+_CITY: Final = re.compile(
+    "([\u4e00-\u9fff]{2,4}?)(?:市(?!场|集|民|政)|地区|盟)|([\u4e00-\u9fff]{2,12}?)自治州"
+)
+_DISTRICT: Final = re.compile(
+    "([\u4e00-\u9fff]{2,14}?)自治[县旗]|([\u4e00-\u9fff]{1,8}?)([区县旗]|市(?!场|集|民|政))"
+)
+_NO_PLACE: Final = re.compile("[路街巷弄号栋幢室层组厂院校园苑庭厦场所站村镇乡道楼区县旗省]")
+_NAMED: Final = re.compile(  # places that are written with one of those characters all the same
+    "路桥|路南|路北|道里|道外|道|周村|鼓楼|钟楼|岳阳楼|石楼|梁园|站前|镇[海江平雄坪安巴康赉原远]|乡[宁城]|[宁桐西新萍]乡"
+)
+_NO_DISTRICT: Final = re.compile(  # 小区, 社区, 园区, 住宅区, 开发区 and the like; 东区 only as 城东区 or alone
+    ".*[小社园校厂街景片院宅属活业发新库营商住验护游假居置理范税作技务舍工一二三四五六七八九十]|..+[东西南北中]"
+)
+_TRUE_DISTRICT: Final = frozenset(("东营", "浦东新", "滨海新"))
+_NO_CITY: Final = re.compile(".*[超夜菜]|..+[城都]")
 
 
 def __dir__() -> list[str]:
@@ -196,12 +216,7 @@ def mask(field: str, value: str, *, on: dt.date | None = None, child: bool = Fal
         case "age_band":
             return _band(text, on)
         case "district":
-            found = _ADDRESS.match(text)
-            places: list[str] = []
-            while found and len(places) < 4:
-                places.append(found.group())
-                found = _ADDRESS.match(text, found.end())
-            return "".join(places) + HIDDEN
+            return _places(text) + HIDDEN
     return HIDDEN
 
 
@@ -217,6 +232,48 @@ def _surname(text: str) -> str:
     else:
         shown = seen[:2]
     return HIDDEN if shown == seen else shown + HIDDEN
+
+
+def _places(address: str) -> str:
+    text = re.sub(
+        r"[\s,，.。、;；()（）-]|^(?:\d{6})?(?:中华人民共和国|中国)?",
+        "",
+        unicodedata.normalize("NFKC", address),
+    )
+    province = _PROVINCE.match(text)
+    at = province.end() if province else 0
+    city = _CITY.match(text, at)
+    if (city and not _is_place(city[1] or "")) or (city and city[1] and _NO_CITY.fullmatch(city[1])):
+        city = None
+    following = city.end() if city else at
+    district = _DISTRICT.match(text, following)
+    if district and not _is_district(district, text[:following]):
+        district = None
+    if province or district:
+        return text[: district.end() if district else following]
+    return ""  # a city alone is as likely a shop or an estate
+
+
+def _is_place(name: str) -> bool:
+    return _NAMED.fullmatch(name) is not None or not _NO_PLACE.search(name)
+
+
+def _is_district(found: re.Match[str], before: str) -> bool:
+    name, kind = found[2], found[3]
+    if name is None:  # an autonomous county or banner
+        return True
+    if name in _TRUE_DISTRICT:
+        return bool(before)
+    if not _is_place(name) or (len(name) > 4 and not name.endswith("族")):
+        return False
+    match kind:
+        case "区":
+            return not _NO_DISTRICT.fullmatch(name) and (bool(before) or 2 <= len(name) <= 3)
+        case "县":
+            return bool(before) or len(name) == 2
+        case "旗":  # elsewhere it is a red flag's road
+            return before.startswith("内蒙古")
+    return bool(before) and len(name) > 1 and not _NO_CITY.fullmatch(name)
 
 
 def _band(text: str, on: dt.date | None) -> str:
@@ -268,10 +325,11 @@ _PARTS: Final = 100
 def found_by(data: Mapping[str, Any]) -> dict[str, set[str]]:
     """Return what a subject with these data is found by: ``{kind: values in their normal form}``.
 
-    A name is found by its characters and pairs (``name_part``), a phone also by its last four digits.
+    A name is found by its characters and pairs (``name_part``), everything else only whole: its mask shows too
+    little to look for.
 
-    >>> found_by({"phone": "129 0000 0078", "sex": "F"}) == {"phone": {"12900000078"}, "phone_end": {"0078"}}
-    True
+    >>> found_by({"phone": "129 0000 0078", "sex": "F"})
+    {'phone': {'12900000078'}}
     """
     found: dict[str, set[str]] = {}
     for name, value in data.items():
@@ -280,8 +338,5 @@ def found_by(data: Mapping[str, Any]) -> dict[str, set[str]]:
         if name == "name":
             found["name_part"] = parts(value)
             continue
-        text = normal(name, value)
-        found[name] = {text}
-        if name == "phone":
-            found["phone_end"] = {text[-4:]}
+        found[name] = {normal(name, value)}
     return {kind: values - {""} for kind, values in found.items() if values - {""}}

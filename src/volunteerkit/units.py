@@ -61,7 +61,8 @@ def plain_text(name: str, value: str, most: int = 200) -> str:
     '没有签到'
     """
     if type(value) is not str or not value.strip() or len(value) > most or _UNPRINTABLE.search(value):
-        shown = f"({len(value)})" if type(value) is str else type(value).__name__
+        length = messages.phrase("count_letters", count=len(value)) if type(value) is str else None
+        shown = length or type(value).__name__
         raise InvalidValue(name=name, value=shown, allowed=messages.phrase("allowed_text", most=most))
     return value
 

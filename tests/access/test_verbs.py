@@ -612,6 +612,17 @@ def _own_grant(city: tuple[Kit, sa.Engine], actor: Actor) -> None:
         grants.give(desk, "clerk-7", "auditor", volunteer="V7")
 
 
+def _just_appointed(city: tuple[Kit, sa.Engine], since: dt.date = DAY) -> None:
+    """Somebody changes a volunteer's record, gets an office, and decides about the volunteer."""
+    kit, _ = city
+    mover = Actor("mover-1", (Grant("organization_admin", "O1"),))
+    with trying(city, mover) as desk:
+        volunteers.add_training(desk, "V1", "急救", on=DAY, minutes=60, organization="O1")
+        case = open_case(kit.desk(desk.connection, SECOND), KIND, "volunteer:1", Place("V9", (), ("O9",)))
+        promoted = attrs.evolve(mover, grants=(Grant("centre", since=since),))
+        approvals.decide(kit.desk(desk.connection, promoted), case.id, "approve")
+
+
 WITH_V1, WITH_V7 = (attrs.evolve(THIRD, volunteer=number) for number in ("V1", "V7"))
 RULES: dict[str, list[Callable[[Any], None]] | set[str]] = {
     "1 subject, decider": [lambda city: _own_case(city, WITH_V1), lambda city: _own_record(city, WITH_V1)],
@@ -638,7 +649,7 @@ RULES: dict[str, list[Callable[[Any], None]] | set[str]] = {
     "9 fund approver, recorder, disburser": {"fund.approve", "fund.record", "fund.disburse"},
     "10 certificate issuer, subject": {"certificate.issue"},
     "11 reopener, poster in the period": {"period.reopen"},
-    "12 young grant, touched object": {"grant.use_young"},
+    "12 young grant, touched object": [_just_appointed],
 }
 """Each rule: attempts that must be refused, or the actions that wait for a verb which is not built yet."""
 
@@ -658,11 +669,13 @@ def test_nobody_is_judge_of_their_own_affairs(rule: str, city: tuple[Kit, sa.Eng
             "own_record",
             "grant_self",
             "decided_before",
+            "grant_too_new",
         )
 
 
 def test_there_are_twelve_rules_and_somebody_else_is_allowed(city: tuple[Kit, sa.Engine]) -> None:
     assert len(RULES) == 12
     _own_record(city, THIRD)
+    _just_appointed(city, DAY - dt.timedelta(1))
     _own_case(city, THIRD, beneficiary="V7")
     _own_grant(city, THIRD)

@@ -86,3 +86,53 @@ def test_a_weekend_of_seven_days_is_refused() -> None:
 def test_a_birthday_on_29_february() -> None:
     assert years_after(dt.date(2008, 2, 29), 14) == dt.date(2022, 3, 1)
     assert years_after(dt.date(2008, 2, 29), 16) == dt.date(2024, 2, 29)
+
+
+YEAR = """
+[[year]]
+year = 2026
+citation = "通知"
+holidays = [2026-10-01, 2026-10-02, 2026-10-03]
+extra_workdays = [2026-10-10]
+"""
+
+
+def test_a_calendar_is_read_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "工作日.toml"
+    file.write_text(YEAR, "utf-8-sig")
+    calendar = Calendar.read(file)
+    assert (calendar.known_until, calendar.works_on(dt.date(2026, 10, 10))) == (dt.date(2026, 12, 31), True)
+    assert calendar.working_days_after(dt.date(2026, 9, 30), 1) == dt.date(2026, 10, 5)
+    assert calendar.working_days_after(dt.date(2026, 12, 31), 1) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("2026-10-10", "2026-10-09", ["年.toml: year[0].extra_workdays", "2026-10-09", "星期六或星期日"]),
+        ("2026-10-10", "2026-10-03", ["year[0].extra_workdays", "2026-10-03"]),
+        ("2026-10-01", "2027-10-01", ["year[0].holidays", "2027-10-01", "2026-01-01"]),
+        ("2026-10-01", '"十月一日"', ["year[0].holidays", "十月一日"]),
+        ("extra_workdays", "extra_workday", ["extra_workday", "extra_workdays"]),
+        ("citation", "source", ["source", "citation"]),
+        ('citation = "通知"', "", ["year[0].citation"]),
+        ("year = 2026", 'year = "2026"', ["year[0].year"]),
+        ("year = 2026", "year = 20260", ["year[0].year", "20260"]),
+        ("[[year]]", "[year]", ["年.toml", "[[year]]"]),
+        ("[[year]]", "[[jahr]]", ["年.toml", "jahr", "[[year]]"]),
+        ("citation =", "citation", ["不是合法的 TOML"]),
+        (YEAR, "", ["[[year]]"]),
+        (YEAR, "year = [1]", ["year[0]"]),
+        (YEAR, YEAR + YEAR.replace("2026", "2028"), ["year[1].year", "2028", "2027"]),
+    ],
+)
+def test_a_slip_in_the_file_is_told_with_its_place(
+    tmp_path: Path, old: str, new: str, told: list[str]
+) -> None:
+    file = tmp_path / "年.toml"
+    assert old in YEAR
+    file.write_text(YEAR.replace(old, new, 1), "utf-8")
+    with pytest.raises(InvalidValue) as caught:
+        Calendar.read(file)
+    said = caught.value.message("zh-CN")
+    assert [part for part in told if part not in said] == []

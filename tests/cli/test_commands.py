@@ -175,7 +175,7 @@ def test_a_key_that_cannot_be_used_leaves_nothing_behind(
         (("verify", "more", "--db", "city.db"), "多出来的参数：more"),
         (("export", "hors", "--db", "city.db", "--out", "x.csv"), "允许的是：hours。"),
         (("rate", "--db", "city.db", "--as-of", "2026-02-30"), "允许的是：实际存在的日期"),
-        (("statement", "V0000227", "--db", "city.db", "--known-at", "abc"), "--known-at 不能是“abc”"),
+        (("statement", "V0000227", "--db", "city.db", "--known-at", "abc"), "--known-at 的值 'abc' 不可接受"),
     ],
 )
 def test_a_command_line_that_is_wrong_is_answered_in_chinese(
@@ -201,6 +201,14 @@ def test_a_volunteer_is_found_however_typed_or_the_nearest_is_named(city: Path) 
     assert "360599" not in done.stderr
 
 
+@pytest.mark.parametrize("command", ["statement", "explain"])
+@pytest.mark.parametrize("typed", ["张三丰", "ZHANGSAN", "12900000078", "360599199003150015"])
+def test_a_name_in_the_place_of_a_number_is_not_repeated(city: Path, command: str, typed: str) -> None:
+    done = run(command, typed, "--db", "city.db", folder=city, language="zh-CN")
+    assert (done.returncode, typed in done.stdout + done.stderr) == (1, False)
+    assert "volunteerkit find" in done.stderr
+
+
 def test_a_mapping_with_mistakes_names_every_one_in_the_readers_language(tmp_path: Path) -> None:
     text = """source = 3
 zoon = "UTC"
@@ -214,11 +222,11 @@ name = { colum = "name" }
     (tmp_path / "m.toml").write_text(text, "utf-8")
     done = run("import", SAMPLE, "--db", "city.db", "--mapping", "m.toml", folder=tmp_path, language="zh-CN")
     for said in (
-        "$.source：取值的类型不对",
-        "是否想写“zone”？",
-        "$.zone：缺少“zone”",
-        "skip_empty：取值",
-        "是否想写“column”？",
+        "第 1 行，source：这里应是加引号的文字",
+        "第 2 行，zoon：不认识的键“zoon”。是否想写“zone”？",
+        "zone：缺少“zone”",
+        "第 6 行，file[0].skip_empty：这里应是列表",
+        "第 8 行，file[0].columns.name.colum：不认识的键“colum”。是否想写“column”？",
     ):
         assert said in done.stderr
     assert not (tmp_path / "city.db").exists()

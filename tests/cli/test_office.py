@@ -88,7 +88,7 @@ def rows(table: str) -> int:
 
 def test_two_clerks_from_registration_to_approval(run: Run) -> None:
     done = run(*LAN, "--as", "clerk-1")
-    assert re.search(r"Registered under number (V\d{7})\.\nCase 1 \(registration, \1\): under review, step review", done.out)  # fmt: skip
+    assert re.search(r"Registered under number (V\d{10})\.\nCase 1 \(registration, \1\): under review, step review", done.out)  # fmt: skip
     number = done.out.split()[3].rstrip(".")
     assert "No case waits for your decision." in run("pending", "--as", "clerk-1").out
     assert "审批件" in run("pending", "--as", "clerk-2", language="zh-CN").out

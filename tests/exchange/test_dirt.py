@@ -12,12 +12,15 @@ import pytest
 import sqlalchemy as sa
 
 import volunteerkit
-from volunteerkit import Actor, KeyCipher, Kit
+from volunteerkit import Actor, Application, KeyCipher, Kit, volunteers
 from volunteerkit.errors import ImportRefused
 from volunteerkit.exchange.tables import batch, quarantine
 from volunteerkit.hours import verify_store
 from volunteerkit.hours.tables import service_record
 from volunteerkit.organizations.tables import organization
+from volunteerkit.store.vault import find_subjects, open_subject
+from volunteerkit.units import day_of
+from volunteerkit.volunteers.tables import doubt, membership, volunteer
 
 CLERK = Actor.of("clerk-7", "centre")
 HEADER = "record_id,volunteer_id,project_id,team_id,service_date,start_time,end_time,hours,status,source,recorded_at"
@@ -131,11 +134,11 @@ def test_files_that_are_not_are_refused_as_a_whole(load: Load, content: str | by
     [
         ("15:00", "24:00", "24:00", "start_at_24"),
         ("R2", "R\x002", "R␀2", "id_malformed"),
-        ("R2", "R" * 101, "R" * 100, "id_malformed"),
+        ("R2", "R2" * 51, "R2" * 50, "id_malformed"),
         ("2020-09-14,", "2020-09-14\x00,", "2020-09-14␀", "date_unreadable"),
         ("V0000002", "360599199003150015", "****************15", "id_malformed"),
         ("V0000002", "１２９00000002", "*********02", "id_malformed"),
-        ("V0000002", "ye@example.org", "************rg", "id_is_personal"),
+        ("V0000002", "ye@example.org", "＊", "id_is_personal"),
         ("2020-09-14 17:34", "2020-02-30 17:34", "2020-02-30 17:34", "date_impossible"),
         (",2.5", ",2.5,2", "12 ≠ 11", "columns_mismatch"),
     ],
@@ -167,6 +170,12 @@ def test_the_quarantine_is_that_of_the_last_run(load: Load, engine: sa.Engine) -
     assert refused(engine) == [(2, "25", "hours_over_24")]
 
 
+def test_a_file_of_which_every_row_is_refused_comes_after_a_right_one(load: Load, engine: sa.Engine) -> None:
+    load()
+    counts = load(service_records=records(ONE.replace("2.5", "25")))
+    assert (counts["read"], counts["refused"]) == (1, {"hours_over_24": 1})
+
+
 def test_a_line_break_in_a_cell_is_a_space(load: Load) -> None:
     counts = load(volunteers=CITY["volunteers"].replace("高新区", '"高新区\n城东"'))
     assert (counts["credited"], counts["refused"]) == (2, {})
@@ -177,8 +186,8 @@ def test_a_line_break_in_a_cell_is_a_space(load: Load) -> None:
 )  # fmt: skip
 def test_no_identity_number_or_phone_becomes_a_public_number(load: Load, engine: sa.Engine, row: str) -> None:
     counts: Any = load(volunteers=f"{CITY['volunteers']}{row},O0001,2020-01-01\n")
-    volunteers = next(file for file in counts["files"] if file["entity"] == "volunteers")
-    assert volunteers["refused"] == {"id_is_personal": 1}
+    people = next(file for file in counts["files"] if file["entity"] == "volunteers")
+    assert people["refused"] == {"id_is_personal": 1}
     with engine.connect() as connection:
         assert "*" in connection.execute(sa.select(quarantine.c.value)).scalar_one()
 
@@ -290,3 +299,78 @@ def test_a_record_that_was_pending_and_comes_decided_is_decided(load: Load, engi
         columns = (service_record.c.state, service_record.c.confirmed_minutes)
         rows = connection.execute(sa.select(*columns).order_by(service_record.c.id)).all()
     assert [tuple(row) for row in rows] == [("confirmed", 150), ("rejected", 0)]
+
+
+def test_a_row_keeps_what_the_file_does_not_know(load: Load, kit: Kit, engine: sa.Engine) -> None:
+    """What a guardian, an e-mail or an address came by is no file: a changed row leaves them alone."""
+    load()
+    guardian = volunteers.Guardian("叶父", "12900000009", consented_on=dt.date(2026, 1, 1))
+    with kit.open(engine, CLERK) as desk:
+        number = volunteers.register(
+            desk,
+            Application(
+                "叶小", "O0001", phone="12900000003", born_on=dt.date(2012, 3, 15), email="ye@example.org",
+                address="江西省新余市渝水区某路1号", guardian=guardian, consent_on=desk.today,
+            ),
+        )  # fmt: skip
+    before = personal(kit, engine, number)
+    header = "volunteer_id,name,phone,org_id,registered_at\n"
+    counts: Any = load(volunteers=f"{header}{number},叶小小,,O0001,2020-01-01\n")
+    assert next(file for file in counts["files"] if file["entity"] == "volunteers")["updated"] == 1
+    assert personal(kit, engine, number) == before | {"name": "叶小小"}
+    with kit.open(engine, CLERK, read_only=True) as desk:
+        cipher = desk.needed_cipher()
+        for kind, value in (("phone", "12900000003"), ("email", "ye@example.org"), ("name_part", "小小")):
+            assert find_subjects(desk.connection, cipher, kind, value), kind
+        adult = desk.connection.execute(
+            sa.select(volunteer.c.adult_on).where(volunteer.c.number == number)
+        ).scalar_one()
+    assert day_of(adult) == dt.date(2030, 3, 15)
+
+
+def test_a_file_without_identity_numbers_raises_no_doubt_about_those_that_are_known(
+    load: Load, kit: Kit, engine: sa.Engine
+) -> None:
+    header = "volunteer_id,name,sex,birth_date,resident_id,phone,org_id,registered_at\n"
+    rows = "V3,兰,F,,360599199003150015,,O0001,2020-01-01\nV4,竹,,,360599900315002,,O0001,2020-01-01\n"
+    load(volunteers=header + rows)
+    kept = personal(kit, engine, "V3")
+    assert doubts(engine, "V3") == {"sex_disagrees_with_id"}
+    assert doubts(engine, "V4") == {"old_15_digit_id"}
+    load(volunteers=header + "V3,兰兰,,,,,O0001,2020-01-01\nV4,竹竹,,,3.60E+14,,O0001,2020-01-01\n")
+    assert doubts(engine, "V3") == {"sex_disagrees_with_id"}
+    assert doubts(engine, "V4") == {"old_15_digit_id", "identity_unreadable"}
+    assert personal(kit, engine, "V3") == kept | {"name": "兰兰"}
+    assert personal(kit, engine, "V4")["identity_number"].startswith("360599199003150")
+    load(volunteers=header + "V3,兰兰,M,,,,O0001,2020-01-01\n")
+    assert doubts(engine, "V3") == set()
+
+
+def test_a_column_that_the_file_lacks_changes_nothing(load: Load, engine: sa.Engine) -> None:
+    teams = "team_id,team_name,org_id\nT1,一队,O0001\n"
+    header = "volunteer_id,name,org_id,registered_at"
+    load(
+        teams=teams,
+        volunteers=f"{header},team_id,district,status\nV3,兰,O0001,2020-01-01,T1,高新区,suspended\n",
+    )
+    load(volunteers=f"{header}\nV3,兰兰,O0001,2020-01-01\n")
+    query = sa.select(membership.c.team_id, volunteer.c.district, volunteer.c.status, membership.c.until)
+    joined = query.join(membership, membership.c.volunteer_id == volunteer.c.id).where(
+        volunteer.c.number == "V3"
+    )
+    with engine.connect() as connection:
+        assert set(map(tuple, connection.execute(joined))) == {
+            (place, "高新区", "suspended", None) for place in (None, 1)
+        }
+
+
+def personal(kit: Kit, engine: sa.Engine, number: str) -> dict[str, Any]:
+    with kit.open(engine, CLERK, read_only=True) as desk:
+        id_ = desk.connection.execute(sa.select(volunteer.c.id).where(volunteer.c.number == number)).scalar()
+        return open_subject(desk.connection, desk.needed_cipher(), f"volunteer:{id_}")
+
+
+def doubts(engine: sa.Engine, number: str) -> set[str]:
+    query = sa.select(doubt.c.kind).join(volunteer, volunteer.c.id == doubt.c.volunteer_id)
+    with engine.connect() as connection:
+        return set(connection.execute(query.where(volunteer.c.number == number)).scalars())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable
 from importlib.resources import files
+from string import Formatter
 
 import pytest
 
@@ -14,9 +15,14 @@ from volunteerkit.exchange.cells import Cell, read_day, read_id, read_minutes, r
 from volunteerkit.units import day_of
 
 VALUES = {
-    "file": "记录.csv", "place": "city.db", "problem": "EACCES", "folder": "城市", "expected": "volunteers.csv", "columns": "hours",
+    "area": "渝水区", "file": "记录.csv", "place": "city.db", "problem": "EACCES", "folder": "城市", "expected": "volunteers.csv", "columns": "hours",
     "unplaced": "时数", "entity": "teams", "first": "a.csv", "second": "b.csv", "offset": 7, "line": 2, "row": 3, "rulebook": "unoin",
     "known": "plain, union", "guess": "union", "near": messages.phrase("did_you_mean", guess="union"), "fields": "hours", "path": "$.zone", "most": 100, "problems": "$.zone", "field": "hour", "column": "HOURS",
+}  # fmt: skip
+
+EXCHANGE = VALUES | {
+    "width": 5, "titles": "“时数”", "numbers": "2, 5", "files": "a.csv", "what": messages.phrase("content_page"),
+    "form": "%Q", "given": "column, join", "hidden": messages.phrase("columns_by_number"),
 }  # fmt: skip
 
 
@@ -45,8 +51,12 @@ def test_every_message(area: str, language: str, snapshot: Callable[[str, str], 
         "case": 3, "objection": 2, "age": 18, "since": "2026-11-01", "until": "2026-11-30", "organization": "O1",
         "team": "T1", "role": "centre", "step": "centre", "grant": 3, "near": "",
     }  # fmt: skip
-    values = VALUES | more if area != "exchange" else VALUES
-    lines = [f"{code}: {messages.text(code, language, **values)}" for code in sorted(codes)]
+    values = VALUES | more if area != "exchange" else EXCHANGE
+    lines = []
+    for code in sorted(codes):
+        asked = {name for _, name, _, _ in Formatter().parse(messages.catalogue()[code][language]) if name}
+        unsampled = {name: f"‹{name}›" for name in asked - set(values)}
+        lines.append(f"{code}: {messages.text(code, language, **values, **unsampled)}")
     snapshot(f"messages/{area}.{language}.txt", "\n".join(lines) + "\n")
 
 

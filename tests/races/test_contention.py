@@ -15,8 +15,20 @@ import pytest
 import sqlalchemy as sa
 
 import volunteerkit
-from volunteerkit import Actor, Claim, Desk, KeyCipher, Kit, hours, organizations, projects, volunteers
-from volunteerkit.errors import AlreadyResolved, IdempotencyConflict, Refused
+from volunteerkit import (
+    Actor,
+    Claim,
+    Desk,
+    Grant,
+    KeyCipher,
+    Kit,
+    approvals,
+    hours,
+    organizations,
+    projects,
+    volunteers,
+)
+from volunteerkit.errors import AlreadyResolved, IdempotencyConflict, NotFound, Refused
 
 CLERK = Actor.of("clerk-7", "centre")
 KIT = Kit.load(cipher=KeyCipher(bytes(32)))
@@ -200,6 +212,30 @@ def test_one_number_is_registered_once(city: sa.Engine, runners: Runners, databa
     total(city)
 
 
+OLD = Actor("admin-1", (Grant("organization_admin", "O1"),))
+NEW = Actor("admin-2", (Grant("organization_admin", "O2"),))
+
+
+def accept_or_enter(url: str, me: int) -> list[str]:
+    """One runner accepts the transfer to O2; the others, of O1, go on writing into the volunteer's record."""
+    engine, outcomes = volunteerkit.create_engine(url), []
+    admin = Actor(f"admin-1{me}", (Grant("organization_admin", "O1"),))
+    for n in range(1 if me == 0 else 4):
+        try:
+            if me == 0:
+                KIT.run(engine, NEW, partial(approvals.decide, case_id=CASE, verdict="approve"))
+                outcomes.append("accepted")
+            else:
+                name = f"{me}-{n}"
+                enter = partial(
+                    volunteers.add_training, number="V1", name=name, on=DAY, minutes=60, organization="O1"
+                )
+                KIT.run(engine, admin, enter)
+                outcomes.append("entered")
+        except NotFound:
+            outcomes.append("a stranger's")
+
+
 def register_many(url: str, me: int) -> list[str]:
     engine, outcomes = volunteerkit.create_engine(url, busy_seconds=60), []
     for _ in range(6):
@@ -207,6 +243,29 @@ def register_many(url: str, me: int) -> list[str]:
             outcomes.append(volunteers.admit(desk, name="兰", organization="O1"))
     engine.dispose()
     return outcomes
+
+
+CASE = 1
+
+
+def test_who_was_transferred_is_a_strangers_from_that_event_on(
+    city: sa.Engine, runners: Runners, database_url: str
+) -> None:
+    """Whatever the old organization wrote stands before the transfer in the chain: one order, seen by all."""
+    with KIT.open(city, CLERK) as desk:
+        organizations.register(desk, "O2", name="红十字会")
+    assert KIT.run(city, OLD, partial(volunteers.request_transfer, number="V1", to="O2")).id == CASE
+    released = Actor("admin-9", (Grant("organization_admin", "O1"),))
+    KIT.run(city, released, partial(approvals.decide, case_id=CASE, verdict="approve"))
+    outcomes = runners(accept_or_enter, database_url)
+    assert outcomes["accepted"] == 1
+    assert outcomes["entered"] + outcomes["a stranger's"] == 4 * (RUNNERS - 1)
+    query = (
+        "SELECT type FROM vk_event WHERE type IN ('volunteer.entry', 'volunteer.transferred') ORDER BY seq"
+    )
+    with city.connect() as connection:
+        order = [row[0] for row in connection.exec_driver_sql(query)]
+    assert order == ["volunteer.entry"] * outcomes["entered"] + ["volunteer.transferred"]
 
 
 def test_everybody_gets_a_number_of_their_own(city: sa.Engine, runners: Runners, database_url: str) -> None:

@@ -58,7 +58,7 @@ def test_what_is_sealed_opens_is_found_and_is_forgotten_once(connection: sa.Conn
     assert open_subject(connection, cipher, "organization:4") == {}
     for kind, value in (
         ("phone", "１２９ 0000-0078"), ("identity_number", "360599199003150015"), ("name_part", "欧阳"),
-        ("name_part", "雪"), ("phone_end", "0078"),
+        ("name_part", "雪"),
     ):  # fmt: skip
         assert find_subjects(connection, cipher, kind, value) == ("organization:3",), kind
     assert find_subjects(connection, cipher, "email", "12900000078") == ()

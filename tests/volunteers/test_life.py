@@ -233,7 +233,7 @@ def test_a_phone_has_seven_to_fifteen_digits(city: Any, phone: str, good: bool) 
             continue
         with pytest.raises(Refused) as caught:
             city.at(MONDAY, CENTRE, verb)
-        assert codes(caught) == {"phone_unreadable"}
+        assert codes(caught) == {"phone_malformed"}
         assert phone not in str(caught.value) + repr(caught.value.findings)
 
 

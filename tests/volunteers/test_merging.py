@@ -140,7 +140,7 @@ def all_read(city: Any) -> Any:
             [personal.profile(desk, number) for number in numbers],
             [volunteers.members(desk, number) for number in ("T1", "T2")],
             rating.rate_city(desk), statistics.city_figures(desk), volunteers.duplicates(desk),
-            [personal.find(desk, text) for text in ("", "欧阳雪", "12900000001", "V2")],
+            [personal.find(desk, text) for text in (None, "欧阳雪", "12900000001", "V2")],
         )  # fmt: skip
 
     return see(city, read)
@@ -194,7 +194,7 @@ def test_merge_unites_and_counts_common_time_once(city: Any) -> None:
     assert [each.name for each in record if each.kind == "training"] == ["安全"]
     profile = see(city, lambda desk: personal.profile(desk, "V2"))
     assert (profile.number, profile.organization, profile.skills) == ("V1", "O1", ("急救", "驾驶"))
-    for text in ("V2", "12900000001", ""):
+    for text in ("V2", "12900000001", None):
         numbers = [each.number for each in see(city, lambda desk, text=text: personal.find(desk, text))]
         assert "V1" in numbers
         assert "V2" not in numbers

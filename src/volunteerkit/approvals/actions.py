@@ -32,9 +32,11 @@ from volunteerkit.errors import (
     RetryableConflict,
 )
 from volunteerkit.store.desk import Desk, microseconds
+from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.grants import within
-from volunteerkit.store.posting import note, writing
+from volunteerkit.store.posting import command, note, writing
 from volunteerkit.store.registering import checked_text, next_id, possible_id
+from volunteerkit.store.texts import open_texts, seal_text
 from volunteerkit.units import day_number, day_of, instant_of
 from volunteerkit.workflow import Position, after_approval
 
@@ -93,11 +95,13 @@ def _shown(desk: Desk, found: Case) -> bool:
     return True
 
 
+@storage_errors("database")
 def view(desk: Desk, case_id: int) -> Case:
     """Return a case as it stands today. Raises NotFound (also for a foreign one), NotPermitted."""
     return _reached(desk, "case.view", case_id)
 
 
+@storage_errors("database")
 def pending(
     desk: Desk, *, mine: bool = True, kind: str | None = None, after: int = 0, limit: int | None = None
 ) -> tuple[Case, ...]:
@@ -190,6 +194,7 @@ def _authority(desk: Desk, found: Case, involved: _Involved | None = None) -> st
     # Of any step: who releases does not accept.
     if found.state == "review" and desk.is_one_of(*decided, lender=lender):
         raise Refused(Finding("decided_before", {"case": found.id}))
+    desk.rested(workflow_of(desk, found.kind).action, found.place, found.subject, f"case:{found.id}")
     return lender or desk.actor.on_behalf_of
 
 
@@ -225,6 +230,7 @@ def _to_decide(desk: Desk, case_id: int) -> Case:
     return found
 
 
+@command
 def decide(desk: Desk, case_id: int, verdict: str, *, reason: str = "") -> Case:
     """Approve or refuse the case's present step; return the case as it stands then.
 
@@ -244,10 +250,11 @@ def decide(desk: Desk, case_id: int, verdict: str, *, reason: str = "") -> Case:
         behalf = _authority(desk, found)
         found = close_expired(desk, found)
         at, route, given = found.put, workflow_of(desk, found.kind).route, len(_given(desk, found))
+        id_ = next_id(desk, decision)
+        said = seal_text(desk, found.subject, f"decision:{id_}", said)
         desk.connection.execute(
             sa.insert(decision).values(
-                id=next_id(desk, decision),
-                case_id=case_id, step=at.step, verdict=verdict, actor_id=desk.actor.id,
+                id=id_, case_id=case_id, step=at.step, verdict=verdict, actor_id=desk.actor.id,
                 volunteer=desk.acting.volunteer, on_behalf_of=behalf, reason=said, decided_at=microseconds(desk.now),
             )
         )  # fmt: skip
@@ -261,6 +268,7 @@ def decide(desk: Desk, case_id: int, verdict: str, *, reason: str = "") -> Case:
         return put(desk, found, after, by=desk.actor.id, reason=said)
 
 
+@command
 def withdraw(desk: Desk, case_id: int, *, reason: str = "") -> Case:
     """Withdraw a waiting case that one has opened or is the subject of; it can be opened anew.
 
@@ -273,9 +281,11 @@ def withdraw(desk: Desk, case_id: int, *, reason: str = "") -> Case:
             raise already_decided(desk, found)
         found = close_expired(desk, found)
         after = attrs.evolve(found.put, state="withdrawn", since=desk.today)
+        said = seal_text(desk, found.subject, f"withdrawal:{case_id}", said)
         return put(desk, found, after, by=desk.actor.id, reason=said)
 
 
+@command
 def object_to(desk: Desk, case_id: int, *, reason: str) -> int:
     """Object to a case during its public notice; return the objection's number. The notice stops.
 
@@ -292,7 +302,8 @@ def object_to(desk: Desk, case_id: int, *, reason: str) -> int:
         number = next_id(desk, objection)
         desk.connection.execute(
             sa.insert(objection).values(
-                id=number, case_id=case_id, actor_id=desk.actor.id, volunteer=desk.acting.volunteer, reason=said,
+                id=number, case_id=case_id, actor_id=desk.actor.id, volunteer=desk.acting.volunteer,
+                reason=seal_text(desk, found.subject, f"objection:{number}", said),
                 objected_on=day_number(desk.today), answer="open",
             )
         )  # fmt: skip
@@ -300,6 +311,7 @@ def object_to(desk: Desk, case_id: int, *, reason: str) -> int:
         return number
 
 
+@command
 def answer_objection(desk: Desk, case_id: int, number: int, answer: str, *, reason: str) -> Case:
     """Dismiss or uphold an objection: upheld refuses the case; the last one dismissed starts the notice anew.
 
@@ -319,6 +331,7 @@ def answer_objection(desk: Desk, case_id: int, number: int, answer: str, *, reas
         if desk.is_one_of(Person(this.actor_id, this.volunteer), lender=lender):
             raise Refused(Finding("own_case", {}))
         word = {"dismiss": "dismissed", "uphold": "upheld"}[answer]
+        said = seal_text(desk, found.subject, f"answer:{number}", said)
         values = {"answer": word, "answered_by": desk.actor.id, "answer_reason": said}
         desk.connection.execute(sa.update(objection).where(objection.c.id == number).values(**values))
         state = "refused" if word == "upheld" else "objected" if waiting else "notice"
@@ -326,11 +339,14 @@ def answer_objection(desk: Desk, case_id: int, number: int, answer: str, *, reas
         return put(desk, found, after, by=desk.actor.id, reason=said)
 
 
+@command
 def recuse(desk: Desk, case_id: int, *, reason: str) -> None:
     """Stay out of a case that one could decide; there is no way back into it. Raises what `decide` raises."""
     said = checked_text("reason", reason, 500)
     with writing(desk):
-        _authority(desk, _to_decide(desk, case_id))
+        found = _to_decide(desk, case_id)
+        _authority(desk, found)
+        said = seal_text(desk, found.subject, f"recusal:{case_id}:{desk.actor.id}", said)
         desk.connection.execute(
             sa.insert(recusal).values(
                 case_id=case_id, actor_id=desk.actor.id, volunteer=desk.acting.volunteer, reason=said
@@ -339,30 +355,36 @@ def recuse(desk: Desk, case_id: int, *, reason: str) -> None:
         note(desk, "case.recused", f"case:{case_id}", {})
 
 
+@storage_errors("database")
 def decisions(desk: Desk, case_id: int) -> tuple[Decision, ...]:
     """Return what was decided in a case, in order. Raises NotFound, NotPermitted."""
     found = view(desk, case_id)
     steps = workflow_of(desk, found.kind).route.steps
     query = sa.select(decision).where(decision.c.case_id == case_id).order_by(decision.c.id)
+    rows = desk.connection.execute(query).fetchall()
+    said = open_texts(desk, (row.reason for row in rows))
     return tuple(
         Decision(
             steps[row.step].name if row.step < len(steps) else str(row.step), row.verdict, row.actor_id,
-            row.volunteer, row.on_behalf_of, row.reason, instant_of(row.decided_at),
+            row.volunteer, row.on_behalf_of, said[row.reason], instant_of(row.decided_at),
         )
-        for row in desk.connection.execute(query)
+        for row in rows
     )  # fmt: skip
 
 
+@storage_errors("database")
 def objections(desk: Desk, case_id: int) -> tuple[Objection, ...]:
     """Return the objections to a case, in order. Raises NotFound, NotPermitted."""
     view(desk, case_id)
     query = sa.select(objection).where(objection.c.case_id == case_id).order_by(objection.c.id)
+    rows = desk.connection.execute(query).fetchall()
+    said = open_texts(desk, (row.reason for row in rows))
     return tuple(
-        Objection(row.id, row.actor_id, row.reason, day_of(row.objected_on), row.answer)
-        for row in desk.connection.execute(query)
+        Objection(row.id, row.actor_id, said[row.reason], day_of(row.objected_on), row.answer) for row in rows
     )
 
 
+@command
 def sweep(desk: Desk, *, limit: int = 1000) -> int:
     """Write down the outcomes of cases whose term ran out, oldest first; return how many were closed.
 

@@ -25,6 +25,7 @@ from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.grants import alias
 from volunteerkit.store.posting import note, writing
 from volunteerkit.store.registering import next_id, possible_id
+from volunteerkit.store.texts import open_texts, seal_text
 from volunteerkit.units import day_number, day_of, instant_of
 from volunteerkit.workflow import CLOSED, Position, after_approval, forecast, stands
 
@@ -83,10 +84,14 @@ def read_case(desk: Desk, row: Any) -> Case:
     )
     findings = tuple(Finding(**each) for each in json.loads(row.findings))
     closed_by = row.closed_by or (_DEADLINE if standing.closed else None)
+    facts = json.loads(row.facts)
+    said = open_texts(desk, (row.reason, facts.get("reason")))
+    if "reason" in facts:
+        facts["reason"] = said[facts["reason"]]
     return Case(
-        row.id, row.kind, row.subject, place, json.loads(row.facts), row.beneficiary, row.opened_by,
+        row.id, row.kind, row.subject, place, facts, row.beneficiary, row.opened_by,
         row.opened_volunteer, row.opened_for, day_of(row.opened_on), row.previous_id, findings, at, standing,
-        row.version, closed_by, row.reason,
+        row.version, closed_by, said[row.reason],
     )  # fmt: skip
 
 
@@ -124,7 +129,7 @@ def open_case(
 
     ``lender`` is who lent the grant by which the actor opens it (``desk.lender``): they decide it as little
     as the actor. ``place`` has at most two organizations, one team and one area. ``facts`` and the findings' values are
-    ids, codes and whole numbers: never a personal datum. Raises InvalidValue, and Refused when a finding
+    ids, codes and whole numbers, never a personal datum; but the fact ``reason``, free words, is sealed. Raises InvalidValue, and Refused when a finding
     blocks or a case of this kind about the same thing is waiting; one whose term ran out is settled first.
     """
     if any(finding.severity == "block" for finding in findings):
@@ -149,15 +154,16 @@ def _opened(
     at = Position("review", 0, False, desk.today) if route.steps else after_approval(route, -1, desk.today)
     organizations = [*place.organizations, None, None]
     id_ = next_id(desk, case)
-    shown = [
-        {"code": each.code, "values": each.values, "severity": each.severity, "plugin": each.plugin}
-        for each in findings
-    ]
+    facts = dict(facts)
+    if "reason" in facts:
+        facts["reason"] = seal_text(desk, subject, f"case:{id_}", facts["reason"])
+    # with their texts: what was told to whoever decides can be read when the plugin is long gone
+    shown = [attrs.asdict(each) for each in findings]
     desk.connection.execute(
         sa.insert(case).values(
             id=id_, kind=kind, subject=subject, volunteer=place.volunteer, team=next(iter(place.teams), None),
             organization=organizations[0], second_organization=organizations[1],
-            area=next(iter(place.areas), None), facts=json.dumps(dict(facts), ensure_ascii=False, sort_keys=True),
+            area=next(iter(place.areas), None), facts=json.dumps(facts, ensure_ascii=False, sort_keys=True),
             beneficiary=beneficiary, opened_by=desk.actor.id, opened_volunteer=desk.acting.volunteer,
             opened_for=opened_for, opened_on=day_number(desk.today), previous_id=previous_id,
             findings=json.dumps(shown, ensure_ascii=False, default=str), version=1,
@@ -203,7 +209,7 @@ def foresee(desk: Desk, found: Case) -> None:
 def put(desk: Desk, found: Case, at: Position, *, by: str, reason: str = "") -> Case:
     """Put a case somewhere, once: whoever changed it meanwhile has won. Settle it when that closes it.
 
-    Raises AlreadyResolved when it was closed meanwhile, RetryableConflict when it only moved.
+    ``reason`` is the address of a sealed text. Raises AlreadyResolved when it was closed meanwhile, RetryableConflict when it only moved.
     """
     closes = at.state in CLOSED
     values = _columns(desk, found.kind, at, found.opened_on) | {"version": found.version + 1}
@@ -234,8 +240,8 @@ def close_expired(desk: Desk, found: Case) -> Case:
 def already_decided(desk: Desk, found: Case) -> AlreadyResolved:
     """Return the error that tells who closed a case, when and how."""
     if found.closed_by == _DEADLINE:  # the same whether or not somebody has swept
-        at = found.standing.position.since.isoformat()
+        at: dt.date = found.standing.position.since
     else:
         query = sa.select(case.c.closed_at).where(case.c.id == found.id)
-        at = instant_of(desk.connection.execute(query).scalar_one()).isoformat()
+        at = instant_of(desk.connection.execute(query).scalar_one()).astimezone(desk.zone)
     return AlreadyResolved("case_decided", id=found.id, state=found.state, actor=found.closed_by, at=at)

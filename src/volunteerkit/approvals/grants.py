@@ -11,9 +11,11 @@ from volunteerkit.access import Grant, Person, Place
 from volunteerkit.approvals.cases import open_case
 from volunteerkit.approvals.model import Case, StoredGrant, Workflow
 from volunteerkit.errors import Finding, InvalidValue, Refused
+from volunteerkit.messages import phrase
 from volunteerkit.store.desk import Desk
+from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.grants import grant
-from volunteerkit.store.posting import note, writing
+from volunteerkit.store.posting import command, note, writing
 from volunteerkit.store.registering import next_id, possible_id
 from volunteerkit.units import day_number, day_of, plain_text
 from volunteerkit.workflow import Office, Route, Step
@@ -30,6 +32,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
+@command
 def give(
     desk: Desk, actor_id: str, role: str, scope: str | None = None, *, since: dt.date | None = None,
     until: dt.date | None = None, volunteer: str | None = None,
@@ -53,6 +56,7 @@ def give(
     return open_case(desk, _KIND, subject, Place(), facts=facts, beneficiary=volunteer, lender=lender)
 
 
+@command
 def revoke(desk: Desk, grant_id: int, *, until: dt.date | None = None) -> Case:
     """Propose to end a stored grant of the city's roles after ``until``, without it at once.
 
@@ -75,6 +79,7 @@ def revoke(desk: Desk, grant_id: int, *, until: dt.date | None = None) -> Case:
     return open_case(desk, _KIND, f"grant:{grant_id}", Place(), facts=facts, lender=lender)
 
 
+@command
 def delegate(
     desk: Desk, to_actor_id: str, role: str, scope: str | None = None, *, until: dt.date,
     since: dt.date | None = None,
@@ -98,6 +103,7 @@ def delegate(
     return id_
 
 
+@command
 def take_back(desk: Desk, grant_id: int) -> None:
     """End a loan of one's own at once. Raises NotPermitted, NotFound, and Refused when it has ended."""
     row = _row(desk, grant_id)
@@ -107,6 +113,7 @@ def take_back(desk: Desk, grant_id: int) -> None:
         _end(desk, grant_id, desk.today - dt.timedelta(1))
 
 
+@storage_errors("database")
 def list_grants(desk: Desk, actor_id: str | None = None) -> tuple[StoredGrant, ...]:
     """Return the stored grants, of one actor or of all, ended ones too, in order. Raises NotPermitted."""
     desk.permit("grant.read")
@@ -158,7 +165,7 @@ def _not_self(desk: Desk, holder: Person) -> str | None:
 
 def _real_day(name: str, day: object) -> None:
     if type(day) is not dt.date:
-        raise InvalidValue(name=name, value=str(day)[:20], allowed="datetime.date")
+        raise InvalidValue(name=name, value=str(day)[:20], allowed=phrase("allowed_date"))
 
 
 def _day(day: dt.date | None) -> int | None:

@@ -41,6 +41,7 @@ case = table(
     sa.Column("reason", sa.Text, nullable=False, server_default=""),
     sa.CheckConstraint(f"state IN ({_STATES})", name="state"),
     sa.CheckConstraint("(end_state IS NULL) = (end_on IS NULL)", name="end"),
+    owner=("subject", "beneficiary"),
 )
 """``end_state`` and ``end_on`` say how the case ends if nobody does anything more (`workflow.forecast`)."""
 
@@ -72,6 +73,7 @@ decision = table(
     sa.Column("decided_at", integer, nullable=False),
     sa.UniqueConstraint("case_id", "step", "actor_id"),
     sa.CheckConstraint("verdict IN ('approve', 'refuse')", name="verdict"),
+    owner=("case_id",),
 )
 append_only(decision)
 
@@ -87,6 +89,7 @@ objection = table(
     sa.Column("answered_by", sa.Text),
     sa.Column("answer_reason", sa.Text),
     sa.CheckConstraint("answer IN ('open', 'dismissed', 'upheld')", name="answer"),
+    owner=("case_id",),
 )
 sa.Index("ix_vk_case_objection_case", objection.c.case_id)
 
@@ -96,6 +99,7 @@ recusal = table(
     sa.Column("actor_id", sa.Text, primary_key=True),
     sa.Column("volunteer", sa.Text),
     sa.Column("reason", sa.Text, nullable=False),
+    owner=("case_id",),
 )
 """Who stays out of a case; nobody comes back into it."""
 append_only(recusal)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from volunteerkit.errors import VolunteerkitError
 
 __all__ = ["main"]
+
+_OPTIONS = {"effective_on": "--on", "last_day": "--until", "actor_id": "--as"}
 
 
 def __dir__() -> list[str]:
@@ -15,26 +23,69 @@ def __dir__() -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command with ``arguments`` (default: the process's own) and exit.
 
-    Exit codes: 0 done, 1 refused or failed with a message on stderr, 2 the command line was not understood.
+    Exit codes: 0 done, 1 refused or failed with a message on stderr, 2 the command line was not understood,
+    130 interrupted from the keyboard. Whatever fails is told in a line or two, never as a traceback, whose
+    text might hold a person's data.
     """
-    from volunteerkit.errors import MissingExtra, VolunteerkitError
+    from volunteerkit.errors import MissingExtra, VolunteerkitError, cause_of, place_of_failure
 
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             # A name may hold a character the terminal cannot show; it must not stop the work.
             stream.reconfigure(errors="replace")
     try:
+        if sys.stdout is None:  # before any work, whose result nobody would see
+            _fail("output_closed")
         try:
             from volunteerkit.cli.app import app
         except ModuleNotFoundError as error:
             raise MissingExtra(package=error.name or "cyclopts", extra="cli") from None
-        app(arguments)
+        try:
+            app(arguments)
+        finally:
+            sys.stdout.flush()  # what cannot be written is noticed here, not when all is over
     except VolunteerkitError as error:
-        print(f"{error.message()} [{error.code}]", file=sys.stderr)
+        _name_option(error, sys.argv[1:] if arguments is None else arguments)
+        _tell(f"{error.message()} [{error.code}]")
         for note in getattr(error, "__notes__", ()):
-            print(f"  {note}", file=sys.stderr)
+            _tell(f"  {note}")
         sys.exit(1)
     except BrokenPipeError:
+        _leave_output()
         sys.exit(1)
     except KeyboardInterrupt:
-        sys.exit(130)
+        _leave_output()
+        _fail("interrupted", exit_code=130)
+    except OSError as error:
+        if error.filename is None:
+            _leave_output()
+            _fail("output_failed", cause=cause_of(error))
+        _fail("file_failed", place=str(error.filename), cause=cause_of(error))
+    except Exception as error:
+        _fail("unexpected", problem=place_of_failure(error))
+
+
+def _tell(line: str) -> None:
+    with suppress(OSError):  # when nobody is left to be told, the exit code still tells
+        print(line, file=sys.stderr, flush=True)
+
+
+def _fail(code: str, *, exit_code: int = 1, **values: Any) -> NoReturn:
+    from volunteerkit import messages
+
+    _tell(f"{messages.text(code, **values)} [{code}]")
+    sys.exit(exit_code)
+
+
+def _leave_output() -> None:
+    """Let what is still waiting to be printed go nowhere, or the interpreter would fail on it once more."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _name_option(error: VolunteerkitError, typed: Sequence[str]) -> None:
+    """Call a value by the option that it was typed after, where the library knows it as a parameter."""
+    name = str(error.values.get("name", ""))
+    option = _OPTIONS.get(name, "--" + name.replace("_", "-"))
+    if any(word.partition("=")[0] == option for word in typed):
+        error.values["name"] = option

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from cyclopts import (
     App,
@@ -17,27 +18,45 @@ from cyclopts import (
     UnknownOptionError,
     UnusedCliTokensError,
 )
+from rich.text import Text
 
 from volunteerkit import messages
 from volunteerkit.cli import clerk
-from volunteerkit.cli.options import AsOf, Db, Json, Key, Place, Plugins
+from volunteerkit.cli.common import command
+from volunteerkit.cli.help import Pages, groups, told_of_flags
+from volunteerkit.cli.keys import key
+from volunteerkit.cli.options import AsOf, Db, Json, Key, Place, Plugins, read_whole
 from volunteerkit.cli.options import both as _
 from volunteerkit.cli.options import in_chinese as _in_chinese
+from volunteerkit.cli.tables import console
 from volunteerkit.errors import did_you_mean
 
 __all__ = ["Place", "app"]
 
 
-def _told(error: CycloptsError) -> str:
+def _told(error: CycloptsError) -> Text:
+    return Text(_said(error))  # what was typed is shown as it is, brackets too
+
+
+def _said(error: CycloptsError) -> str:
     """Say what was not understood in the reader's language; the parser knows only English."""
     name = error.argument.name if error.argument else ""
+    chain = tuple(error.command_chain or ())
     # what an office types may be a person's name or number, also where it does not belong
-    private = (*(error.command_chain or ()), "")[0] in clerk.commands
+    private = (*chain, "")[0] in clerk.commands
+    usage = " ".join((command(), *chain))
+    options = [option for each in _arguments(error) for option in each.names if option.startswith("--")]
+    given = [word.partition("=")[0] for word in error.unused_tokens or () if word.startswith("--")]
     match error:
+        case MissingArgumentError(keyword=str(option)):
+            return messages.text("command_value_missing", name=option, usage=usage)
         case MissingArgumentError():
-            return messages.text("command_missing", name=name)
+            # an option that is misspelled is the reason why another one is missing
+            if unknown := [word for word in given if word not in options]:
+                return _unknown_option(unknown[0], options, usage)
+            return messages.text("command_missing", name=name, usage=usage)
         case UnknownOptionError():
-            return messages.text("command_option_unknown", name=error.token.keyword)
+            return _unknown_option(error.token.keyword or "", options, usage)
         case UnknownCommandError() if error.unused_tokens:
             at = error.app or app
             word, known = error.unused_tokens[0], [each for each in at if not each.startswith("-")]
@@ -45,12 +64,22 @@ def _told(error: CycloptsError) -> str:
             return messages.text("command_unknown", name=word, near=near, known=", ".join(known))
         case UnusedCliTokensError() if error.unused_tokens:
             words = ["＊" if private else word for word in error.unused_tokens]
-            return messages.text("command_extra", words=" ".join(words))
+            return messages.text("command_extra", words=" ".join(words), usage=usage)
         case CoercionError(msg=None, token=Token(value=value)):
             if allowed := get_args(error.target_type):
-                return messages.text("invalid_value", name=name, value=value, allowed=", ".join(allowed))
-            return messages.text("command_value", name=name, value="＊" if private else value)
+                told = messages.text("invalid_value", name=name, value=value, allowed=", ".join(allowed))
+                return f"{told}{did_you_mean(value, allowed)}"
+            return messages.text("command_value", name=name, value="＊" if private else value, usage=usage)
     return str(error.msg or error)
+
+
+def _arguments(error: CycloptsError) -> Iterable[Any]:
+    at = error.app
+    return at.assemble_argument_collection() if at and at.default_command else ()
+
+
+def _unknown_option(word: str, known: list[str], usage: str) -> str:
+    return messages.text("command_option_unknown", name=word, near=did_you_mean(word, known), usage=usage)
 
 
 app = App(
@@ -60,11 +89,18 @@ app = App(
     help_epilogue=_("从这里开始：volunteerkit demo --small", "Start here: volunteerkit demo --small"),
     version_flags=["--version"],
     error_formatter=_told,
+    suppress_keyboard_interrupt=False,
+    console=console(),
+    error_console=console(stderr=True),
+    help_formatter=Pages(),
+    **groups(),
 )  # fmt: skip
-app.update(clerk.commands)
+app.update(told_of_flags(clerk.commands))
 
 _work = Group(_("日常工作", "Daily work"), sort_key=1)
 _look = Group(_("检查与了解", "Look and check"), sort_key=2)
+key.group = _look
+app.command(key)
 
 Credit = Annotated[
     str, Parameter(name="--rulebook", help=_("计时规则：plain 或 union", "credit rulebook: plain or union"))
@@ -82,7 +118,9 @@ def demo(
     db: Annotated[
         Path | None, Parameter(help=_("数据库文件（默认 demo.db）", "database file (default demo.db)"))
     ] = None,
-    out: Annotated[Path, Parameter(help=_("报告文件", "the report"))] = Path("report.html"),
+    out: Annotated[
+        Path, Parameter(help=_("报告文件，或放报告的文件夹", "the report, or the folder for it"))
+    ] = Path("report.html"),
 ) -> None:
     """Make a fictitious city of Xinyu's size, import it, rate it, explain a star, write report.html."""
     from volunteerkit.cli.demo import run_demo
@@ -94,7 +132,9 @@ def demo(
     name="import", group=_work, help=_in_chinese("从 CSV 文件夹导入志愿者、组织、服务队、项目和服务记录。")
 )
 def import_(
-    folder: Annotated[Path, Parameter(help=_("CSV 文件夹", "the folder of CSV files"))],
+    folder: Annotated[
+        Path, Parameter(name=_("文件夹", "FOLDER"), help=_("CSV 文件夹", "the folder of CSV files"))
+    ],
     /,
     *,
     place: Place,
@@ -116,12 +156,19 @@ def quarantine(
     db: Db,
     out: Annotated[Path | None, Parameter(help=_("另存为 CSV", "write a CSV file"))] = None,
     reason: Annotated[str | None, Parameter(help=_("只看这一原因", "this reason code only"))] = None,
+    flagged: Annotated[
+        bool,
+        Parameter(
+            negative=(), help=_("改为列出存疑但计入的记录和志愿者", "what is flagged, not what is refused")
+        ),
+    ] = False,
+    page: Annotated[int, Parameter(help=_("第几页，每页 200 行", "which page of 200 rows"))] = 1,
     json: Json = False,
 ) -> None:
     """List refused rows of the last imports: file, row, column, value, reason, how to mend."""
     from volunteerkit.cli.city import run_quarantine
 
-    run_quarantine(db, out, reason, json)
+    run_quarantine(db, out, reason, flagged, page, json)
 
 
 @app.command(group=_work, help=_in_chinese("为全市志愿者评星，打印各星级人数。"))
@@ -143,7 +190,7 @@ def rate(
 
 @app.command(group=_work, help=_in_chinese("用树形说明一名志愿者的星级，以及离下一级还差什么。"))
 def explain(
-    volunteer: Annotated[str, Parameter(help=_("志愿者编号", "the volunteer's number"))],
+    volunteer: clerk.Volunteer,
     /,
     *,
     place: Place,
@@ -159,7 +206,7 @@ def explain(
 
 @app.command(group=_work, help=_in_chinese("打印志愿者任一天、任一时刻所知的对账单：申报与计入并列。"))
 def statement(
-    volunteer: Annotated[str, Parameter(help=_("志愿者编号", "the volunteer's number"))],
+    volunteer: clerk.Volunteer,
     /,
     *,
     place: Place,
@@ -168,10 +215,11 @@ def statement(
     known_at: Annotated[
         int | None,
         Parameter(
+            converter=read_whole,
             help=_(
                 "按当时所知：账本序号（账单标题中有）",
                 "as known at this seq of the ledger (a statement's title names its seq)",
-            )
+            ),
         ),
     ] = None,
     json: Json = False,
@@ -184,7 +232,9 @@ def statement(
 
 @app.command(group=_work, help=_in_chinese("每名志愿者导出一行：申报分钟、计入分钟、记录数、星级。"))
 def export(
-    what: Annotated[Literal["hours"], Parameter(help=_("导出内容", "what to export"))],
+    what: Annotated[
+        Literal["hours"], Parameter(name=_("内容", "WHAT"), help=_("导出内容", "what to export"))
+    ],
     /,
     *,
     place: Place,
@@ -196,7 +246,7 @@ def export(
     from volunteerkit.cli.city import run_export
 
     assert what == "hours"
-    run_export(place.open(), out, rulebook, as_of)
+    run_export(place, out, rulebook, as_of)
 
 
 @app.command(group=_look, help=_in_chinese("重新计算所有余额和整条链，指出第一处不一致。"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import datetime as dt
 import sys
@@ -11,14 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from volunteerkit import messages
-from volunteerkit.cli.common import City, both, command, open_city, print_json
-from volunteerkit.errors import ImportRefused, NotFound, StorageError, did_you_mean
-from volunteerkit.store.desk import Desk
+from volunteerkit.cli.common import City, both, check_out, command, open_city, print_json
+from volunteerkit.cli.tables import console, print_table
+from volunteerkit.cli.typed import known_number
+from volunteerkit.errors import ImportRefused, InvalidValue, StorageError
 from volunteerkit.units import hours_text
 
 if TYPE_CHECKING:
@@ -26,8 +26,23 @@ if TYPE_CHECKING:
 
 __all__ = ["run_explain", "run_export", "run_import", "run_quarantine", "run_rate", "run_statement"]
 
-_LANGUAGE_COLUMNS = ("file", "row", "column", "value", "reason", "how_to_mend")
-_CHINESE_COLUMNS = ("文件", "行", "列", "值", "原因", "如何修正")
+_PAGE = 200
+_REFUSED = {
+    "file": "文件",
+    "row": "行",
+    "column": "列",
+    "value": "值",
+    "reason": "原因",
+    "how_to_mend": "如何修正",
+}
+_FLAGGED = {
+    "kind": "原因",
+    "volunteer": "志愿者",
+    "record": "记录",
+    "day": "日期",
+    "file": "文件",
+    "meaning": "含义",
+}
 
 
 def __dir__() -> list[str]:
@@ -37,7 +52,7 @@ def __dir__() -> list[str]:
 @contextmanager
 def progress_shown(quiet: bool = False) -> Iterator[Any]:
     """Yield a function (file, rows) that moves a progress line on a terminal and is silent elsewhere."""
-    console = Console(stderr=True)
+    terminal = console(stderr=True)
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -45,7 +60,7 @@ def progress_shown(quiet: bool = False) -> Iterator[Any]:
         TimeElapsedColumn(),
     )
     with Progress(
-        *columns, console=console, disable=quiet or not console.is_terminal, transient=True
+        *columns, console=terminal, disable=quiet or not terminal.is_terminal, transient=True
     ) as progress:
         tasks: dict[str, Any] = {}
 
@@ -63,7 +78,7 @@ def run_import(folder: Path, place: Place, mapping: Path | None, as_of: dt.date 
     from volunteerkit.exchange.proposing import propose_mapping
 
     try:
-        plan_directory(folder, mapping)  # a folder that cannot be imported makes no database
+        plan_directory(folder, mapping)
     except ImportRefused as error:
         if (
             mapping is None
@@ -72,7 +87,8 @@ def run_import(folder: Path, place: Place, mapping: Path | None, as_of: dt.date 
         ):
             # what the file says of itself is the best start for its mapping
             print(propose_mapping(folder))
-        raise
+        if "://" not in place.db and not Path(place.db).exists():
+            raise  # a folder that cannot be imported makes no database
     city = place.open(create=True)
     with progress_shown(json) as progress:
         report = city.kit.import_directory(
@@ -82,21 +98,24 @@ def run_import(folder: Path, place: Place, mapping: Path | None, as_of: dt.date 
         print_json(report.as_dict())
     else:
         print_import(report, place.db)
+    refused = [file for file in report.files if file.read and sum(file.refused.values()) == file.read]
+    if refused:
+        files = ", ".join(f"{file.file} ({file.read:,})" for file in refused)
+        raise ImportRefused("every_row_refused", files=files)
 
 
 def print_import(report: Any, db: str) -> None:
     """Print an import's counts as tables."""
-    console = Console()
-    table = Table(title=both("导入结果", "Import"))
     headers = (("文件", "file"), ("读取", "read"), ("新增", "new"), ("更新", "updated"), ("未变", "unchanged"),
                ("计入", "credited"), ("跳过", "skipped"), ("拒绝", "refused"))  # fmt: skip
-    for zh, en in headers:
-        table.add_column(both(zh, en), justify="left" if en == "file" else "right")
-    for file in report.files:
-        credited = "" if file.credited is None else f"{file.credited:,}"
-        table.add_row(file.file, f"{file.read:,}", f"{file.new:,}", f"{file.updated:,}", f"{file.unchanged:,}", credited,
-                      f"{sum(file.skipped.values()):,}", f"{sum(file.refused.values()):,}")  # fmt: skip
-    console.print(table)
+    print_table(
+        [both(zh, en) for zh, en in headers],
+        ((file.file, f"{file.read:,}", f"{file.new:,}", f"{file.updated:,}", f"{file.unchanged:,}",
+          "" if file.credited is None else f"{file.credited:,}", f"{sum(file.skipped.values()):,}",
+          f"{sum(file.refused.values()):,}") for file in report.files),
+        both("导入结果", "Import"),
+        range(1, len(headers)),
+    )  # fmt: skip
     for title, attribute in (
         (both("拒绝的行", "Refused rows"), "refused"),
         (both("存疑但计入的行", "Flagged, still credited"), "flagged"),
@@ -105,60 +124,81 @@ def print_import(report: Any, db: str) -> None:
         for file in report.files:
             counts.update(getattr(file, attribute))
         if counts:
-            table = Table(title=title)
-            table.add_column(both("代码", "code"))
-            table.add_column(both("行数", "rows"), justify="right")
-            table.add_column(both("含义", "meaning"), overflow="fold")
-            for code, count in counts.most_common():
-                table.add_row(code, f"{count:,}", messages.text(code))
-            console.print(table)
+            print_table(
+                (both("代码", "code"), both("行数", "rows"), both("含义", "meaning")),
+                ((code, f"{count:,}", messages.text(code)) for code, count in counts.most_common()),
+                title,
+                (1,),
+            )
+    if any(file.flagged for file in report.files):
+        print(both(f"逐条查看存疑的行：{command()} quarantine --flagged --db {db}",
+                   f"See what is flagged one by one: {command()} quarantine --flagged --db {db}"))  # fmt: skip
     if any(file.refused for file in report.files):
         print(both(f"逐行查看并修正：{command()} quarantine --db {db}",
                    f"See and mend them row by row: {command()} quarantine --db {db}"))  # fmt: skip
 
 
-def run_quarantine(db: str, out: Path | None, reason: str | None, json: bool) -> None:
-    """List the refused rows of every table's last import."""
-    import sqlalchemy as sa
+def run_quarantine(
+    db: str, out: Path | None, reason: str | None, flagged: bool, page: int, json: bool
+) -> None:
+    """List the refused rows of every file's last import, or what is flagged."""
+    from volunteerkit import exchange
 
-    from volunteerkit.exchange.tables import batch, quarantine
-
+    if page < 1:
+        raise InvalidValue(name="--page", value=page, allowed="1, 2, 3 …")
+    if out is not None:
+        check_out(out, db, None, codecs.BOM_UTF8)
     city = open_city(db)
-    latest = sa.select(sa.func.max(batch.c.id)).group_by(batch.c.source, batch.c.file, batch.c.entity)
-    query = (
-        sa.select(
-            batch.c.file, quarantine.c.row, quarantine.c.column, quarantine.c.value, quarantine.c.reason
-        )
-        .join(batch, batch.c.id == quarantine.c.batch_id)
-        .where(quarantine.c.batch_id.in_(latest))
-        .order_by(batch.c.file, quarantine.c.row)
-    )
-    if reason is not None:
-        query = query.where(quarantine.c.reason == reason)
+    first, most = (page - 1) * _PAGE, None if json or out is not None else _PAGE
     with city.kit.open(city.engine, city.actor, read_only=True) as desk:
-        desk.permit("import.load")
-        rows = [(*row, messages.text(row[4])) for row in desk.connection.execute(query)]
+        if flagged:
+            count = sum(exchange.count_flagged(desk, reason).values())
+            rows: list[Any] = list(exchange.flagged_rows(desk, reason, first=first if most else 0, most=most))
+        else:
+            found = exchange.refused_rows(desk, reason)
+            count, rows = len(found), list(found[first : first + most] if most else found)
+    heads = _FLAGGED if flagged else _REFUSED
+    cells = [tuple(getattr(row, name) for name in heads) for row in rows]
     if json:
-        print_json([dict(zip(_LANGUAGE_COLUMNS, row, strict=True)) for row in rows])
+        print_json([dict(zip(heads, row, strict=True)) for row in cells])
     elif out is not None:
-        write_csv(out, _LANGUAGE_COLUMNS, rows)
+        write_csv(out, tuple(heads), cells)
         print(both(f"已写入 {len(rows)} 行：{out}", f"Wrote {len(rows)} rows to {out}"))
-    elif not rows:
-        print(both("没有被拒绝的行。", "No row is refused."))
+    elif not count:
+        print(_none(flagged, reason))
     else:
-        table = Table()
-        for zh, en in zip(_CHINESE_COLUMNS, _LANGUAGE_COLUMNS, strict=True):
-            table.add_column(both(zh, en), overflow="fold")
-        for row in rows[:200]:
-            table.add_row(*(str(cell) for cell in row))
-        Console().print(table)
-        if len(rows) > 200:
-            print(
-                both(
-                    f"还有 {len(rows) - 200} 行；用 --out 文件.csv 全部导出。",
-                    f"{len(rows) - 200} more; --out FILE.csv writes all.",
-                )
+        _print_page(heads, rows, page, count)
+
+
+def _none(flagged: bool, reason: str | None) -> str:
+    if reason is not None:
+        return both(f"没有原因为 {reason} 的行。", f"There is no row with the reason {reason}.")
+    return both("没有存疑的行。" if flagged else "没有被拒绝的行。", "Nothing is flagged." if flagged else "No row is refused.")  # fmt: skip
+
+
+def _print_page(heads: dict[str, str], rows: list[Any], page: int, count: int) -> None:
+    whole = [row for row in rows if getattr(row, "row", 1) == 0]
+    for row in whole:
+        print(
+            both(
+                f"{row.at} 整个文件被拒绝，没有导入任何行：",
+                f"{row.at} refused as a whole, no row was imported:",
             )
+        )
+        print(f"  {row.how_to_mend} [{row.reason}]")
+    if others := [row for row in rows if row not in whole]:
+        print_table(
+            [both(zh, name) for name, zh in heads.items()],
+            [tuple(str(getattr(row, name)) for name in heads) for row in others],
+        )
+    pages = -(-count // _PAGE)
+    if pages > 1:
+        print(
+            both(
+                f"第 {page} 页，共 {pages} 页、{count:,} 行；--page {min(page + 1, pages)} 看另一页，--out 文件.csv 全部导出。",
+                f"Page {page} of {pages}, {count:,} rows; --page {min(page + 1, pages)} shows another, --out FILE.csv writes all.",
+            )
+        )
 
 
 def run_rate(city: City, rulebook: str, as_of: dt.date | None, decide: bool, json: bool) -> None:
@@ -184,35 +224,11 @@ def run_rate(city: City, rulebook: str, as_of: dt.date | None, decide: bool, jso
 def print_stars(counts: Counter[int], ladder: str, as_of: dt.date) -> None:
     """Print volunteers per star."""
     print(both(f"志愿者星级（{ladder}，截至 {as_of}）", f"Volunteers per star ({ladder}, as of {as_of})"))
-    table = Table()
-    table.add_column(both("星级", "stars"))
-    table.add_column(both("人数", "volunteers"), justify="right")
-    for grade in sorted(counts):
-        table.add_row("★" * grade or both("无", "none"), f"{counts[grade]:,}")
-    Console().print(table)
-
-
-def _number(desk: Desk, typed: str) -> str:
-    """Return the number of the volunteer that was typed; raises NotFound, with the nearest number if there is one."""
-    import sqlalchemy as sa
-
-    from volunteerkit.exchange.cells import Cell, hide, read_id
-    from volunteerkit.volunteers.tables import volunteer
-
-    try:
-        number = read_id(typed)
-    except Cell:
-        raise NotFound(kind="volunteer", id=hide(typed)) from None
-    known = sa.select(volunteer.c.number)
-    if desk.connection.execute(known.where(volunteer.c.number == number)).first():
-        return number
-    missing = NotFound(kind="volunteer", id=hide(number))
-    begins = volunteer.c.number.startswith(number[:-2], autoescape=True)
-    ends = volunteer.c.number.endswith(number[-3:], autoescape=True)
-    alike = known.where(begins | ends).limit(1000)
-    if near := did_you_mean(number, desk.connection.execute(alike).scalars()):
-        missing.add_note(str(near).strip())
-    raise missing
+    print_table(
+        (both("星级", "stars"), both("人数", "volunteers")),
+        (("★" * grade or both("无", "none"), f"{counts[grade]:,}") for grade in sorted(counts)),
+        right=(1,),
+    )
 
 
 def run_explain(volunteer: str, city: City, rulebook: str, as_of: dt.date | None, json: bool) -> None:
@@ -220,7 +236,7 @@ def run_explain(volunteer: str, city: City, rulebook: str, as_of: dt.date | None
     from volunteerkit import rating
 
     with city.kit.open(city.engine, city.actor, read_only=True) as desk:
-        volunteer = _number(desk, volunteer)
+        volunteer = known_number(desk, "volunteer", volunteer)
         rated = rating.rate_volunteer(desk, volunteer, rulebook=rulebook, as_of=as_of)
     if json:
         print_json({"volunteer": volunteer, **rated.assessment.as_dict()})
@@ -236,7 +252,7 @@ def run_statement(
     from volunteerkit import hours
 
     with city.kit.open(city.engine, city.actor, read_only=True) as desk:
-        volunteer = _number(desk, volunteer)
+        volunteer = known_number(desk, "volunteer", volunteer)
         found = hours.statement(desk, volunteer, as_of=as_of, known_at=known_at, rulebook=rulebook)
     if json:
         print_json({
@@ -255,34 +271,24 @@ def run_statement(
         f"{volunteer} as of {found.as_of}, as known at seq {found.known_at} (in minutes)",
     )
     print(title)
-    table = Table()
-    for zh, en in (
-        ("序号", "seq"),
-        ("日期", "day"),
-        ("项目", "project"),
-        ("申报", "claimed"),
-        ("确认", "confirmed"),
-        ("计入", "credited"),
-        ("原因", "reasons"),
-    ):
-        table.add_column(
-            both(zh, en),
-            justify="right" if en in ("claimed", "confirmed", "credited") else "left",
-            overflow="fold",
-        )
-    for line in found.lines:
-        reasons = "; ".join(reason.message() for reason in line.reasons)
-        table.add_row(str(line.seq), str(line.served_on), line.project, str(line.claimed_minutes), str(line.confirmed_minutes),
-                      str(line.credited_minutes), reasons)  # fmt: skip
-    Console().print(table)
+    heads = (("序号", "seq"), ("日期", "day"), ("项目", "project"), ("申报", "claimed"), ("确认", "confirmed"),
+             ("计入", "credited"), ("原因", "reasons"))  # fmt: skip
+    print_table(
+        [both(zh, en) for zh, en in heads],
+        ((line.seq, line.served_on, line.project, line.claimed_minutes, line.confirmed_minutes, line.credited_minutes,
+          "; ".join(reason.message() for reason in line.reasons)) for line in found.lines),
+        right=(3, 4, 5),
+    )  # fmt: skip
     print(both(f"确认 {hours_text(found.confirmed_minutes)}，按 {found.rulebook} [{found.digest[:12]}] 计入 {hours_text(found.credited_minutes)}",
                f"confirmed {hours_text(found.confirmed_minutes)}, credited under {found.rulebook} [{found.digest[:12]}] {hours_text(found.credited_minutes)}"))  # fmt: skip
 
 
-def run_export(city: City, out: Path, rulebook: str, as_of: dt.date | None) -> None:
+def run_export(place: Place, out: Path, rulebook: str, as_of: dt.date | None) -> None:
     """Write one row a volunteer."""
     from volunteerkit import rating
 
+    check_out(out, place.db, place.key_file, codecs.BOM_UTF8)
+    city = place.open()
     with city.kit.open(city.engine, city.actor, read_only=True) as desk:
         desk.permit("hours.export")
         rated = rating.rate_city(desk, rulebook=rulebook, as_of=as_of)

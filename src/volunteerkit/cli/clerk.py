@@ -10,16 +10,18 @@ import attrs
 from cyclopts import App, Group, Parameter, Token
 
 from volunteerkit import messages
-from volunteerkit.cli.options import Json, Seat, both, in_chinese, read_day
+from volunteerkit.cli.help import groups
+from volunteerkit.cli.options import Json, Seat, both, in_chinese, read_day, read_whole
 
 __all__ = ["Form", "commands"]
 
-commands = App()
+commands = App(**groups())
 _office = Group(both("办公", "Office"), sort_key=1)
 _grants = App(
     name="grants",
     group=_office,
     help=both("列出、给予、收回、出借授权。", "List, give, revoke and lend grants."),
+    **groups(),
 )
 commands.command(_grants)
 
@@ -38,21 +40,35 @@ def _private_day(type_: Any, tokens: Sequence[Token]) -> dt.date:
         raise ValueError(text) from None
 
 
-_NUMBER = Parameter(help=both("志愿者编号", "the volunteer's number"))
+_NUMBER = Parameter(name=both("志愿者编号", "VOLUNTEER"), help=both("志愿者编号", "the volunteer's number"))
 Volunteer = Annotated[str, _NUMBER]
-CaseId = Annotated[str, Parameter(help=both("审批件编号", "the case's number"))]
+CaseId = Annotated[
+    str, Parameter(name=both("审批件编号", "CASE"), help=both("审批件编号", "the case's number"))
+]
 CaseOrVolunteer = Annotated[
     str,
     Parameter(
-        name="CASE-OR-VOLUNTEER",
+        name=both("审批件或志愿者编号", "CASE-OR-VOLUNTEER"),
         help=both(
             "审批件编号，或待审核志愿者的编号", "a case's number, or that of a volunteer to be registered"
         ),
     ),
 ]
-GrantId = Annotated[str, Parameter(help=both("授权编号", "the grant's number"))]
-Holder = Annotated[str, Parameter(help=both("操作者编号", "the id of the actor"))]
-Role = Annotated[str, Parameter(help=both("角色[:范围]", "ROLE[:SCOPE]"))]
+GrantId = Annotated[
+    str, Parameter(name=both("授权编号", "GRANT"), help=both("授权编号", "the grant's number"))
+]
+Holder = Annotated[
+    str, Parameter(name=both("操作者", "HOLDER"), help=both("操作者编号", "the id of the actor"))
+]
+Role = Annotated[
+    str,
+    Parameter(
+        name=both("角色", "ROLE"),
+        help=both(
+            "角色[:范围]，如 department_officer:渝水区", "ROLE[:SCOPE], such as department_officer:渝水区"
+        ),
+    ),
+]
 Reason = Annotated[
     str, Parameter(show_default=False, help=both("理由（勿写个人信息）", "the reason (no personal data)"))
 ]
@@ -191,12 +207,46 @@ def transfer(
     run_transfer(volunteer, to, on, reason, seat.city(), json)
 
 
+@commands.command(
+    group=_office, help=in_chinese("提出把重复登记的一人并入另一编号，由另一人决定；--dry-run 只看结果。")
+)
+def merge(
+    keep: Annotated[
+        str, Parameter(name=both("保留的编号", "KEEP"), help=both("保留的志愿者编号", "number of the volunteer that stays"))
+    ],
+    other: Annotated[
+        str, Parameter(name=both("并入的编号", "OTHER"), help=both("并入的志愿者编号", "number that goes into the other one"))
+    ],
+    /,
+    *,
+    seat: Seat,
+    dry_run: Annotated[
+        bool, Parameter(negative=(), help=both("只看结果，不写入", "say what it would do, write nothing"))
+    ] = False,
+    reason: Reason = "",
+    json: Json = False,
+) -> None:  # fmt: skip
+    """Propose that two registrations are one person, for somebody else to decide; --dry-run only looks."""
+    from volunteerkit.cli.merges import run_merge
+
+    run_merge(keep, other, reason, seat.city(), dry_run, json)
+
+
+@commands.command(group=_office, help=in_chinese("提出撤销一次合并，由另一人决定。"))
+def unmerge(volunteer: Volunteer, /, *, seat: Seat, reason: Reason, json: Json = False) -> None:
+    """Propose that a merged volunteer is somebody else after all, for somebody else to decide."""
+    from volunteerkit.cli.merges import run_unmerge
+
+    run_unmerge(volunteer, reason, seat.city(), json)
+
+
 @commands.command(group=_office, help=in_chinese("暂停、请假、试用，结束这些状态，注销或恢复一名志愿者。"))
 def status(
     volunteer: Volunteer,
     what: Annotated[
         Literal["suspend", "leave", "probation", "end", "deregister", "reactivate"],
         Parameter(
+            name=both("事项", "WHAT"),
             help=both(
                 "暂停、请假、试用、结束以上状态（默认昨日止）、注销、恢复",
                 "what to do; end ends what runs today (default: with yesterday)",
@@ -217,16 +267,21 @@ def status(
     run_status(volunteer, what, {"since": since, "until": until, "reason": reason}, seat.city(), json)
 
 
-@commands.command(group=_office, help=in_chinese("按编号、电话（或末四位）、姓名的一部分查找志愿者。"))
+@commands.command(group=_office, help=in_chinese("按编号、完整的电话、姓名或其中一部分查找志愿者。"))
 def find(
-    text: Annotated[str, Parameter(help=both("编号、电话或姓名", "a number, a phone or a name"))],
+    text: Annotated[
+        str,
+        Parameter(name=both("文字", "TEXT"), help=both("编号、电话或姓名", "a number, a phone or a name")),
+    ],
     /,
     *,
     seat: Seat,
-    limit: Annotated[int, Parameter(help=both("最多列出几人", "how many at most"))] = 20,
+    limit: Annotated[
+        int, Parameter(converter=read_whole, help=both("最多列出几人", "how many at most"))
+    ] = 20,
     json: Json = False,
 ) -> None:
-    """Find volunteers by number, phone (or its last four digits) or part of a name."""
+    """Find volunteers by number, whole phone, or a name or part of one."""
     from volunteerkit.cli.office import run_find
 
     run_find(text, limit, seat.city(), json)
@@ -242,7 +297,10 @@ def show(volunteer: Volunteer, /, *, seat: Seat, json: Json = False) -> None:
 
 @_grants.command(name="list", help=in_chinese("列出保存在库中的授权。"))
 def list_(
-    holder: Annotated[str | None, Parameter(help=both("只看这位操作者", "of this actor only"))] = None,
+    holder: Annotated[
+        str | None,
+        Parameter(name=both("操作者", "HOLDER"), help=both("只看这位操作者", "of this actor only")),
+    ] = None,
     /,
     *,
     seat: Seat,

@@ -8,22 +8,36 @@ import json
 import os
 import shlex
 import shutil
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from volunteerkit import messages
 from volunteerkit.access import Actor
-from volunteerkit.errors import KeyProblem, StorageUnavailable
+from volunteerkit.errors import KeyProblem, StorageError, StorageUnavailable
 from volunteerkit.messages import language
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
+    from sqlalchemy.engine import URL
 
     from volunteerkit.kit import Kit
 
-__all__ = ["City", "both", "command", "find_key_file", "open_city", "print_json", "url_of"]
+__all__ = [
+    "City",
+    "both",
+    "check_out",
+    "command",
+    "find_key_file",
+    "open_city",
+    "print_json",
+    "url_of",
+    "word",
+]
 
 PLUGINS_VARIABLE = "VOLUNTEERKIT_PLUGINS"
 KEY_VARIABLE = "VOLUNTEERKIT_KEY_FILE"
@@ -47,6 +61,12 @@ def both(zh: str, en: str) -> str:
     return zh if language() == "zh-CN" else en
 
 
+def word(area: str, code: str) -> str:
+    """Return the word for a code in the reader's language, the code itself when there is none."""
+    key = f"word_{area}_{code}"
+    return messages.text(key) if key in messages.catalogue() else code
+
+
 def command() -> str:
     """Return what to type for this command: its name where the shell finds it, else the way it was started."""
     found, started = shutil.which("volunteerkit"), Path(sys.argv[0])
@@ -60,9 +80,16 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, default=str))
 
 
-def url_of(db: str) -> str:
-    """Return the address for ``--db``: an address as it is, anything else is an SQLite file's path."""
-    return db if "://" in db else f"sqlite:///{db}"
+def url_of(db: str) -> URL:
+    """Return the address for ``--db``: an address as it is, anything else is an SQLite file's path.
+
+    Raises StorageUnavailable for an address that cannot be read.
+    """
+    from sqlalchemy.engine import URL
+
+    from volunteerkit.store.engine import address_of
+
+    return address_of(db) if "://" in db else URL.create("sqlite", database=db)
 
 
 def find_key_file(db: str, key_file: Path | None) -> Path:
@@ -71,15 +98,47 @@ def find_key_file(db: str, key_file: Path | None) -> Path:
         return key_file
     if os.environ.get(KEY_VARIABLE):
         return Path(os.environ[KEY_VARIABLE])
-    from sqlalchemy.engine import make_url
-
-    address = make_url(url_of(db))
+    address = url_of(db)
     if address.get_backend_name() == "sqlite":
         return Path(f"{address.database}.key")
     place = f"{address.host}:{address.port or 5432}/{address.database}"
     name = f"{address.database}-{hashlib.sha256(place.encode()).hexdigest()[:8]}.key"
     home = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
     return home / "volunteerkit" / name
+
+
+def check_out(out: Path, db: str, key_file: Path | None, begins: bytes) -> None:
+    """See, before any work is done, that ``out`` may be written: raises StorageError.
+
+    It may not lie where the database or a key lies, by whatever way it is named; and what is there already
+    must be a file that ``begins`` as the one to be written does, or is empty.
+    """
+    held = {find_key_file(db, key_file), find_key_file(db, None)}
+    address = url_of(db)
+    if address.get_backend_name() == "sqlite":
+        file = address.database
+        held |= {Path(f"{file}{end}") for end in ("", "-wal", "-shm", "-journal", ".key")}
+    if any(out.resolve() == each.resolve() or _same(out, each) for each in held):
+        raise StorageError("out_in_the_way", place=str(out))
+    try:
+        if out.exists():
+            if not out.is_file():
+                raise StorageError("out_in_the_way", place=str(out))
+            with out.open("rb") as there:
+                head = there.read(len(begins))
+            if head and head != begins:
+                raise StorageError("out_in_the_way", place=str(out))
+        if not os.access(out.parent, os.W_OK | os.X_OK):
+            raise StorageError("file_not_written", place=str(out))
+    except OSError:
+        raise StorageError("file_not_written", place=str(out)) from None
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)  # a hard link, or a file system that takes A for a
+    except OSError:
+        return False
 
 
 def _cipher(db: str, key_file: Path | None, create: bool) -> Any:
@@ -100,6 +159,29 @@ def _cipher(db: str, key_file: Path | None, create: bool) -> Any:
     return cipher
 
 
+def _check_file(db: str, path: str | None, create: bool) -> bool:
+    """See that an SQLite file is there, or may be made, and is no other program's; tell whether it is new."""
+    from volunteerkit.store.engine import storage_errors, why_not_opened
+
+    if path in (None, "", ":memory:"):
+        raise StorageUnavailable("storage_not_kept", place=db)
+    assert path is not None
+    if not Path(path).exists():
+        if not Path(path).parent.is_dir():
+            raise StorageUnavailable(place=path, cause=why_not_opened(path))
+        if not create:
+            raise StorageUnavailable("storage_missing", place=path)
+        return True
+    with storage_errors(path), closing(sqlite3.connect(path)) as connection:
+        try:
+            found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        except sqlite3.OperationalError:
+            found = []  # what cannot be read now is told when the database is opened
+    if found and not any(name.startswith("vk_") for (name,) in found):
+        raise StorageUnavailable("storage_foreign", place=path)
+    return False
+
+
 def open_city(
     db: str,
     *,
@@ -113,36 +195,45 @@ def open_city(
     Raises StorageError and its kin, KeyProblem, PluginError.
     """
     import volunteerkit
-    from volunteerkit import store
     from volunteerkit.kit import Kit
-    from volunteerkit.store.engine import place_of, storage_errors
+    from volunteerkit.store.engine import place_of
 
     names = plugin or tuple(os.environ.get(PLUGINS_VARIABLE, "xinyu").split())
     engine = volunteerkit.create_engine(url_of(db))
-    path = engine.url.database if engine.dialect.name == "sqlite" else None
-    if engine.dialect.name == "sqlite" and path in (None, "", ":memory:"):
-        raise StorageUnavailable("storage_not_kept", place=db)
-    new = path is not None and not Path(path).exists()
-    if path and new and not create:
-        raise StorageUnavailable("storage_missing", place=path)
-    if path and not Path(path).parent.is_dir():
-        raise StorageUnavailable(place=path)
+    new = engine.dialect.name == "sqlite" and _check_file(db, engine.url.database, create)
     kit = Kit.load(*(Path(name) if name.endswith((".py", ".toml")) else name for name in names), zone=zone)
+    try:
+        cipher = _key_of(engine, kit, db, key_file, new, create)
+    except KeyProblem as error:
+        place = str(find_key_file(db, key_file))
+        error.add_note(messages.text("key_used", db=place_of(engine.url), place=place))
+        raise
+    return City(attrs.evolve(kit, cipher=cipher), engine, Actor.of(f"cli:{_user()}", "centre"))
+
+
+def _key_of(engine: sa.Engine, kit: Kit, db: str, key_file: Path | None, new: bool, create: bool) -> Any:
+    """Return the cipher of the database, None for one that is read without it; make both with ``create``."""
+    from volunteerkit import store
+    from volunteerkit.store.engine import place_of, storage_errors
+
     # The key comes first: a wrong one must not leave an empty database behind.
     cipher = _cipher(db, key_file, create=new)
     if create:
         # an older database with personal data is brought up to date by its key only
-        attrs.evolve(kit, cipher=_cipher(db, key_file, create=False)).migrate(engine)
+        attrs.evolve(kit, cipher=cipher).migrate(engine)
     with storage_errors(place_of(engine.url)), engine.connect() as connection, connection.begin():
         store.check_schema(connection)
         sealed = store.get_meta(connection, "key_print")
-    if cipher is None and create:
-        if sealed is not None:
-            raise KeyProblem("key_file_missing", place=str(find_key_file(db, key_file)))
+    if cipher is None and sealed is not None:
+        place = str(find_key_file(db, key_file))
+        if create or key_file is not None:  # who names a file means it
+            raise KeyProblem("key_file_missing", place=place)
+        print(messages.text("key_absent", place=place), file=sys.stderr)
+    elif cipher is None and create:
         cipher = _cipher(db, key_file, create=True)
-    if cipher is not None and sealed is not None and cipher.key_print != sealed:
+    if cipher is not None and sealed is not None and sealed not in (cipher.key_print, *cipher.older):
         raise KeyProblem("key_wrong", expected=sealed, found=cipher.key_print)
-    return City(attrs.evolve(kit, cipher=cipher), engine, Actor.of(f"cli:{_user()}", "centre"))
+    return cipher
 
 
 def _user() -> str:

@@ -8,12 +8,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from volunteerkit.cli.city import print_import, print_stars, progress_shown
-from volunteerkit.cli.common import both, command, find_key_file, open_city
-from volunteerkit.cli.report import ReportFigures, write_report
+from volunteerkit.cli.common import both, check_out, command, open_city
+from volunteerkit.cli.report import DOCTYPE, ReportFigures, write_report
+from volunteerkit.cli.tables import print_table
 from volunteerkit.errors import StorageError
 from volunteerkit.units import hours_text
 
@@ -29,8 +27,10 @@ def __dir__() -> list[str]:
 
 def run_demo(*, small: bool, db: Path, out: Path) -> None:
     """Make the city, import, rate, explain, report; an earlier demo's database is made anew."""
+    if out.is_dir():
+        out /= "report.html"
+    check_out(out, str(db), None, DOCTYPE.encode())
     _clear(db)
-    console = Console()
     today = dt.datetime.now(dt.UTC).date()
     last_day = today - dt.timedelta(days=30)
     with tempfile.TemporaryDirectory(prefix="volunteerkit-") as folder, progress_shown() as progress:
@@ -40,7 +40,7 @@ def run_demo(*, small: bool, db: Path, out: Path) -> None:
     print_import(report, str(db))
     figures, rated, example = _figures(city, report)
     print_stars(Counter(rated.grades), rated.ladder, rated.as_of)
-    _tables(console, figures)
+    _tables(figures)
     print()
     print(
         both(
@@ -66,10 +66,11 @@ def _clear(db: Path) -> None:
     """Remove an earlier demo; anything that is not one is left alone."""
     if not db.exists():
         return
-    if not db.name.startswith("demo"):
+    if not db.name.startswith("demo") or not db.is_file():
         raise StorageError("demo_in_the_way", place=str(db))
-    for path in (db, Path(f"{db}-wal"), Path(f"{db}-shm"), find_key_file(str(db), None)):
-        path.unlink(missing_ok=True)
+    # a key named by the environment may be that of a real city: only the demo's own goes
+    for end in ("", "-wal", "-shm", ".key"):
+        Path(f"{db}{end}").unlink(missing_ok=True)
 
 
 def _make(folder: Path, small: bool, last_day: dt.date, progress: Any) -> None:
@@ -122,17 +123,17 @@ def _figures(city: Any, report: Any) -> tuple[ReportFigures, Any, Any]:
     ), rated, example  # fmt: skip
 
 
-def _tables(console: Console, figures: ReportFigures) -> None:
+def _tables(figures: ReportFigures) -> None:
     share = figures.active * 1000 // max(figures.registered, 1)
-    console.print(both(f"注册 {figures.registered:,} 人，参加过服务 {figures.active:,} 人（{share // 10}.{share % 10} %）",
-                       f"{figures.registered:,} registered, {figures.active:,} active ({share // 10}.{share % 10} %)"))  # fmt: skip
+    print(both(f"注册 {figures.registered:,} 人，参加过服务 {figures.active:,} 人（{share // 10}.{share % 10} %）",
+               f"{figures.registered:,} registered, {figures.active:,} active ({share // 10}.{share % 10} %)"))  # fmt: skip
     for title, rows in (
         (both("每月时长", "Hours by month"), figures.hours_by_month),
         (both("各组织时长（前 10）", "Hours by organization (first 10)"), figures.by_organization[:10]),
     ):
-        table = Table(title=title)
-        for heading in ("", both("记录", "claimed"), both("计入", "credited")):
-            table.add_column(heading, justify="right" if heading else "left")
-        for row in rows:
-            table.add_row(row[0], hours_text(row[1]), hours_text(row[2]))
-        console.print(table)
+        print_table(
+            ("", both("记录", "claimed"), both("计入", "credited")),
+            ((row[0], hours_text(row[1]), hours_text(row[2])) for row in rows),
+            title,
+            (1, 2),
+        )

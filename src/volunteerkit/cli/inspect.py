@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import inspect
+import io
 import platform
 import sqlite3
 import sys
+from contextlib import redirect_stderr
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import attrs
-from rich.console import Console
-from rich.table import Table
 
-from volunteerkit.cli.common import both, find_key_file, open_city, print_json
-from volunteerkit.errors import VolunteerkitError
+from volunteerkit import messages
+from volunteerkit.cli.common import both, find_key_file, open_city, print_json, word
+from volunteerkit.cli.tables import print_table
+from volunteerkit.errors import KeyProblem, VolunteerkitError
 
 __all__ = ["run_doctor", "run_hooks", "run_plugins", "run_verify"]
 
@@ -118,51 +120,48 @@ def run_hooks(plugin: tuple[str, ...], json: bool) -> None:
 
 def run_doctor(db: str | None, key_file: Path | None, json: bool) -> None:
     """Check what the library needs; exit code 1 when something is wrong."""
-    rows: list[tuple[str, str, str, str]] = [
-        ("python", "ok" if sys.version_info >= (3, 11) else "wrong", platform.python_version(), both("需要 3.11 以上", "3.11 or newer")),
-        ("sqlite", "ok" if sqlite3.sqlite_version_info >= (3, 37) else "wrong", sqlite3.sqlite_version, both("需要 3.37 以上", "3.37 or newer")),
+    python, sqlite = sys.version_info >= (3, 11), sqlite3.sqlite_version_info >= (3, 37)
+    rows = [
+        ("python", "ok" if python else "wrong", platform.python_version(), "" if python else both("需要 3.11 以上", "3.11 or newer")),
+        ("sqlite", "ok" if sqlite else "wrong", sqlite3.sqlite_version, "" if sqlite else both("需要 3.37 以上", "3.37 or newer")),
     ]  # fmt: skip
     for extra, module in _EXTRAS:
         try:
             found = version(module) if find_spec(module) else ""
         except PackageNotFoundError:
             found = "?"
-        rows.append(
-            (
-                module,
-                "ok" if found else "missing",
-                found,
-                "" if found else f"pip install 'volunteerkit[{extra}]'",
-            )
-        )
+        mend = "" if found else f"pip install 'volunteerkit[{extra}]'"
+        rows.append((module, "ok" if found else "missing", found, mend))
     if db is not None:
-        try:
-            city = open_city(db, key_file=key_file)
-            with city.kit.open(city.engine, city.actor, read_only=True):
-                rows.append(("database", "ok", city.engine.dialect.name, ""))
-            key = find_key_file(db, key_file)
-            known = city.kit.cipher is not None
-            rows.append(
-                (
-                    "key",
-                    "ok" if known else "missing",
-                    city.kit.cipher.key_print if city.kit.cipher else "",
-                    "" if known else str(key),
-                )
-            )
-        except VolunteerkitError as error:
-            rows.append(("database", "wrong", error.code, error.message()))
+        rows += _database_rows(db, key_file)
     if json:
         print_json([dict(zip(("what", "state", "found", "mend"), row, strict=True)) for row in rows])
     else:
-        table = Table(
-            both("项目", "what"),
-            both("状态", "state"),
-            both("所见", "found"),
-            both("如何修正", "how to mend"),
+        heads = (("项目", "what"), ("状态", "state"), ("所见", "found"), ("如何修正", "how to mend"))
+        print_table(
+            [both(zh, en) for zh, en in heads],
+            ((word("doctor", what), word("doctor", state), found, mend) for what, state, found, mend in rows),
         )
-        for row in rows:
-            table.add_row(*row)
-        Console().print(table)
     if any(row[1] == "wrong" for row in rows):
         sys.exit(1)
+
+
+def _database_rows(db: str, key_file: Path | None) -> list[tuple[str, str, str, str]]:
+    from volunteerkit.store import get_meta
+
+    try:
+        with redirect_stderr(io.StringIO()):  # a missing key has a row of its own here
+            city = open_city(db, key_file=key_file)
+        with city.kit.open(city.engine, city.actor, read_only=True) as desk:
+            sealed = get_meta(desk.connection, "key_print")
+    except VolunteerkitError as error:
+        what = "key" if isinstance(error, KeyProblem) else "database"
+        notes = getattr(error, "__notes__", ())
+        return [(what, "wrong", error.code, "\n".join((error.message(), *notes)))]
+    database = ("database", "ok", city.engine.dialect.name, "")
+    if city.kit.cipher is not None:
+        return [database, ("key", "ok", city.kit.cipher.key_print, "")]
+    place = str(find_key_file(db, key_file))
+    if sealed is None:  # nothing is sealed yet, the first import makes a key
+        return [database, ("key", "missing", "", messages.text("key_none_yet", place=place))]
+    return [database, ("key", "wrong", "", messages.text("key_file_missing", place=place))]

@@ -8,13 +8,11 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from volunteerkit import messages
-from volunteerkit.cli.common import City, both, print_json
-from volunteerkit.cli.typed import id_of, number_of, role_of
+from volunteerkit.cli.common import City, both, print_json, word
+from volunteerkit.cli.tables import print_table
+from volunteerkit.cli.typed import check_scope, id_of, known_number, number_of, role_of
 from volunteerkit.errors import Finding, InvalidValue, Refused
 from volunteerkit.units import day_of
 
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
     from volunteerkit.volunteers import Application
 
 __all__ = [
-    "run_case", "run_decide", "run_find", "run_give", "run_grants", "run_lend", "run_pending", "run_register",
+    "moved", "print_findings", "run_case", "run_decide", "run_find", "run_give", "run_grants", "run_lend", "run_pending", "run_register",
     "run_revoke", "run_show", "run_status", "run_take_back", "run_transfer", "run_withdraw",
 ]  # fmt: skip
 
@@ -37,22 +35,10 @@ def __dir__() -> list[str]:
     return __all__
 
 
-def _word(area: str, code: str) -> str:
-    """Return the word for a code in the reader's language, the code itself when there is none."""
-    key = f"word_{area}_{code}"
-    return messages.text(key) if key in messages.catalogue() else code
-
-
 def _print_table(
     heads: tuple[tuple[str, str], ...], rows: Iterable[Iterable[object]], title: str = ""
 ) -> None:
-    table = Table(title=title or None, title_justify="left")
-    for zh, en in heads:
-        table.add_column(both(zh, en), overflow="fold")
-    for row in rows:
-        # what people wrote is shown as it is, brackets too
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
-    Console().print(table)
+    print_table([both(zh, en) for zh, en in heads], rows, title)
 
 
 def _findings(found: Iterable[Finding]) -> list[dict[str, Any]]:
@@ -91,19 +77,20 @@ def _print_where(case: dict[str, Any], json: bool) -> None:
         print_json(case)
         return
     state, about, kind = (
-        _word("case_state", case["state"]),
+        word("case_state", case["state"]),
         _about(case),
-        _word("case_kind", case["kind"]),
+        word("case_kind", case["kind"]),
     )
     line = both(f"审批件 {case['case']}（{kind}，{about}）：{state}", f"Case {case['case']} ({kind}, {about}): {state}")  # fmt: skip
     if case["step"]:
-        step, due = _word("case_step", case["step"]), case["due_on"]
+        step, due = word("case_step", case["step"]), case["due_on"]
         line += both(f"，环节：{step}", f", step {step}")
         line += both(f"，期限 {due}", f", due {due}") if due else ""
     print(line)
 
 
-def _print_findings(found: Iterable[Finding]) -> None:
+def print_findings(found: Iterable[Finding]) -> None:
+    """Print what was found, one a line, with what blocks marked."""
     for each in found:
         mark = both("不可：", "blocks: ") if each.severity == "block" else both("提示：", "note: ")
         print(f"  {mark}{each.message()}")
@@ -155,7 +142,7 @@ def run_register(form: Form, number: str | None, city: City, check: bool, json: 
     print(both(f"已登记，编号 {given}。", f"Registered under number {given}."))
     if case is not None:
         _print_where(values, json)
-        _print_findings(case.findings)
+        print_findings(case.findings)
 
 
 def _check(city: City, application: Application, json: bool) -> None:
@@ -170,7 +157,7 @@ def _check(city: City, application: Application, json: bool) -> None:
     if json:
         print_json({"blocks": blocks, "findings": _findings(found)})
     else:
-        _print_findings(found)
+        print_findings(found)
         print(
             both("不能登记；没有写入任何内容。", "Cannot be registered; nothing was written.")
             if blocks
@@ -194,19 +181,22 @@ def run_pending(city: City, every: bool, kind: str | None, json: bool) -> None:
         print(
             both("没有等待办理的审批件。", "No case is waiting.")
             if every
-            else both("没有等您决定的审批件。", "No case waits for your decision.")
+            else both(
+                "没有等您决定的审批件。用 --all 查看全部等待的。",
+                "No case waits for your decision. --all shows all that wait.",
+            )
         )
     else:
         heads = (("审批件", "case"), ("事项", "kind"), ("对象", "about"), ("状态", "state"), ("环节", "step"),
                  ("期限", "due"), ("意见", "findings"))  # fmt: skip
         _print_table(heads, (
-            (row["case"], _word("case_kind", row["kind"]), _about(row), _word("case_state", row["state"]),
-             _word("case_step", row["step"]), row["due_on"], "\n".join(each["text"] for each in row["findings"]))
+            (row["case"], word("case_kind", row["kind"]), _about(row), word("case_state", row["state"]),
+             word("case_step", row["step"]), row["due_on"], "\n".join(each["text"] for each in row["findings"]))
             for row in rows
         ))  # fmt: skip
 
 
-def _moved(city: City, work: Callable[[Desk], Case], json: bool) -> None:
+def moved(city: City, work: Callable[[Desk], Case], json: bool) -> None:
     """Do what moves or opens a case and say where it stands then."""
     _print_where(
         city.kit.run(city.engine, city.actor, lambda desk: _case_values(desk, work(desk))),
@@ -220,10 +210,10 @@ def run_decide(typed: str, verdict: str, reason: str, city: City, json: bool) ->
 
     number = number_of("case", typed)
     if number.isascii() and number.isdigit():
-        _moved(city, lambda desk: approvals.decide(desk, int(number), verdict, reason=reason), json)
+        moved(city, lambda desk: approvals.decide(desk, int(number), verdict, reason=reason), json)
     else:
         decide = volunteers.approve if verdict == "approve" else volunteers.refuse
-        _moved(city, lambda desk: decide(desk, number, reason=reason), json)
+        moved(city, lambda desk: decide(desk, number, reason=reason), json)
 
 
 def run_withdraw(typed: str, reason: str, city: City, json: bool) -> None:
@@ -231,7 +221,7 @@ def run_withdraw(typed: str, reason: str, city: City, json: bool) -> None:
     from volunteerkit import approvals
 
     case_id = id_of("case", typed)
-    _moved(city, lambda desk: approvals.withdraw(desk, case_id, reason=reason), json)
+    moved(city, lambda desk: approvals.withdraw(desk, case_id, reason=reason), json)
 
 
 def run_case(typed: str, city: City, json: bool) -> None:
@@ -252,15 +242,15 @@ def run_case(typed: str, city: City, json: bool) -> None:
     print(both(f"  由 {case.opened_by} 于 {case.opened_on} 提出", f"  opened by {case.opened_by} on {case.opened_on}"))  # fmt: skip
     for name, value in values["facts"].items():
         told = {True: both("是", "yes"), False: both("否", "no")}[value] if isinstance(value, bool) else value
-        print(f"  {_word('fact', name)}: {told}")
-    _print_findings(case.findings)
+        print(f"  {word('fact', name)}: {told}")
+    print_findings(case.findings)
     for one in decided:
-        at, verdict = one.at.astimezone(zone).strftime("%Y-%m-%d %H:%M"), _word("verdict", one.verdict)
+        at, verdict = one.at.astimezone(zone).strftime("%Y-%m-%d %H:%M"), word("verdict", one.verdict)
         by = one.actor_id + (both(f"（代 {one.on_behalf_of}）", f" for {one.on_behalf_of}") if one.on_behalf_of else "")  # fmt: skip
-        step, why = _word("case_step", one.step), one.reason and both(f"：{one.reason}", f": {one.reason}")
+        step, why = word("case_step", one.step), one.reason and both(f"：{one.reason}", f": {one.reason}")
         print(both(f"  {at} {by}（{step}）{verdict}{why}", f"  {at} {by} ({step}) {verdict}{why}"))
     for each in objected:
-        answer = _word("answer", each.answer)
+        answer = word("answer", each.answer)
         print(both(f"  异议 {each.number}，{each.on} {each.actor_id}（{answer}）：{each.reason}",
                    f"  objection {each.number}, {each.on} {each.actor_id} ({answer}): {each.reason}"))  # fmt: skip
     if case.closed_by in ("deadline", "route"):
@@ -272,7 +262,7 @@ def run_transfer(typed: str, to: str, on: dt.date | None, reason: str, city: Cit
     from volunteerkit import volunteers
 
     number, target = number_of("volunteer", typed), number_of("organization", to)
-    _moved(
+    moved(
         city,
         lambda desk: volunteers.request_transfer(desk, number, target, effective_on=on, reason=reason),
         json,
@@ -305,10 +295,8 @@ def run_status(typed: str, what: str, given: dict[str, Any], city: City, json: b
     if json:
         print_json({"volunteer": number, "done": what, "status": status})
     else:
-        word = _word("volunteer_status", status)
-        print(
-            both(f"已办理。志愿者 {number} 今天的状态：{word}", f"Done. Volunteer {number} is {word} today.")
-        )
+        now = word("volunteer_status", status)
+        print(both(f"已办理。志愿者 {number} 今天的状态：{now}", f"Done. Volunteer {number} is {now} today."))
 
 
 def _change(
@@ -339,15 +327,17 @@ def run_find(text: str, limit: int, city: City, json: bool) -> None:
     """List volunteers by number, phone or part of a name, each as far as the actor may see them."""
     from volunteerkit import personal
 
+    if not text.strip():
+        raise InvalidValue(name="text", value=text, allowed=messages.phrase("allowed_search"))
     with city.kit.open(city.engine, city.actor, read_only=True) as desk:
         found = personal.find(desk, text, limit=limit)
     if json:
         print_json([attrs.asdict(each) for each in found])
     elif not found:
-        print(both("没有找到。", "Nobody was found."))
+        print(both("没有找到。可以查找：", "Nobody was found. Look for: ") + messages.text("allowed_search"))
     else:
         heads = (("编号", "number"), ("姓名", "name"), ("组织", "organization"), ("状态", "status"))
-        rows = ((each.number, each.name, each.organization, _word("volunteer_status", each.status)) for each in found)  # fmt: skip
+        rows = ((each.number, each.name, each.organization, word("volunteer_status", each.status)) for each in found)  # fmt: skip
         _print_table(heads, rows)
         if len(found) == limit:
             print(both(f"只列出前 {limit} 人；--limit 可以更多。", f"The first {limit} only; --limit shows more."))  # fmt: skip
@@ -374,10 +364,11 @@ def run_show(typed: str, city: City, json: bool) -> None:
             "record": [attrs.asdict(each) for each in lines],
         })  # fmt: skip
         return
-    status, since = _word("volunteer_status", shown.status), shown.registered_on
+    status, since = word("volunteer_status", shown.status), shown.registered_on
     print(both(f"志愿者 {shown.number}：{status}，{since} 登记", f"Volunteer {shown.number}: {status}, registered on {since}"))  # fmt: skip
     for name, value in fields.items():
-        print(f"  {_word('personal', name)}: {value}")
+        label = "age" if name == "born_on" and name in shown.masked else name
+        print(f"  {word('personal', label)}: {value}")
     for label, text in (
         (both("区县", "district"), shown.district),
         (both("技能", "skills"), ", ".join(shown.skills)),
@@ -387,7 +378,7 @@ def run_show(typed: str, city: City, json: bool) -> None:
     days = (("起", "since"), ("止", "until"))
     _print_table(
         (("组织", "organization"), ("服务队", "team"), ("身份", "role"), *days),
-        ((each.organization, each.team, _word("member_role", each.role), each.since, each.until) for each in belongs),
+        ((each.organization, each.team, word("member_role", each.role), each.since, each.until) for each in belongs),
         both("归属", "Memberships"),
     )  # fmt: skip
     if qualified:
@@ -407,8 +398,8 @@ def _print_record(lines: tuple[Any, ...]) -> None:
     heads = (("日期", "day"), ("种类", "kind"), ("名称", "name"), ("分钟", "minutes"), ("组织", "organization"), ("状态", "state"))  # fmt: skip
     _print_table(
         heads,
-        ((each.on, _word("activity", each.kind), each.name, each.minutes if each.score is None else each.score,
-          each.organization or each.granted_by, _word("record_state", each.state)) for each in lines[-_LINES:]),
+        ((each.on, word("activity", each.kind), each.name, each.minutes if each.score is None else each.score,
+          each.organization or each.granted_by, word("record_state", each.state)) for each in lines[-_LINES:]),
         title,
     )  # fmt: skip
 
@@ -439,12 +430,14 @@ def run_give(
     from volunteerkit.approvals import grants
 
     name, scope = role_of(role)
-    person = None if volunteer is None else number_of("volunteer", volunteer)
-    _moved(
-        city,
-        lambda desk: grants.give(desk, holder, name, scope, since=since, until=until, volunteer=person),
-        json,
-    )
+
+    def work(desk: Desk) -> Case:
+        desk.permit("grant.change")
+        check_scope(desk, name, scope)
+        person = None if volunteer is None else known_number(desk, "volunteer", volunteer)
+        return grants.give(desk, holder, name, scope, since=since, until=until, volunteer=person)
+
+    moved(city, work, json)
 
 
 def run_revoke(typed: str, until: dt.date | None, city: City, json: bool) -> None:
@@ -452,7 +445,7 @@ def run_revoke(typed: str, until: dt.date | None, city: City, json: bool) -> Non
     from volunteerkit.approvals import grants
 
     grant_id = id_of("grant", typed)
-    _moved(city, lambda desk: grants.revoke(desk, grant_id, until=until), json)
+    moved(city, lambda desk: grants.revoke(desk, grant_id, until=until), json)
 
 
 def run_lend(holder: str, role: str, since: dt.date | None, until: dt.date, city: City, json: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,13 +13,31 @@ from cyclopts import Parameter, Token
 
 from volunteerkit import messages
 from volunteerkit.cli.common import both
+from volunteerkit.errors import InvalidValue, did_you_mean
 from volunteerkit.messages import language
-from volunteerkit.units import day_of
+from volunteerkit.units import day_of, fold
 
 if TYPE_CHECKING:
     from volunteerkit.cli.common import City
 
-__all__ = ["AsOf", "Db", "Json", "Key", "Place", "Plugins", "Seat", "Zone", "both", "in_chinese", "read_day"]
+__all__ = [
+    "AsOf",
+    "Db",
+    "Json",
+    "Key",
+    "Place",
+    "Plugins",
+    "Seat",
+    "Zone",
+    "both",
+    "in_chinese",
+    "read_day",
+    "read_whole",
+    "read_zone",
+]
+
+_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
+_DAY = re.compile(r"[0-9]{4}[-/.年]")
 
 
 def __dir__() -> list[str]:
@@ -43,6 +62,36 @@ def read_day(_type: Any, tokens: Sequence[Token]) -> dt.date:
         ) from None
 
 
+def read_whole(_type: Any, tokens: Sequence[Token]) -> int:
+    """Read a whole number; the parser itself would take 1.5 and round it."""
+    from volunteerkit.cli.typed import shown
+
+    name, value = tokens[0].keyword or "", fold(tokens[0].value).strip()
+    if _WHOLE.fullmatch(value):
+        return int(value)
+    said = messages.text(
+        "invalid_value", name=name, value=shown(value), allowed=messages.phrase("allowed_digits")
+    )
+    if name == "--known-at" and _DAY.match(value):
+        said += messages.text("known_at_is_no_day")
+    raise ValueError(said)
+
+
+def read_zone(_type: Any, tokens: Sequence[Token]) -> str:
+    """Read a time zone's name; the nearest one is named for a slip."""
+    from zoneinfo import available_timezones
+
+    from volunteerkit.clock import zone_named
+
+    name = tokens[0].value
+    try:
+        zone_named(name)
+    except InvalidValue as error:
+        told = messages.text("invalid_value", **error.values | {"name": tokens[0].keyword})
+        raise ValueError(f"{told}{did_you_mean(name, sorted(available_timezones()))}") from None
+    return name
+
+
 Db = Annotated[
     str, Parameter(help=both("SQLite 文件，或 postgresql://… 地址", "an SQLite file, or postgresql://…"))
 ]
@@ -60,7 +109,7 @@ Plugins = Annotated[
     Parameter(name="--plugin", negative=(), show_default=False, help=both("插件名或 .toml/.py 文件，可多次给出（默认 xinyu）",
                                       "a plugin's name or a .toml/.py file, may be repeated (default xinyu)")),
 ]  # fmt: skip
-Zone = Annotated[str, Parameter(help=both("城市所在时区", "the city's time zone"))]
+Zone = Annotated[str, Parameter(converter=read_zone, help=both("城市所在时区", "the city's time zone"))]
 AsOf = Annotated[
     dt.date | None,
     Parameter(converter=read_day, help=both("截至日期，默认今天", "as of this day, default today")),
@@ -115,7 +164,13 @@ class Seat(Place):
 
     def city(self) -> City:
         """Open the city for whoever acts."""
-        from volunteerkit.cli.typed import actor_of
+        from volunteerkit.cli.typed import actor_of, check_scope
 
         city = self.open()
-        return attrs.evolve(city, actor=actor_of(self.as_ or city.actor.id, self.role or ("centre",)))
+        actor = actor_of(self.as_ or city.actor.id, self.role or ("centre",))
+        held = [("volunteer", actor.volunteer), *((each.role, each.scope) for each in actor.grants)]
+        if any(scope for _, scope in held):
+            with city.kit.open(city.engine, city.actor, read_only=True) as desk:
+                for role, scope in held:
+                    check_scope(desk, role, scope)
+        return attrs.evolve(city, actor=actor)

@@ -23,6 +23,7 @@ from volunteerkit.messages import catalogue, text
 
 __all__ = ["ReportFigures", "write_report"]
 
+DOCTYPE = "<!DOCTYPE html>"
 _WIDTH = 460  # of every chart; a phone shows it at about 0.75, so that 14 stays readable
 _ROW = 46  # of a chart of rows: a line of text and a bar below it
 _HEIGHT = 240  # of columns
@@ -389,7 +390,7 @@ def _page(figures: ReportFigures) -> str:
     title = tuple(_pair("report_title", city=figures.city))
     badge = f'<span class="badge">{_both("report_fictitious_short")}</span>' if figures.fictitious else ""
     return "".join((
-        '<!DOCTYPE html>\n<html lang="zh-CN"><head><meta charset="utf-8">',
+        f'{DOCTYPE}\n<html lang="zh-CN"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         # Nothing may be loaded or run, whatever a name in the data contains.
         '<meta http-equiv="Content-Security-Policy" ',

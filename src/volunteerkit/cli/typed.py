@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from volunteerkit.access import ROLES, Actor, Grant
 from volunteerkit.cli.common import both
@@ -10,8 +11,12 @@ from volunteerkit.errors import InvalidValue, NotFound, did_you_mean
 from volunteerkit.privacy import HIDDEN
 from volunteerkit.units import fold
 
-__all__ = ["actor_of", "id_of", "number_of", "role_of"]
+if TYPE_CHECKING:
+    from volunteerkit.store.desk import Desk
 
+__all__ = ["actor_of", "check_scope", "id_of", "known_number", "number_of", "role_of", "shown"]
+
+_KINDS = {"team_leader": "team", "organization_admin": "organization", "volunteer": "volunteer"}
 _SCOPES = {
     "team_leader": "T0001",
     "organization_admin": "O0001",
@@ -49,14 +54,23 @@ def actor_of(id: str, roles: Iterable[str]) -> Actor:
     return Actor(id, grants, volunteer)
 
 
+def shown(typed: str) -> str:
+    """Return what was typed in a place that asks for no personal datum, hidden if it may be one all the same."""
+    from volunteerkit.exchange.cells import hide
+
+    return typed if typed.isascii() and hide(typed) == typed else HIDDEN
+
+
 def _missing(kind: str, typed: str) -> NotFound:
     """Return the error for what was typed in place of a number; perhaps it was a name, a phone or an identity number."""
     from volunteerkit.exchange.cells import hide
 
-    personal = hide(typed) != typed or not any(letter.isdigit() for letter in typed)
-    shown = HIDDEN if personal else typed
-    error = NotFound(kind=kind, id=shown)
-    if kind == "volunteer" and shown != typed:
+    if any(letter.isdigit() for letter in typed):
+        told = HIDDEN if hide(typed) != typed else typed
+    else:  # where a volunteer is asked for, any word may be a name, in whatever letters
+        told = HIDDEN if kind == "volunteer" else shown(typed)
+    error = NotFound(kind=kind, id=told)
+    if kind == "volunteer" and told != typed:
         error.add_note(
             both(
                 "按姓名或电话查找，请用 volunteerkit find。",
@@ -85,3 +99,43 @@ def id_of(kind: str, typed: str) -> int:
     if not (number.isascii() and number.isdigit()):
         raise _missing(kind, number)
     return int(number)
+
+
+def known_number(desk: Desk, kind: str, typed: str) -> str:
+    """Return the number of a volunteer, an organization or a team; raises NotFound with the nearest there is."""
+    import sqlalchemy as sa
+
+    from volunteerkit.organizations.tables import organization, team
+    from volunteerkit.volunteers.tables import volunteer
+
+    number = number_of(kind, typed)
+    column = {"volunteer": volunteer, "organization": organization, "team": team}[kind].c.number
+    known = sa.select(column)
+    if desk.connection.execute(known.where(column == number)).first():
+        return number
+    missing = _missing(kind, number)
+    alike = column.startswith(number[:-2], autoescape=True) | column.endswith(number[-3:], autoescape=True)
+    if near := did_you_mean(number, desk.connection.execute(known.where(alike).limit(1000)).scalars()):
+        missing.add_note(str(near).strip())
+    raise missing
+
+
+def check_scope(desk: Desk, role: str, scope: str | None) -> None:
+    """See that what a role is held for is there; raises NotFound, or InvalidValue for a district."""
+    import sqlalchemy as sa
+
+    from volunteerkit.organizations.tables import organization
+    from volunteerkit.volunteers.tables import volunteer
+
+    if scope is None:
+        return
+    if role in _KINDS:
+        known_number(desk, _KINDS[role], scope)
+        return
+    areas = sa.union(
+        *(sa.select(column).where(column != "") for column in (organization.c.area, volunteer.c.district))
+    )
+    known = sorted(desk.connection.execute(areas).scalars())
+    if known and scope not in known:  # before anything is entered, any district may come
+        near = did_you_mean(scope, known)
+        raise InvalidValue("area_unknown", area=scope, near=near, known=", ".join(known[:20]))

@@ -8,8 +8,8 @@ from collections import Counter
 import attrs
 import sqlalchemy as sa
 
-from volunteerkit.exchange.cells import hide
 from volunteerkit.exchange.reading import Source
+from volunteerkit.exchange.showing import shown
 from volunteerkit.exchange.tables import batch
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.posting import driver, insert_rows, take_numbers, write_event
@@ -32,7 +32,7 @@ def __dir__() -> list[str]:
 
 @attrs.frozen
 class QuarantinedRow:
-    """A refused row: ``row`` as a spreadsheet counts, ``value`` masked if personal, ``reason`` a code.
+    """A refused row: ``row`` as a spreadsheet counts, ``value`` as far as it may be kept, ``reason`` a code.
 
     ``detail`` says in which column's terms, for people; it holds no personal datum.
     """
@@ -50,14 +50,9 @@ class Refusals:
     def __init__(self) -> None:
         self.rows: list[QuarantinedRow] = []
 
-    def add(self, row: int, column: str, value: str, reason: str, detail: str = "") -> None:
-        """Note one refused row; ``value`` must be masked already if its column is personal.
-
-        An identity number, phone or address in any other column is masked here: columns get mixed up.
-        """
-        # PostgreSQL stores no NUL.
-        shown = hide(value[:100]).replace("\0", "␀")
-        self.rows.append(QuarantinedRow(row, column, shown, reason, detail))
+    def add(self, row: int, field: str, column: str, value: str, reason: str, detail: str = "") -> None:
+        """Note one refused row; of ``value`` only what may be `shown` of a cell of ``field`` is kept."""
+        self.rows.append(QuarantinedRow(row, column, shown(field, value), reason, detail))
 
     def counts(self) -> dict[str, int]:
         """Return how many rows were refused by reason code."""
@@ -149,9 +144,11 @@ def next_batch_id(desk: Desk) -> int:
 
 def same_as_before(desk: Desk, source: Source, refusals: Refusals) -> bool:
     """Tell whether the last run over this table of a file of this name refused exactly the same rows."""
+    same_table = sa.and_(batch.c.source == source.name, batch.c.entity == source.entity)
     found = desk.connection.execute(
         sa.select(batch.c.refused_digest)
-        .where(batch.c.source == source.name, batch.c.file == source.file, batch.c.entity == source.entity)
+        # that a file which was refused as a whole can be read now is a change
+        .where(batch.c.file == source.file, sa.or_(same_table, batch.c.entity == ""))
         .order_by(batch.c.id.desc())
         .limit(1)
     ).scalar()

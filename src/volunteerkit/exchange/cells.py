@@ -57,7 +57,8 @@ _FORMULA: Final = re.compile(r"""[\s"']*[=+\-@\t\r＝＋－＠]""")
 _DAY_PART: Final = r"(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
 _PERSONAL: Final = re.compile(
     rf"(?<![0-9])(?:[1-8][0-9]{{5}}[ -]?(?:(?:19|20)[0-9]{{2}}{_DAY_PART}[ -]?[0-9]{{3}}[0-9Xx]"
-    rf"|[0-9]{{2}}{_DAY_PART}[0-9]{{3}})|1[2-9][0-9][ -]?[0-9]{{4}}[ -]?[0-9]{{4}})(?![0-9])"
+    rf"|[0-9]{{2}}{_DAY_PART}[0-9]{{3}})|1[2-9][0-9][ -]?[0-9]{{4}}[ -]?[0-9]{{4}}"
+    r"|0[1-9][0-9]{1,2}[ -]?[0-9]{7,8})(?![0-9])"
     r"|[^@\s]+@[^@\s]+"
 )
 _NUMBER: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
@@ -72,8 +73,8 @@ def __dir__() -> list[str]:
 class Cell(VolunteerkitError, ValueError):
     """A cell cannot be read; ``reason`` is the code, ``field`` and ``column`` say where it stands.
 
-    ``skipped`` rows are left out on purpose by a mapping and are no mistake. ``shown`` is the cell's text,
-    masked if it is personal.
+    ``skipped`` rows are left out on purpose by a mapping and are no mistake. ``shown`` is the cell's text, of
+    which a quarantine keeps what may be shown.
     """
 
     def __init__(
@@ -291,7 +292,7 @@ def mask(field: str, text: str) -> str:
 
 
 def hide(text: str) -> str:
-    """Return ``text`` with what looks like an identity number, a mobile phone or an e-mail address masked.
+    """Return ``text`` with what looks like an identity number, a phone or an e-mail address masked.
 
     >>> hide("V0000001"), hide("１２９０００００００1"), hide("36059919900315001X")
     ('V0000001', '*********01', '****************1X')

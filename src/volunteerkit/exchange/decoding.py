@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import codecs
 import csv
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from volunteerkit.errors import ImportRefused
+from volunteerkit.messages import phrase
 
-__all__ = ["find_delimiter", "find_encoding", "header", "rows"]
+__all__ = ["file_name", "find_delimiter", "find_encoding", "header", "rows"]
 
 _STEP = 1 << 20
 _SEP = re.compile(r"\ufeff?\"?sep=(.)\"?\s*$", re.IGNORECASE)
@@ -21,32 +23,60 @@ def __dir__() -> list[str]:
     return __all__
 
 
+def file_name(path: Path) -> str:
+    """Return a file's name; one packed on a Chinese Windows keeps its GBK bytes, which no database takes."""
+    raw = os.fsencode(path.name)
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("gb18030", "replace")
+
+
 def find_encoding(path: Path) -> str:
     """Return the encoding of a text file: by its mark, else UTF-8 if all of it is, else GB18030 (holds GBK).
 
-    Raises ImportRefused with the line and the offset of the first byte that fits neither.
+    Raises ImportRefused with the line and the offset of the first byte that fits neither, and for what is
+    no text: a workbook, a web page, other binary content, a folder, a file that may not be read.
     """
-    try:
-        with path.open("rb") as file:
-            start = file.read(4)
-    except OSError:
-        raise ImportRefused("file_unreadable", file=path.name) from None
-    for mark, name in _MARKS:
-        if start.startswith(mark):
-            return name
+    if not path.is_file():
+        raise ImportRefused("file_not_regular", file=file_name(path))
+    with path.open("rb") as file:
+        start = file.read(4096)
+    known: tuple[str, ...] = tuple(name for mark, name in _MARKS if start.startswith(mark))
+    known = known or _unmarked_utf_16(start)
+    if what := not known and _no_text(start):
+        raise ImportRefused("file_no_text", file=file_name(path), what=phrase(what))
     failed = 0
-    for name in ("utf-8", "gb18030"):
-        offset = _first_failure(path, name)
+    for name in known or ("utf-8", "gb18030"):
+        offset = _first_failure(path, name.removesuffix("-sig"))  # the mark counts in an offset
         if offset is None:
             return name
         failed = max(failed, offset)
     raise _unknown(path, failed)
 
 
+def _unmarked_utf_16(start: bytes) -> tuple[str, ...]:
+    """Signs such as the comma have a zero byte in UTF-16, always on the same side."""
+    first, second = start[::2].count(0), start[1::2].count(0)
+    if max(first, second) * 20 < len(start) or min(first, second) or not start.strip(b"\0"):
+        return ()
+    return ("utf-16-be",) if first else ("utf-16-le",)
+
+
+def _no_text(start: bytes) -> str:
+    """Return the code of what the content is when it is no text."""
+    if start.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        return "content_workbook"
+    if start.lstrip()[:5].lower() in (b"<html", b"<!doc", b"<?xml", b"<tabl"):
+        return "content_page"
+    odd = sum(byte < 32 and byte not in b"\0\t\r\n\f" for byte in start)
+    return "content_binary" if odd * 50 > len(start) or start.startswith((b"%PDF", b"\x89PNG")) else ""
+
+
 def _unknown(path: Path, offset: int) -> ImportRefused:
     with path.open("rb") as file:
         line = file.read(offset).count(b"\n") + 1
-    return ImportRefused("encoding_unknown", file=path.name, line=line, offset=offset)
+    return ImportRefused("encoding_unknown", file=file_name(path), line=line, offset=offset)
 
 
 def _first_failure(path: Path, encoding: str) -> int | None:
@@ -87,15 +117,15 @@ def rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield (row number as a spreadsheet shows it, cells); the header comes first, blank rows are left out.
 
     Raises ImportRefused naming the row for a quote that is never closed or a cell beyond 131,072 characters,
-    and for a file with nothing in it.
+    for a file with nothing in it, and for one that cannot be read.
     """
-    encoding = find_encoding(path)
-    with path.open(encoding=encoding, newline="") as file:
-        number = 0
-        try:
+    number = 0
+    try:
+        encoding = find_encoding(path)
+        with path.open(encoding=encoding, newline="") as file:
             first = next((line for line in file if line.strip()), "")
             if not first.strip("\0\ufeff \t\r\n"):
-                raise ImportRefused("file_empty", file=path.name)
+                raise ImportRefused("file_empty", file=file_name(path))
             file.seek(0)
             reader = csv.reader(file, delimiter=find_delimiter(first), strict=True)
             if _SEP.match(first):
@@ -105,7 +135,7 @@ def rows(path: Path) -> Iterator[tuple[int, list[str]]]:
                 # Most rows begin with their id, so the second look is rare.
                 if cells and (cells[0] or any(cells)):
                     yield number, cells
-        except csv.Error:
-            raise ImportRefused("csv_broken", file=path.name, row=number + 1) from None
-        except UnicodeDecodeError as error:
-            raise _unknown(path, error.start) from None
+    except csv.Error:
+        raise ImportRefused("csv_broken", file=file_name(path), row=number + 1) from None
+    except OSError:
+        raise ImportRefused("file_unreadable", file=file_name(path)) from None

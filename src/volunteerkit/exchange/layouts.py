@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import attrs
 
+from volunteerkit.errors import nearest
 from volunteerkit.exchange.cells import Cell, clean
+from volunteerkit.messages import Phrase, language, phrase
 
-__all__ = ["ENTITIES", "PERSONAL", "REQUIRED", "Recognised", "in_minutes", "recognise", "word"]
+__all__ = [
+    "ENTITIES",
+    "PERSONAL",
+    "REQUIRED",
+    "Recognised",
+    "in_minutes",
+    "is_title",
+    "is_word",
+    "recognise",
+    "titles_for",
+    "unplaced_titles",
+    "word",
+]
 
 # field: other headers for it, beside its own name; the first is the one of the sample's Chinese headers
 _VOLUNTEERS: Final = {
@@ -99,6 +113,14 @@ _IN_MINUTES: Final = re.compile(
     r"^(?!.*(?:hour|小时)).*(?:分钟|(?<![a-z])min(?:ute)?s?(?![a-z]))", re.IGNORECASE
 )
 _BARE: Final = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
+_TITLES: Final = frozenset(
+    name
+    for columns in ENTITIES.values()
+    for field, others in columns.items()
+    for name in (field, *others.split())
+)
+_PARTS: Final = frozenset(part for name in _TITLES for part in name.split("_"))
+_HAN: Final = re.compile("[\u4e00-\u9fff]")
 _RECORD_STATES: Final = ("confirmed", "pending", "rejected", "cancelled")
 _FOUND: Final = {
     field: {other.casefold(): name for name, others in words.items() for other in (name, *others.split())}
@@ -122,6 +144,16 @@ def word(field: str, text: str, allowed: Sequence[str] = ()) -> str:
     return found
 
 
+def is_word(text: str) -> bool:
+    """Tell whether ``text`` is a word of any column's vocabulary.
+
+    >>> is_word("已注销"), is_word("欧阳雪")
+    (True, False)
+    """
+    plain = clean(text).casefold()
+    return any(plain in words for words in _FOUND.values())
+
+
 def record_state(text: str) -> str:
     """Return the state of a service record; raises Cell status_unknown."""
     return word("status", text, _RECORD_STATES)
@@ -142,7 +174,7 @@ class Recognised:
 
     entity: str
     columns: dict[str, int]
-    unplaced: tuple[str, ...]
+    unplaced: tuple[int, ...]
     missing: tuple[str, ...]
     twice: tuple[str, ...]
 
@@ -160,11 +192,12 @@ def _placed(entity: str, header: Sequence[str]) -> Recognised:
         for other in (*reversed(others.split()), field)
     }
     columns: dict[str, int] = {}
-    unplaced, twice = [], []
+    unplaced: list[int] = []
+    twice: list[str] = []
     for position, title in enumerate(header):
         field = names.get(_plain(title))
         if field is None or field in columns:
-            unplaced.append(title)
+            unplaced.append(position)
             if field is not None and _plain(header[columns[field]]) == _plain(title):
                 twice.append(title)
         else:
@@ -188,3 +221,42 @@ def recognise(header: Sequence[str], stem: str = "") -> Recognised:
     return max(
         found, key=lambda each: (not each.missing, len(each.columns) - len(each.unplaced), -len(each.missing))
     )
+
+
+def is_title(text: str) -> bool:
+    """Tell whether ``text`` is or resembles a column's title, so that it can be shown.
+
+    Without a header the first line is somebody's row: whatever does not look like a title may be personal.
+
+    >>> is_title("服务时长（小时）"), is_title("Team status"), is_title("欧阳雪")
+    (True, True, False)
+    """
+    plain = _plain(text)
+    if not any(letter.isalnum() for letter in text):
+        return True
+    return plain in _TITLES or set(plain.split("_")) <= _PARTS or bool(nearest(plain, _TITLES, 0.8))
+
+
+def unplaced_titles(header: Sequence[str], places: Iterable[int]) -> Phrase | str:
+    """Return the end of a message about columns that have no meaning here: titles, or numbers where those may be data.
+
+    ``places`` are positions in ``header``, from 0.
+    """
+    wanted = [(place, header[place]) for place in places]
+    shown = [title for _, title in wanted if is_title(title)]
+    hidden = [str(place + 1) for place, title in wanted if title.strip() and not is_title(title)]
+    parts = {"titles": ", ".join(f"“{title.strip()}”" for title in shown), "numbers": ", ".join(hidden)}
+    code = "columns_unplaced" if shown and hidden else "columns_shown" if shown else "columns_hidden"
+    return phrase(code, **parts) if shown or hidden else ""
+
+
+def titles_for(entity: str, fields: Iterable[str], header: Sequence[str] = ()) -> str:
+    """Return what the columns ``fields`` are called in the language of ``header``, or else of the reader.
+
+    >>> titles_for("volunteers", ["volunteer_id", "name"], ["手机"])
+    '志愿者编号、姓名'
+    """
+    known = "".join(title for title in header if is_title(title))
+    if _HAN.search(known) or (language() == "zh-CN" and not any(map(str.isalnum, known))):
+        return "、".join(ENTITIES[entity][field].split()[0] for field in fields)
+    return ", ".join(fields)

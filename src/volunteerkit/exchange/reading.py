@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
 from volunteerkit.errors import ImportRefused
 from volunteerkit.exchange import decoding
 from volunteerkit.exchange.cells import Cell
-from volunteerkit.exchange.layouts import ENTITIES, in_minutes, recognise
+from volunteerkit.exchange.layouts import (
+    ENTITIES,
+    Recognised,
+    in_minutes,
+    recognise,
+    titles_for,
+    unplaced_titles,
+)
+from volunteerkit.messages import Phrase, phrase
 
-__all__ = ["Plan", "Source", "plan_directory"]
+__all__ = ["Plan", "Source", "csv_files", "plan_directory"]
 
 
 def __dir__() -> list[str]:
@@ -46,12 +53,8 @@ class Source:
 
     @property
     def file(self) -> str:
-        """The file's name; one packed on a Chinese Windows keeps its GBK bytes, which no database takes."""
-        raw = os.fsencode(self.path.name)
-        try:
-            return raw.decode()
-        except UnicodeDecodeError:
-            return raw.decode("gb18030", "replace")
+        """The file's name as it is told and kept."""
+        return decoding.file_name(self.path)
 
     def header(self, field: str) -> str:
         """Return what the file calls ``field``."""
@@ -111,13 +114,7 @@ def plan_directory(folder: Path, mapping: Path | None = None, source: str = "cit
     With ``mapping`` the folder has a foreign layout that the mapping file describes. Raises ImportRefused
     when there is no such folder, no table in it, or a table lacks a required column.
     """
-    if not folder.is_dir():
-        raise ImportRefused("folder_is_file" if folder.exists() else "folder_missing", folder=folder.name)
-    paths = sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() == ".csv" and not path.name.startswith("truth_")
-    )
+    paths = csv_files(folder)
     if mapping is not None:
         from volunteerkit.exchange.mapping import plan_mapped
 
@@ -131,10 +128,11 @@ def plan_directory(folder: Path, mapping: Path | None = None, source: str = "cit
         ):
             continue
         if placed.missing:
-            raise ImportRefused("file_columns_missing", file=path.name, columns=", ".join(placed.missing),
-                                unplaced=", ".join(placed.unplaced) or "-")  # fmt: skip
+            raise _columns_missing(path, header, placed)
         if placed.twice:
-            raise ImportRefused("column_twice", file=path.name, columns=", ".join(placed.twice))
+            raise ImportRefused(
+                "column_twice", file=decoding.file_name(path), columns=", ".join(placed.twice)
+            )
         if placed.entity in found:
             raise ImportRefused(
                 "table_twice", entity=placed.entity, first=found[placed.entity].path.name, second=path.name
@@ -147,9 +145,41 @@ def plan_directory(folder: Path, mapping: Path | None = None, source: str = "cit
             cells = _with_unit(cells, fields.index("hours"), titles["hours"])
         found[placed.entity] = Source(source, path, placed.entity, fields, titles, len(header), named, cells)
     if not found:
-        raise ImportRefused(
-            "no_table",
-            folder=folder.resolve().name,
-            expected=", ".join(f"{entity}.csv" for entity in ENTITIES),
-        )
+        raise _no_table(folder, paths)
     return Plan(source, tuple(found[entity] for entity in ENTITIES if entity in found))
+
+
+def csv_files(folder: Path) -> list[Path]:
+    """Return the CSV files of a folder in order, but for the truth files of a made city; raises ImportRefused."""
+    try:
+        if not folder.is_dir():
+            raise ImportRefused("folder_is_file" if folder.exists() else "folder_missing", folder=folder.name)
+        paths = sorted(folder.iterdir())
+    except (OSError, ValueError):
+        raise ImportRefused("folder_unreadable", folder=folder.name) from None
+    return [path for path in paths if path.suffix.lower() == ".csv" and not path.name.startswith("truth_")]
+
+
+def _columns_missing(path: Path, header: list[str], placed: Recognised) -> ImportRefused:
+    if not placed.columns:
+        titles = titles_for(placed.entity, ENTITIES[placed.entity], header)
+        return ImportRefused(
+            "header_missing", file=decoding.file_name(path), width=len(header), titles=titles
+        )
+    return ImportRefused("file_columns_missing", file=decoding.file_name(path), width=len(header),
+                         columns=titles_for(placed.entity, placed.missing, header),
+                         unplaced=unplaced_titles(header, placed.unplaced))  # fmt: skip
+
+
+def _no_table(folder: Path, paths: Sequence[Path]) -> ImportRefused:
+    books = [path.name for path in sorted(folder.iterdir()) if path.suffix.lower() in _WORKBOOKS]
+    near: Phrase | str = ""
+    if paths:
+        near = phrase("no_header_known", files=", ".join(path.name for path in paths))
+    elif books:
+        near = phrase("workbooks_there", files=", ".join(books))
+    expected = ", ".join(f"{entity}.csv" for entity in ENTITIES)
+    return ImportRefused("no_table", folder=folder.resolve().name, expected=expected, near=near)
+
+
+_WORKBOOKS: Final = (".xlsx", ".xls", ".xlsm", ".et", ".ods", ".numbers")

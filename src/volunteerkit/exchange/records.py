@@ -304,7 +304,7 @@ class _Load:
         """Put a row into quarantine under the header its column has in the file."""
         position = self.source.fields.index(field)
         value = cells[position] if position < len(cells) else ""
-        self.refusals.add(row, self.source.header(field), value, reason)
+        self.refusals.add(row, field, self.source.header(field), value, reason)
 
     def add(self, row: _Row, cells: Sequence[str]) -> _Row | None:
         """Return the row unless this file already had its id."""
@@ -401,7 +401,7 @@ class _Load:
     def _fresh(self, rows: list[tuple[_Row, Sequence[str]]]) -> tuple[list[_Row], list[tuple[int, _Row]]]:
         """Return the rows that are new, and (record id, row) of those that were pending and are decided now."""
         stored: dict[str, tuple[Any, ...]] = {}
-        if self.again:
+        if self.again and rows:
             marks = ", ".join("?" * len(rows))
             query = (
                 "SELECT external_id, fingerprint, batch_id, state, id FROM vk_service_record "
@@ -481,7 +481,7 @@ def load_records(desk: Desk, source: Source, as_of: dt.date, progress: Callable[
             if cells.skipped:
                 load.skipped[cells.reason] += 1
             else:
-                load.refusals.add(row_number, cells.column, cells.shown, cells.reason)
+                load.refusals.add(row_number, cells.field, cells.column, cells.shown, cells.reason)
             continue
         try:
             read = load.add(_read_row(reader, row_number, cells), cells)

@@ -26,6 +26,7 @@ from volunteerkit.store.posting import (
     Execute,
     Numbers,
     driver,
+    hold_head,
     replayed,
     request_hash,
     run_many,
@@ -34,6 +35,7 @@ from volunteerkit.store.posting import (
     write_many,
     write_transfers,
 )
+from volunteerkit.store.texts import seal_text
 from volunteerkit.units import day_number, day_of, plain_day, plain_text
 
 __all__ = ["confirm", "record", "record_many", "reject", "restore", "reverse"]
@@ -103,6 +105,7 @@ def record_many(
     IdempotencyConflict for the whole list, of which nothing is written then.
     """
     with storage_errors("database"):
+        hold_head(desk)
         accepted = _Accepted(desk, driver(desk.connection))
         answers: list[Recorded | Refused | NotFound] = []
         for key, claim in claims:
@@ -273,6 +276,7 @@ def reject(desk: Desk, record_id: int, *, reason: str, key: str | None = None) -
 
 def _resolve(desk: Desk, record_id: int, code: str, type: str, state: str, minutes: int | None,
              reason: str | None, key: str | None) -> Recorded:  # fmt: skip
+    hold_head(desk)
     execute = driver(desk.connection)
     row = _of_record(desk, execute, record_id, "hours.confirm" if code == CONFIRM else "hours.reject")
     _, now_state, claimed, _, served_on, recorded_by, project_id, volunteer_id, _, volunteer, _ = row
@@ -289,17 +293,18 @@ def _resolve(desk: Desk, record_id: int, code: str, type: str, state: str, minut
         plain_text("reason", reason or "", _REASON)
     last_transfer = execute(_LAST, (record_id,)).fetchone()
     if now_state != "pending" or last_transfer is None:
-        raise _resolved_before(record_id, now_state, last_transfer)
+        raise _resolved_before(desk, record_id, now_state, last_transfer)
     confirmed = settled if code == CONFIRM else 0
     guarded = (
         "UPDATE vk_service_record SET state = ?, confirmed_minutes = ? WHERE id = ? AND state = 'pending'"
     )
     if execute(guarded, (state, confirmed, record_id)).rowcount != 1:
         current = execute(_RECORD, (record_id,)).fetchone()
-        raise _resolved_before(record_id, current[1], execute(_LAST, (record_id,)).fetchone())
+        raise _resolved_before(desk, record_id, current[1], execute(_LAST, (record_id,)).fetchone())
     numbers = take_numbers(execute, 0, 1)
     debit, credit = issuer_account(project_id), honour_account(volunteer_id)
-    entry = (record_id, debit, credit, settled, code, last_transfer[0], served_on, reason)
+    said = seal_text(desk, f"volunteer:{volunteer_id}", f"transfer:{last_transfer[0]}", reason or "")
+    entry = (record_id, debit, credit, settled, code, last_transfer[0], served_on, said or None)
     last = write_transfers(execute, desk, numbers, [entry])
     execute(_POST, (credit, claimed, -claimed, credit, confirmed, -confirmed, debit, credit))
     payload = {"record": record_id, "minutes": confirmed}
@@ -307,10 +312,12 @@ def _resolve(desk: Desk, record_id: int, code: str, type: str, state: str, minut
     return Recorded(record_id, state, confirmed)
 
 
-def _resolved_before(record_id: int, state: str, last: tuple[Any, ...] | None) -> AlreadyResolved | Refused:
+def _resolved_before(
+    desk: Desk, record_id: int, state: str, last: tuple[Any, ...] | None
+) -> AlreadyResolved | Refused:
     if last is None:
         return Refused(Finding("not_pending", {"record": record_id, "state": state}))
-    at = dt.datetime.fromtimestamp(last[4] // 1_000_000, dt.UTC).isoformat()
+    at = dt.datetime.fromtimestamp(last[4] // 1_000_000, desk.zone)
     return AlreadyResolved(id=record_id, state=state, actor=last[3], at=at)
 
 
@@ -339,6 +346,7 @@ def _mirror(desk: Desk, record_id: int, before: str, after: str, reason: str,
     plain_text("reason", reason, _REASON)
     type = "hours.reversed" if after == "reversed" else "hours.restored"
     with storage_errors("database"):
+        hold_head(desk)
         execute = driver(desk.connection)
         row = _of_record(desk, execute, record_id, "hours.reverse")
         _, state, _, _, _, recorded_by, project_id, volunteer_id, _, volunteer, _ = row
@@ -349,7 +357,7 @@ def _mirror(desk: Desk, record_id: int, before: str, after: str, reason: str,
         _not_own(desk, record_id, recorded_by, volunteer)
         mirrored = execute(_LAST, (record_id,)).fetchone()
         if state == after == "reversed":
-            raise _resolved_before(record_id, state, mirrored)
+            raise _resolved_before(desk, record_id, state, mirrored)
         if state != before:
             code = "nothing_to_reverse" if after == "reversed" else "nothing_to_restore"
             raise Refused(Finding(code, {"record": record_id, "state": state}))
@@ -357,12 +365,13 @@ def _mirror(desk: Desk, record_id: int, before: str, after: str, reason: str,
         minutes = 0 if after == "reversed" else moved
         guarded = "UPDATE vk_service_record SET state = ?, confirmed_minutes = ? WHERE id = ? AND state = ?"
         if execute(guarded, (after, minutes, record_id, before)).rowcount != 1:
-            raise _resolved_before(record_id, after, execute(_LAST, (record_id,)).fetchone())
+            raise _resolved_before(desk, record_id, after, execute(_LAST, (record_id,)).fetchone())
         numbers = take_numbers(execute, 0, 1)
         debit, credit = honour_account(volunteer_id), issuer_account(project_id)
         if after == "confirmed":
             debit, credit = credit, debit
-        entry = (record_id, debit, credit, moved, REVERSE, seq, day, reason)
+        said = seal_text(desk, f"volunteer:{volunteer_id}", f"transfer:{seq}", reason)
+        entry = (record_id, debit, credit, moved, REVERSE, seq, day, said or None)
         last = write_transfers(execute, desk, numbers, [entry])
         execute("UPDATE vk_account SET posted_minutes = posted_minutes + CASE id WHEN ? THEN ? ELSE ? END "
                 "WHERE id IN (?, ?)", (credit, moved, -moved, debit, credit))  # fmt: skip

@@ -37,6 +37,7 @@ service_record = table(
     sa.CheckConstraint("start_minute BETWEEN -1 AND 1439", name="start"),
     sa.CheckConstraint("clock_minutes BETWEEN 0 AND 1440", name="clock"),
     sa.CheckConstraint(one_of("state", *STATES), name="state"),
+    owner=("volunteer_id",),
 )
 """One claim and where it stands. ``start_minute`` is the minute of the day, -1 when no clock was kept."""
 
@@ -81,6 +82,7 @@ transfer = table(
     sa.CheckConstraint("debit_id <> credit_id", name="two_accounts"),
     sa.CheckConstraint(one_of("code", RECORD, CONFIRM, REJECT, REVERSE, IMPORT), name="code"),
     sa.CheckConstraint(f"(refers_to IS NULL) = {one_of('code', RECORD, IMPORT)}", name="refers"),
+    owner=("record_id",),
 )
 """The honour ledger: append-only, double entry, one row a movement."""
 
@@ -96,6 +98,7 @@ flag = table(
         "record_id", integer, sa.ForeignKey("vk_service_record.id"), primary_key=True, autoincrement=False
     ),
     sa.Column("kind", sa.Text, primary_key=True),
+    owner=("record_id",),
 )
 """What is suspicious about a record that stands nevertheless, for somebody to look into."""
 

@@ -6,6 +6,7 @@ codes and whose keys are languages, so that a missing translation is visible on 
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,9 +16,18 @@ from importlib.resources import files
 
 import attrs
 
-__all__ = ["LANGUAGES", "Phrase", "catalogue", "in_language", "language", "phrase", "text"]
+__all__ = ["LANGUAGES", "Phrase", "catalogue", "codes", "filled", "in_language", "language", "phrase", "text"]
 
 LANGUAGES = ("zh-CN", "en")
+
+# What has a word in the reader's language, by the name under which it comes: areas of ``word_AREA_CODE``.
+_WORDED = {
+    "action": ("action",),
+    "kind": ("volunteer_status",),
+    "name": ("parameter",),
+    "state": ("case_state", "record_state"),
+    "status": ("volunteer_status", "organization_status"),
+}
 
 _chosen: ContextVar[str | None] = ContextVar("volunteerkit_language", default=None)
 
@@ -76,6 +86,17 @@ def catalogue() -> Mapping[str, Mapping[str, str]]:
     return found
 
 
+def codes(area: str) -> list[str]:
+    """Return the codes of one area, such as ``"reasons"``, in the order in which they stand there.
+
+    >>> "check_out_forgotten" in codes("flags")
+    True
+    """
+    import tomllib
+
+    return list(tomllib.loads(files("volunteerkit.messages").joinpath(f"{area}.toml").read_text("utf-8")))
+
+
 @attrs.frozen
 class Phrase:
     """A part of a message that has a text of its own, said in the language of the message it stands in."""
@@ -99,7 +120,8 @@ def phrase(code: str, /, **values: object) -> Phrase:
 def text(code: str, /, in_: str | None = None, **values: object) -> str:
     """Return the text of ``code`` with ``values`` filled in, in language ``in_`` or the one in force.
 
-    A `Phrase` among the values is said in the same language, a tuple of them one a line.
+    A `Phrase` among the values is said in the same language, a tuple of them one a line; so are the codes of
+    states and actions. A day is 2026-11-23 and an instant 2026-11-23 08:30, in the zone it comes with.
 
     An unknown code, or one whose text asks for other values, is shown as it is, with its values: a missing
     text must never hide an error.
@@ -107,8 +129,17 @@ def text(code: str, /, in_: str | None = None, **values: object) -> str:
     >>> text("storage_full", in_="en")
     'The disk is full; nothing was written. Make room and run it again.'
     """
-    template = catalogue().get(code, {}).get(in_ or language())
-    said = {name: _said(value, in_) for name, value in values.items()}
+    return filled(catalogue().get(code, {}), code, in_, **values)
+
+
+def filled(texts: Mapping[str, str], code: str, /, in_: str | None = None, **values: object) -> str:
+    """Return the text among ``texts`` (by language) as `text` does; ``code`` is shown where none can be told.
+
+    >>> filled({"en": "No service after {hour}."}, "city.late", "en", hour=22)
+    'No service after 22.'
+    """
+    template = texts.get(in_ or language())
+    said = {name: _said(value, in_, name) for name, value in values.items()}
     try:
         if template is not None:
             return template.format(**said)
@@ -117,9 +148,14 @@ def text(code: str, /, in_: str | None = None, **values: object) -> str:
     return code + "".join(f" {name}={value}" for name, value in said.items())
 
 
-def _said(value: object, in_: str | None) -> object:
+def _said(value: object, in_: str | None, name: str = "") -> object:
     if isinstance(value, Phrase):
         return text(value.code, in_, **value.values)
     if isinstance(value, tuple):
         return "\n".join(str(_said(part, in_)) for part in value)
-    return value
+    if isinstance(value, dt.datetime):
+        return value.strftime("%Y-%m-%d %H:%M")
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    words = (f"word_{area}_{value}" for area in _WORDED.get(name, ()))
+    return next((text(word, in_) for word in words if word in catalogue()), value)

@@ -37,7 +37,7 @@ from volunteerkit.organizations.reading import (
 from volunteerkit.organizations.tables import organization, status_on
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
-from volunteerkit.store.posting import hold_head, note
+from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, next_id, register_row
 from volunteerkit.units import day_number
 
@@ -64,6 +64,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
+@storage_errors("database")
 def check_application(
     desk: Desk, form: OrganizationForm, *, previous: str | None = None
 ) -> tuple[Finding, ...]:
@@ -125,6 +126,7 @@ def _alike(desk: Desk, condition: Any, previous: str | None) -> list[Any]:
     return list(desk.connection.execute(query.order_by(organization.c.id)))
 
 
+@command
 def apply(
     desk: Desk, form: OrganizationForm, *, number: str | None = None, previous: str | None = None
 ) -> Applied:
@@ -138,7 +140,6 @@ def apply(
     desk.permit("organization.apply", place := _place_of_form(desk, form))
     before = _refused_before(desk, previous) if previous else None
     told = hooks.review(desk, "vk_review_organization", form=form)
-    hold_head(desk)
     findings = (*_findings(desk, form, previous), *told)
     if any(finding.severity == "block" for finding in findings):
         raise Refused(*findings)
@@ -227,7 +228,7 @@ def settle_registration(desk: Desk, case: Case, outcome: str, on: dt.date) -> No
         note(desk, "organization.registered", case.subject, {"case": case.id})
 
 
-@storage_errors("database")
+@command
 def register(
     desk: Desk,
     number: str,
@@ -264,6 +265,7 @@ def register(
     return given
 
 
+@command
 def edit(
     desk: Desk,
     number: str,
@@ -285,7 +287,6 @@ def edit(
     kept = sorted(key for key, value in given.items() if value is not None)
     if kept and not reach.city and reach.areas.isdisjoint(place_of(row).areas):
         raise Refused(Finding("field_not_yours", {"fields": ", ".join(kept)}))
-    hold_head(desk)
     if area is not None:  # whoever hands it to another area must answer for that one too
         desk.permit("organization.edit", Place(None, (), (), (checked_text("area", area, 100),)))
     must_live(row, "suspended")
@@ -318,6 +319,7 @@ def _free_code(desk: Desk, text: str, number: str) -> str:
     return code
 
 
+@storage_errors("database")
 def view(desk: Desk, number: str) -> Organization:
     """Return an organization as it stands today; the number of an ended one still resolves.
 
@@ -326,6 +328,7 @@ def view(desk: Desk, number: str) -> Organization:
     return as_organization(reached(desk, "organization.view", number))
 
 
+@storage_errors("database")
 def list_organizations(
     desk: Desk,
     *,
@@ -352,6 +355,7 @@ def list_organizations(
     )
 
 
+@storage_errors("database")
 def answering_for(desk: Desk, number: str, *, on: dt.date | None = None) -> str | None:
     """Return the number of the organization that answers for the records of ``number`` on a day.
 
@@ -365,6 +369,7 @@ def answering_for(desk: Desk, number: str, *, on: dt.date | None = None) -> str 
     return None if row is None else str(row.number)
 
 
+@storage_errors("database")
 def view_application(desk: Desk, number: str) -> Organization:
     """Return an organization that was applied for and is not admitted, for its applicant and its offices.
 
@@ -376,6 +381,7 @@ def view_application(desk: Desk, number: str) -> Organization:
     return as_organization(row)
 
 
+@storage_errors("database")
 def list_applications(desk: Desk, *, after: str = "", limit: int = 100) -> tuple[Organization, ...]:
     """Return the applications that the actor may `view_application`, by number."""
     waiting = status_on(organization, day_number(desk.today)).in_(WAITING)

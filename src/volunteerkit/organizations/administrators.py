@@ -16,8 +16,9 @@ from volunteerkit.organizations.model import Administrator
 from volunteerkit.organizations.reading import must_live, place_of, reached
 from volunteerkit.organizations.tables import organization
 from volunteerkit.store.desk import Desk
+from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.grants import grant
-from volunteerkit.store.posting import hold_head, note
+from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, next_id
 from volunteerkit.units import day_number, day_of, plain_text
 
@@ -37,6 +38,7 @@ def _holds(number: Any, day: int, table: Any = grant) -> sa.ColumnElement[bool]:
     )  # fmt: skip
 
 
+@command
 def propose_admin(desk: Desk, number: str, actor_id: str, *, volunteer: str | None = None) -> int:
     """Propose that the actor ``actor_id`` administers an organization; return the case that decides it.
 
@@ -77,6 +79,7 @@ def settle_admin(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
     note(desk, "organization.admin_appointed", case.subject, {"case": case.id, "grant": id_})
 
 
+@command
 def remove_admin(desk: Desk, number: str, actor_id: str, *, reason: str) -> None:
     """Remove an administrator, from today on; not oneself, and never the last one of a living organization.
 
@@ -87,7 +90,6 @@ def remove_admin(desk: Desk, number: str, actor_id: str, *, reason: str) -> None
     plain_text("actor_id", actor_id)
     desk.separate(cell, "own_case", Person(actor_id))
     checked_text("reason", reason, 500)
-    hold_head(desk)
     today, other = day_number(desk.today), grant.alias("other")
     held = sa.and_(_holds(number, today), grant.c.actor_id == actor_id)
     if desk.connection.execute(sa.select(grant.c.id).where(held)).first() is None:
@@ -100,6 +102,7 @@ def remove_admin(desk: Desk, number: str, actor_id: str, *, reason: str) -> None
     note(desk, "organization.admin_removed", f"organization:{row.id}", {"actor": actor_id})
 
 
+@storage_errors("database")
 def administrators(desk: Desk, number: str) -> tuple[Administrator, ...]:
     """Return who administers an organization today, by stored grants, in the order of their appointment.
 

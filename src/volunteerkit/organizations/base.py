@@ -25,8 +25,9 @@ from volunteerkit.organizations.tables import (
     tenancy,
 )
 from volunteerkit.store.desk import Desk
+from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.grants import within
-from volunteerkit.store.posting import hold_head, note
+from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, id_of, next_id, possible_id
 from volunteerkit.units import day_number, day_of
 
@@ -74,9 +75,7 @@ def _found(desk: Desk, action: str, tenancy_id: int) -> Any:
 
 
 def _running(desk: Desk, tenancy_id: int) -> Any:
-    """Return the row of a tenancy that runs today, behind the head: it runs until this unit of work ends."""
-    _found(desk, "base.manage", tenancy_id)
-    hold_head(desk)
+    """Return the row of a tenancy that runs today; for a command, so it runs until the unit of work ends."""
     row, today = _found(desk, "base.manage", tenancy_id), day_number(desk.today)
     if row.stands != "granted" or not row.starts_on <= today <= row.ends_on:
         raise Refused(Finding("no_tenant", {"tenancy": tenancy_id}))
@@ -93,6 +92,7 @@ def _overlapping(desk: Desk, organization_id: int, since: int, until: int, but: 
     )
 
 
+@command
 def apply(desk: Desk, number: str, *, starts_on: dt.date, ends_on: dt.date) -> int:
     """Apply for a place in the base for an organization, for these days (inclusive); return the tenancy's id.
 
@@ -103,7 +103,6 @@ def apply(desk: Desk, number: str, *, starts_on: dt.date, ends_on: dt.date) -> i
     must_live(row)
     since, until = checked_days(desk, starts_on, ends_on)
     assert until is not None
-    hold_head(desk)
     before = _overlapping(desk, row.id, since, until)
     if before is not None:
         raise Refused(Finding("already_a_tenant", {"number": number, "tenancy": before}))
@@ -138,6 +137,7 @@ def settle_tenancy(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
         note(desk, "base.tenancy_began", f"tenancy:{id_}", {"case": case.id})
 
 
+@command
 def extend(desk: Desk, tenancy_id: int, ends_on: dt.date) -> Tenancy:
     """Let a running tenancy end on a later day and return it.
 
@@ -161,11 +161,11 @@ def extend(desk: Desk, tenancy_id: int, ends_on: dt.date) -> Tenancy:
     return _as_tenancy(desk, _found(desk, "base.manage", tenancy_id))
 
 
+@command
 def add_desk(desk: Desk, number: str) -> str:
     """Add a numbered desk to the base and return its number. Raises NotPermitted, InvalidValue, Refused."""
     desk.permit("base.manage")
     given = checked_text("number", number, 100)
-    hold_head(desk)
     if desk.connection.execute(sa.select(base_desk.c.id).where(base_desk.c.number == given)).first():
         raise Refused(Finding("already_registered", {"number": given}))
     id_ = next_id(desk, base_desk)
@@ -174,6 +174,7 @@ def add_desk(desk: Desk, number: str) -> str:
     return given
 
 
+@command
 def assign_desk(desk: Desk, tenancy_id: int, number: str) -> None:
     """Give a free desk to a tenant from today on; one whose tenancy is over no longer holds it.
 
@@ -198,11 +199,11 @@ def _close_seats(desk: Desk, which: sa.ColumnElement[bool]) -> None:
     desk.connection.execute(open_.values(until=day_number(desk.today) - 1))
 
 
+@command
 def release_desk(desk: Desk, number: str) -> None:
     """Free a desk; today belongs to whoever takes it next. Raises NotFound, NotPermitted, Refused."""
     desk.permit("base.manage")
     id_ = id_of(desk, base_desk, "desk", number)
-    hold_head(desk)
     guarded = sa.update(base_desk).where(base_desk.c.id == id_, base_desk.c.tenancy_id.is_not(None))
     if desk.connection.execute(guarded.values(tenancy_id=None)).rowcount != 1:
         raise Refused(Finding("desk_free", {"number": number}))
@@ -216,6 +217,7 @@ def _count(name: str, value: int) -> int:
     return value
 
 
+@command
 def add_equipment(desk: Desk, number: str, *, name: str, count: int) -> str:
     """Add ``count`` pieces of equipment under a new number and return it.
 
@@ -227,7 +229,6 @@ def add_equipment(desk: Desk, number: str, *, name: str, count: int) -> str:
         checked_text("name", name),
         _count("count", count),
     )
-    hold_head(desk)
     if desk.connection.execute(sa.select(equipment.c.id).where(equipment.c.number == given)).first():
         raise Refused(Finding("already_registered", {"number": given}))
     id_ = next_id(desk, equipment)
@@ -236,6 +237,7 @@ def add_equipment(desk: Desk, number: str, *, name: str, count: int) -> str:
     return given
 
 
+@command
 def lend(desk: Desk, tenancy_id: int, number: str, count: int = 1) -> int:
     """Lend ``count`` pieces of equipment to a tenant from today; return the loan's id.
 
@@ -257,6 +259,7 @@ def lend(desk: Desk, tenancy_id: int, number: str, count: int = 1) -> int:
     return loan_id
 
 
+@command
 def return_loan(desk: Desk, loan_id: int, count: int | None = None) -> None:
     """Take back ``count`` pieces of a loan, by default all that are still out.
 
@@ -268,7 +271,6 @@ def return_loan(desk: Desk, loan_id: int, count: int | None = None) -> None:
         row = desk.connection.execute(sa.select(loan).where(loan.c.id == loan_id)).first()
     if row is None:
         raise NotFound(kind="loan", id=loan_id)
-    hold_head(desk)
     back = _count("count", count) if count is not None else row.count - row.returned
     guarded = sa.update(loan).where(loan.c.id == loan_id, loan.c.returned + back <= loan.c["count"])
     if back == 0 or desk.connection.execute(guarded.values(returned=loan.c.returned + back)).rowcount != 1:
@@ -281,6 +283,7 @@ def return_loan(desk: Desk, loan_id: int, count: int | None = None) -> None:
     )
 
 
+@command
 def note_service(desk: Desk, tenancy_id: int, kind: str, *, on: dt.date | None = None) -> None:
     """Note that a tenant received a service of a kind, such as ``"财务辅导"``, on a day (default today).
 
@@ -292,12 +295,12 @@ def note_service(desk: Desk, tenancy_id: int, kind: str, *, on: dt.date | None =
         row.ends_on, day_number(desk.today)
     ):
         raise Refused(Finding("no_tenant", {"tenancy": tenancy_id}))
-    hold_head(desk)
     values = {"tenancy_id": tenancy_id, "kind": said, "served_on": day}
     desk.connection.execute(sa.insert(base_service).values(id=next_id(desk, base_service), **values))
     note(desk, "base.served", f"tenancy:{tenancy_id}", {"on": day})
 
 
+@command
 def review_exit(desk: Desk, tenancy_id: int, outcome: str) -> Tenancy:
     """Review a tenant's exit: today is the first day without it; its desks are free. Return the tenancy.
 
@@ -309,7 +312,6 @@ def review_exit(desk: Desk, tenancy_id: int, outcome: str) -> Tenancy:
     row, today = _found(desk, "base.manage", tenancy_id), day_number(desk.today)
     if row.stands != "granted" or row.starts_on > today:
         raise Refused(Finding("no_tenant", {"tenancy": tenancy_id}))
-    hold_head(desk)
     out = _lent(desk, tenancy_id)
     if out:
         raise Refused(Finding("equipment_out", {"tenancy": tenancy_id, "out": out}))
@@ -343,11 +345,13 @@ def _as_tenancy(desk: Desk, row: Any) -> Tenancy:
     )  # fmt: skip
 
 
+@storage_errors("database")
 def view(desk: Desk, tenancy_id: int) -> Tenancy:
     """Return a tenancy with the services received. Raises NotFound, NotPermitted."""
     return _as_tenancy(desk, _found(desk, "base.view", tenancy_id))
 
 
+@storage_errors("database")
 def list_tenancies(desk: Desk, *, organization: str | None = None) -> tuple[Tenancy, ...]:
     """Return the tenancies that the actor may `view`, oldest first, all or those of one organization."""
     query = _rows(day_number(desk.today)).where(within(desk.reach("base.view"), _REACHED_BY))
@@ -359,6 +363,7 @@ def list_tenancies(desk: Desk, *, organization: str | None = None) -> tuple[Tena
     )
 
 
+@storage_errors("database")
 def occupancy(desk: Desk, on: dt.date | None = None) -> tuple[Seat, ...]:
     """Return who has which desk on a day (default today), by the desks' numbers.
 

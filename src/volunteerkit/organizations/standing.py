@@ -22,8 +22,9 @@ from volunteerkit.organizations.reading import admitted_row, must_live, place_of
 from volunteerkit.organizations.tables import affiliation, organization, organization_on, standing, team
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.grants import grant, succession
-from volunteerkit.store.posting import note
+from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, next_id
+from volunteerkit.store.texts import seal_text
 from volunteerkit.units import day_number
 
 __all__ = [
@@ -53,6 +54,7 @@ def checked_days(desk: Desk, since: dt.date | None, until: dt.date | None = None
     return day_number(first), None if until is None else day_number(until)
 
 
+@command
 def propose_suspension(
     desk: Desk, number: str, *, reason: str, since: dt.date | None = None, until: dt.date | None = None
 ) -> int:
@@ -67,6 +69,7 @@ def propose_suspension(
     return _propose(desk, row, "suspend", reason, first, until=last)
 
 
+@command
 def propose_lifting(desk: Desk, number: str, *, reason: str, on: dt.date | None = None) -> int:
     """Propose that an organization may act again from day ``on`` (default today); return the case.
 
@@ -80,6 +83,7 @@ def propose_lifting(desk: Desk, number: str, *, reason: str, on: dt.date | None 
     return _propose(desk, row, "lift", reason, first)
 
 
+@command
 def propose_dissolution(
     desk: Desk, number: str, *, reason: str, on: dt.date | None = None, successor: str | None = None
 ) -> int:
@@ -91,6 +95,7 @@ def propose_dissolution(
     return _propose_end(desk, number, "dissolve", reason, on, successor)
 
 
+@command
 def propose_merger(desk: Desk, number: str, *, successor: str, reason: str, on: dt.date | None = None) -> int:
     """Propose that an organization goes over into ``successor`` on day ``on``; return the case.
 
@@ -141,9 +146,11 @@ def _propose(desk: Desk, row: Any, change: str, reason: str, since: int, **more:
     # not whoever once applied for it: they are no party to this, and could withdraw it
     place = attrs.evolve(place_of(row), volunteer=None, brought_by=None)
     opened = open_case(desk, STANDING, f"organization:{row.id}", place, facts=facts)
+    id_ = next_id(desk, standing)
     desk.connection.execute(
         sa.insert(standing).values(
-            id=next_id(desk, standing), organization_id=row.id, change=change, since=since, reason=said,
+            id=id_, organization_id=row.id, change=change, since=since,
+            reason=seal_text(desk, f"organization:{row.id}", f"standing:{id_}", said),
             state="proposed", case_id=opened.id, actor_id=desk.actor.id, **more,
         )
     )  # fmt: skip

@@ -37,8 +37,10 @@ from volunteerkit.organizations.tables import (
     team,
 )
 from volunteerkit.store.desk import Desk
-from volunteerkit.store.posting import hold_head, note
+from volunteerkit.store.engine import storage_errors
+from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, next_id
+from volunteerkit.store.texts import seal_text
 from volunteerkit.units import day_number
 from volunteerkit.workflow import Position
 
@@ -74,6 +76,7 @@ def _place_of_form(desk: Desk, form: TeamForm) -> Place:
     return Place(desk.acting.volunteer, (), owners, (form.area,) if form.area else (), desk.actor.id)
 
 
+@storage_errors("database")
 def check_application(desk: Desk, form: TeamForm) -> tuple[Finding, ...]:
     """Return what stands against registering a team, without doing it: for a form.
 
@@ -101,6 +104,7 @@ def _findings(desk: Desk, form: TeamForm) -> Iterator[Finding]:
         yield Finding("organization_waiting", {"number": number})
 
 
+@command
 def apply(desk: Desk, form: TeamForm, *, number: str | None = None) -> Applied:
     """Register a team, to be approved; return its number and the case that decides it.
 
@@ -109,7 +113,6 @@ def apply(desk: Desk, form: TeamForm, *, number: str | None = None) -> Applied:
     """
     desk.permit("team.register", _place_of_form(desk, form))
     told = hooks.review(desk, "vk_review_team", form=form)
-    hold_head(desk)
     findings = (*_findings(desk, form), *told)
     if any(finding.severity == "block" for finding in findings):
         raise Refused(*findings)
@@ -147,6 +150,7 @@ def settle_registration(desk: Desk, case: Case, outcome: str, on: dt.date) -> No
         note(desk, "team.registered", case.subject, {"case": case.id})
 
 
+@command
 def edit(
     desk: Desk, number: str, *, name: str | None = None, area: str | None = None, parent: str | None = None
 ) -> Team:
@@ -167,7 +171,6 @@ def edit(
             must_live(above)
             if above.owner_id != row.owner_id:
                 raise Refused(Finding("other_organization", {"number": parent}))
-        hold_head(desk)
         if above is not None and above.id in below(desk, team, row.id):
             raise Refused(Finding("in_a_circle", {"number": parent}))
         values["parent_id"] = above.id if above is not None else None
@@ -180,6 +183,7 @@ def edit(
     return as_team(admitted_row(desk, number, kind="team"))
 
 
+@command
 def transfer(desk: Desk, number: str, organization: str, *, on: dt.date | None = None) -> int:
     """Ask that a team goes over to another organization on day ``on`` (default today); return the case.
 
@@ -232,6 +236,7 @@ def settle_transfer(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
     note(desk, "team.transferred", case.subject, {"to": to, "since": since, "teams": len(moved)})
 
 
+@storage_errors("database")
 def organization_of(desk: Desk, number: str, on: dt.date) -> str | None:
     """Return the number of the organization that a team belonged to on a day, None when it had none.
 
@@ -243,6 +248,7 @@ def organization_of(desk: Desk, number: str, on: dt.date) -> str | None:
     return found
 
 
+@command
 def suspend(
     desk: Desk, number: str, *, reason: str, since: dt.date | None = None, until: dt.date | None = None
 ) -> None:
@@ -257,12 +263,12 @@ def suspend(
     note(desk, "team.suspended", f"team:{row.id}", {"since": first, "until": last})
 
 
+@command
 def lift(desk: Desk, number: str, *, reason: str, on: dt.date | None = None) -> None:
     """Let a suspended team act again from day ``on`` (default today). Raises what `suspend` raises."""
     row = _of_team(desk, "team.suspend", number)
     first, _ = checked_days(desk, on)
     checked_text("reason", reason, 500)
-    hold_head(desk)
     running = sa.and_(
         standing.c.team_id == row.id, standing.c.change == "suspend",
         sa.or_(standing.c.until.is_(None), standing.c.until >= first),
@@ -273,6 +279,7 @@ def lift(desk: Desk, number: str, *, reason: str, on: dt.date | None = None) -> 
     note(desk, "team.lifted", f"team:{row.id}", {"since": first})
 
 
+@command
 def dissolve(
     desk: Desk, number: str, *, reason: str, on: dt.date | None = None, successor: str | None = None
 ) -> None:
@@ -286,7 +293,6 @@ def dissolve(
     checked_text("reason", reason, 500)
     named = successor if successor is None else given_text("successor", successor)
     heir = admitted_row(desk, named, kind="team") if named else None
-    hold_head(desk)
     ending = below(desk, team, row.id)
     if heir is not None:
         must_live(heir)
@@ -302,14 +308,16 @@ def dissolve(
 
 def _stand(desk: Desk, row: Any, change: str, reason: str, since: int, until: int | None = None) -> None:
     said = checked_text("reason", reason, 500)
+    id_ = next_id(desk, standing)
     desk.connection.execute(
         sa.insert(standing).values(
-            id=next_id(desk, standing), team_id=row.id, change=change, since=since, until=until, reason=said,
-            state="in_force", actor_id=desk.actor.id,
+            id=id_, team_id=row.id, change=change, since=since, until=until,
+            reason=seal_text(desk, f"team:{row.id}", f"standing:{id_}", said), state="in_force", actor_id=desk.actor.id,
         )
     )  # fmt: skip
 
 
+@storage_errors("database")
 def view(desk: Desk, number: str) -> Team:
     """Return a team as it stands today; the number of an ended one still resolves.
 
@@ -318,6 +326,7 @@ def view(desk: Desk, number: str) -> Team:
     return as_team(_of_team(desk, "team.view", number))
 
 
+@storage_errors("database")
 def list_teams(
     desk: Desk,
     *,
@@ -345,6 +354,7 @@ def list_teams(
     return tuple(as_team(row) for row in rows)
 
 
+@storage_errors("database")
 def view_application(desk: Desk, number: str) -> Team:
     """Return a team that was registered and is not approved, for who brought it and its offices.
 
@@ -356,6 +366,7 @@ def view_application(desk: Desk, number: str) -> Team:
     return as_team(row)
 
 
+@storage_errors("database")
 def list_applications(desk: Desk, *, after: str = "", limit: int = 100) -> tuple[Team, ...]:
     """Return the registrations that the actor may `view_application`, by number."""
     waiting = status_on(team, day_number(desk.today)).in_(WAITING)

@@ -15,7 +15,8 @@ from volunteerkit.personal.model import Due
 from volunteerkit.privacy import fields, found_by
 from volunteerkit.privacy import retention as retention_rule
 from volunteerkit.store.desk import Desk
-from volunteerkit.store.posting import note
+from volunteerkit.store.engine import storage_errors
+from volunteerkit.store.posting import command, note
 from volunteerkit.store.vault import (
     CLOSED,
     forget,
@@ -30,19 +31,20 @@ from volunteerkit.store.vault import (
 from volunteerkit.units import day_number, day_of
 from volunteerkit.volunteers.persons import together
 from volunteerkit.volunteers.reading import by_managing, reached
+from volunteerkit.volunteers.status import GONE
 from volunteerkit.volunteers.tables import doubt, merge, merge_change, tag, volunteer
 from volunteerkit.workflow import Office, Route, Step
 
 __all__ = ["ERASURE", "due_for_erasure", "erase", "request_erasure"]
 
 _KIND = "privacy.erasure"
-_GONE = ("deregistered", "rejected")
 
 
 def __dir__() -> list[str]:
     return __all__
 
 
+@command
 def request_erasure(desk: Desk) -> None:
     """Ask for the erasure of one's own personal data; from then on nothing is done with them but storing.
 
@@ -57,6 +59,7 @@ def request_erasure(desk: Desk) -> None:
         put_retention(desk.connection, f"volunteer:{each}", "restricted", day_number(desk.today))
 
 
+@command
 def erase(desk: Desk, number: str, *, only: Collection[str] = ()) -> Case | None:
     """Propose to erase a volunteer's personal data; return the case that somebody else must approve.
 
@@ -107,12 +110,13 @@ ERASURE = Workflow(Route(_KIND, (Step("centre", Office("centre")),)), "privacy.e
 """How an erasure goes: one person of the centre proposes it, another one decides."""
 
 
+@storage_errors("database")
 def due_for_erasure(desk: Desk) -> tuple[Due, ...]:
     """Return whose personal data may no longer be kept today, by number, with the fields and since when.
 
-    Asked for: everything, from the day of the request. Gone (deregistered or rejected): each field when its
-    time has run out, counted from leaving or, for what service needs, from the last service day if that
-    came later. What runs from something else (a case, a consent) ends with it. Those whose erasure is
+    Asked for: everything, from the day of the request. Gone (deregistered or refused): each field when its
+    time has run out, counted from leaving or the refusal or, for what service needs, from the last service
+    day if that came later. What runs from something else (a case, a consent) ends with it. Those whose erasure is
     waiting for the second person are left out. Raises NotPermitted.
     """
     desk.permit("privacy.erase")
@@ -129,7 +133,7 @@ def due_for_erasure(desk: Desk) -> tuple[Due, ...]:
         .outerjoin(retention, retention.c.subject == subject)
         .outerjoin(last, last.c.volunteer_id == volunteer.c.id)
         .where(volunteer.c.status != "merged")  # theirs are kept and erased with those of the kept one
-        .where(sa.or_(volunteer.c.status.in_(_GONE), retention.c.state.in_(("kept", "restricted"))))
+        .where(sa.or_(volunteer.c.status.in_(GONE), retention.c.state == "restricted"))
         .order_by(volunteer.c.number)
     )  # fmt: skip
     destroyed = [field for field in fields().values() if field.erasure == "destroy"]
@@ -142,7 +146,7 @@ def due_for_erasure(desk: Desk) -> tuple[Due, ...]:
         if state == "restricted":
             due = {field.name: day_of(since) for field in destroyed}
         else:
-            # without a day of leaving the last trace of the person stands for it
+            # without a day of leaving, as in a city's file, the last trace of the person stands for it
             left = since if since is not None else max(registered, served or 0)
             starts = {"leaving": day_of(left), "service": day_of(max(left, served or 0))}
             ends = {field.name: field.ends_on(starts[field.keep_after]) for field in destroyed

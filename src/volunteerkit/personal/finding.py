@@ -9,10 +9,12 @@ import sqlalchemy as sa
 
 from volunteerkit.access import covering
 from volunteerkit.errors import InvalidValue, NotPermitted
+from volunteerkit.messages import phrase
 from volunteerkit.personal.model import Found
-from volunteerkit.personal.viewing import child_on, seen
+from volunteerkit.personal.viewing import seen
 from volunteerkit.privacy import HIDDEN, normal
 from volunteerkit.store.desk import Desk
+from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.grants import resolved_number, within
 from volunteerkit.store.vault import CLOSED, blind, indexer_if_any, open_subjects, retention
 from volunteerkit.units import day_number, fold, storable
@@ -32,9 +34,10 @@ def __dir__() -> list[str]:
     return __all__
 
 
+@storage_errors("database")
 def find(
     desk: Desk,
-    text: str = "",
+    text: str | None = None,
     *,
     organization: str | None = None,
     skill_code: str | None = None,
@@ -42,11 +45,11 @@ def find(
 ) -> tuple[Found, ...]:
     """Return the volunteers that the actor may see and that ``text`` means, by number, up to ``limit``.
 
-    ``text`` is a volunteer number, a phone (whole, or its last four digits) or part of a name; width, case,
-    spaces and dots make no difference. ``organization`` is a number. Whoever sees a name in its mask finds
+    ``text`` is a volunteer number, a whole phone or part of a name; width, case, spaces and dots make no
+    difference. Without one everybody comes whom the actor may see. ``organization`` is a number. Whoever sees a name in its mask finds
     by what the mask shows or by the whole name, and children only by their whole name or phone: a search
     tells nothing that a mask hides. Raises NotPermitted, InvalidValue for a limit outside 1 … 200
-    or a text with NUL or half a surrogate pair, KeyProblem.
+    or a text with nothing to look for, with NUL or half a surrogate pair, KeyProblem.
     """
     reach = desk.reach("volunteer.view")
     if reach.nothing:
@@ -66,13 +69,12 @@ def find(
     if skill_code is not None:
         skilled = sa.select(tag.c.volunteer_id).where(tag.c.kind == "skill", tag.c.value == skill_code)
         query = query.where(volunteer.c.id.in_(skilled))
-    if not storable(text):
-        raise InvalidValue(name="text", value=f"({len(text)})", allowed="Unicode")
-    wanted = normal("name", text[:_MOST])
-    if text.strip() and not wanted:  # nothing that could be looked for is not everything
-        return ()
-    number = resolved_number(desk.connection, fold(text[:_MOST]).strip().upper())
-    if wanted:
+    number = wanted = ""
+    if text is not None:
+        wanted = normal("name", text[:_MOST]) if storable(text) else ""
+        if not wanted:  # nothing that could be looked for is not everything
+            raise InvalidValue(name="text", value=f"({len(text)})", allowed=phrase("allowed_search"))
+        number = resolved_number(desk.connection, fold(text[:_MOST]).strip().upper())
         query = query.where(_candidates(desk, text[:_MOST], wanted, number))
     found: list[Found] = []
     for row, data in _opened(desk, query):
@@ -95,7 +97,7 @@ def _candidates(desk: Desk, text: str, wanted: str, number: str) -> sa.ColumnEle
         return volunteer.c.id.in_(numbered)
     phone = normal("phone", text)
     if phone.isascii() and phone.isdigit():
-        pairs = [("phone_end" if len(phone) == 4 else "phone", phone)]
+        pairs = [("phone", phone)]
     else:
         pairs = [("name_part", wanted[i : i + 2]) for i in range(max(len(wanted) - 1, 1))][:8]
     here, *others = [
@@ -133,7 +135,5 @@ def _means(
     mine = normal("phone", data.get("phone", ""))
     if row.number.casefold() == wanted or (mine and mine == phone):
         return True
-    if len(phone) == 4 and mine.endswith(phone):
-        return not child_on(data, desk.today) or shown.get("phone") == data["phone"]
     name = str(shown.get("name", "")).removesuffix(HIDDEN)
     return wanted in normal("name", name) or wanted == normal("name", data.get("name", ""))

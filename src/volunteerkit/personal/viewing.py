@@ -14,7 +14,8 @@ from volunteerkit.errors import Finding, InvalidValue, Refused
 from volunteerkit.personal.model import Profile
 from volunteerkit.privacy import HIDDEN, PURPOSES, fields, mask, retention
 from volunteerkit.store.desk import Desk
-from volunteerkit.store.posting import note
+from volunteerkit.store.engine import storage_errors
+from volunteerkit.store.posting import command, note
 from volunteerkit.store.vault import open_subject, retention_of
 from volunteerkit.units import day_of
 from volunteerkit.volunteers.model import CHILD_YEARS
@@ -56,6 +57,7 @@ def _holds(desk: Desk, roles: tuple[str, ...], found: Found) -> bool:
     return any(holding(desk.acting, role, desk.today, found.place, desk.stored_grants) for role in roles)
 
 
+@storage_errors("database")
 def profile(desk: Desk, number: str) -> Profile:
     """Return a volunteer as the actor may see them: their own data in full, others' as the mask says.
 
@@ -81,6 +83,7 @@ def profile(desk: Desk, number: str) -> Profile:
     )  # fmt: skip
 
 
+@command
 def unmask(desk: Desk, number: str, field: str, *, purpose: str = "") -> Any:
     """Return one personal field in full; an empty text when there is none. Every use is an event.
 

@@ -6,7 +6,7 @@ from volunteerkit.ledger import issuer_account
 from volunteerkit.organizations import tables as organizations
 from volunteerkit.projects.tables import project
 from volunteerkit.store.desk import Desk
-from volunteerkit.store.engine import storage_errors
+from volunteerkit.store.posting import command
 from volunteerkit.store.registering import checked_text, id_of, register_row
 
 __all__ = ["register"]
@@ -16,7 +16,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
-@storage_errors("database")
+@command
 def register(desk: Desk, number: str, *, name: str, organization: str, category: str = "") -> str:
     """Register a project of the organization with that number, with the account its minutes come from.
 

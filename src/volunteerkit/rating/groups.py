@@ -20,7 +20,8 @@ from volunteerkit.organizations.tables import evaluation
 from volunteerkit.rating.actions import ladder_for
 from volunteerkit.rules import Assessment, assess, credit
 from volunteerkit.store.desk import Desk
-from volunteerkit.store.posting import note
+from volunteerkit.store.engine import storage_errors
+from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import next_id
 from volunteerkit.units import day_number, day_of
 from volunteerkit.volunteers.tables import volunteer
@@ -49,6 +50,7 @@ class Evaluation:
     actor_id: str
 
 
+@command
 def evaluate_organization(desk: Desk, number: str, score: int, *, on: dt.date | None = None) -> None:
     """Record an evaluation of 0 to 100 points, dated ``on`` (default today); the earlier ones stay.
 
@@ -75,6 +77,7 @@ def evaluate_organization(desk: Desk, number: str, score: int, *, on: dt.date | 
     note(desk, "organization.evaluated", f"organization:{row.id}", {"score": score, "on": day_number(day)})
 
 
+@storage_errors("database")
 def evaluations(desk: Desk, number: str) -> tuple[Evaluation, ...]:
     """Return the evaluations of an organization, oldest first. Raises NotFound, NotPermitted."""
     row = reached(desk, "rating.assess", number)
@@ -86,6 +89,7 @@ def evaluations(desk: Desk, number: str) -> tuple[Evaluation, ...]:
     )
 
 
+@storage_errors("database")
 def rate_organization(
     desk: Desk, number: str, *, rulebook: str = "union", as_of: dt.date | None = None
 ) -> RatedOrganization:

@@ -20,6 +20,7 @@ decision = table(
     sa.Column("grade", integer, nullable=False),
     sa.Column("facts", sa.Text, nullable=False),
     sa.Column("replaces", integer),
+    owner=("volunteer_id",),
 )
 """``known_at`` is the ledger's last seq the decision saw; with it the same outcome can be found again."""
 

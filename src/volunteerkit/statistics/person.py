@@ -11,6 +11,7 @@ from volunteerkit.hours.tables import service_record
 from volunteerkit.organizations.tables import organization
 from volunteerkit.projects.tables import project
 from volunteerkit.store.desk import Desk
+from volunteerkit.store.engine import storage_errors
 from volunteerkit.units import day_of
 from volunteerkit.volunteers.persons import together
 from volunteerkit.volunteers.reading import reached
@@ -41,6 +42,7 @@ class Activity:
     state: str
 
 
+@storage_errors("database")
 def activity_record(desk: Desk, number: str) -> tuple[Activity, ...]:
     """Return all that stands in a volunteer's record, by day. Raises NotFound, NotPermitted."""
     found, _ = reached(desk, "volunteer.view", number)

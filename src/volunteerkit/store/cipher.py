@@ -14,7 +14,7 @@ import attrs
 
 from volunteerkit.errors import KeyProblem, MissingExtra
 
-__all__ = ["Cipher", "KeyCipher"]
+__all__ = ["Cipher", "KeyCipher", "add_key", "drop_older"]
 
 _NONCE: Final = 12
 
@@ -95,6 +95,12 @@ class KeyCipher:
         key, nonce = self._unwrap(subject, wrapped_key), os.urandom(_NONCE)
         return nonce + bytes(self._sealing[0].encrypt(nonce, key, subject.encode()))
 
+    def newest(self) -> KeyCipher:
+        """Return a cipher of the first key alone, which opens nothing that an older one sealed."""
+        alone = object.__new__(KeyCipher)
+        alone.__attrs_init__(self.key_print, (), self._sealing[:1])
+        return alone
+
     def _unwrap(self, subject: str, wrapped_key: bytes) -> bytes:
         from cryptography.exceptions import InvalidTag
 
@@ -136,15 +142,59 @@ class KeyCipher:
             raise KeyProblem("key_unreadable", place=str(place)) from None
 
 
+def add_key(path: str | os.PathLike[str]) -> None:
+    """Put a new random key first in a key file; the present ones stay behind it, to open what they sealed.
+
+    A file that holds an older key already has its new one: it stays as it is. Raises KeyProblem.
+    """
+    place = Path(path)
+    if not KeyCipher.from_file(place).older:
+        _replace(place, [os.urandom(32).hex(), *place.read_text("ascii").split()])
+
+
+def drop_older(path: str | os.PathLike[str]) -> list[Path]:
+    """Leave only the first key in a key file; return where each older one is kept now, for older backups.
+
+    Those files lie beside it, named after the key's fingerprint, of mode 600. Raises KeyProblem.
+    """
+    place = Path(path)
+    first, *older = place.read_text("ascii").split()
+    kept = [place.with_name(f"{place.name}.{each}") for each in KeyCipher.from_file(place).older]
+    for apart, key in zip(kept, older, strict=True):
+        _replace(apart, [key])
+    if older:
+        _replace(place, [first])
+    return kept
+
+
+def _replace(place: Path, keys: list[str]) -> None:
+    try:
+        os.replace(_written_aside(place, keys), place)
+        if os.name == "posix":  # the new name must outlast a power cut before anything is sealed with it
+            folder = os.open(place.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+    except OSError:
+        raise KeyProblem("key_not_written", place=str(place)) from None
+
+
+def _written_aside(place: Path, keys: list[str]) -> Path:
+    aside = place.with_name(f"{place.name}.{os.getpid()}")
+    aside.unlink(missing_ok=True)  # of a process that was killed
+    handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w") as file:
+        file.write("\n".join(keys) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return aside
+
+
 def _write_key(place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     # Written aside and linked into place: a crash leaves no half key, and of two first runs one key wins.
-    aside = place.with_name(f"{place.name}.{os.getpid()}")
-    handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w") as file:
-        file.write(os.urandom(32).hex() + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    aside = _written_aside(place, [os.urandom(32).hex()])
     try:
         os.link(aside, place)
     except FileExistsError:

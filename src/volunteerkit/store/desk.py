@@ -26,6 +26,7 @@ from volunteerkit.clock import Calendar
 from volunteerkit.errors import Finding, KeyProblem, NotFound, NotPermitted, Refused
 from volunteerkit.store.cipher import Cipher
 from volunteerkit.store.grants import all_numbers, inherited, lenders_numbers, resolved_number, stored_grants
+from volunteerkit.store.schema import event
 
 __all__ = ["Desk", "microseconds"]
 
@@ -64,6 +65,7 @@ class Desk:
     cipher: Cipher | None = None
     workflows: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
     calendar: Calendar = attrs.field(factory=Calendar, repr=False)
+    grant_rest_days: int = attrs.field(default=1, repr=False)
     today: dt.date = attrs.field(init=False, repr=False)
     """The day that ``now`` is in the city's zone."""
     _looked_up: dict[str, Any] = attrs.field(factory=dict, init=False, repr=False, eq=False)
@@ -155,6 +157,27 @@ class Desk:
             if covering(attrs.evolve(self.acting, grants=(each,)), action, self.today, place)
         ]
         return min(by, default="") or None
+
+    def rested(self, action: str, place: Place, *subjects: str) -> None:
+        """Refuse whoever may do ``action`` at ``place`` by new grants only and had to do with a subject before.
+
+        A grant is new for ``grant_rest_days`` from the day it began: nobody gets an office in order to decide
+        about what they have handled under another one (separation of duties, rule 12).
+        """
+        newest = self.today - dt.timedelta(self.grant_rest_days)
+        by = [
+            each.since is not None and each.since > newest
+            for each in (*self.acting.grants, *self.stored_grants)
+            if covering(attrs.evolve(self.acting, grants=(each,)), action, self.today, place)
+        ]
+        if not by or not all(by):
+            return
+        ids = (self.actor.id, self.actor.on_behalf_of or self.actor.id)
+        handled = (
+            sa.select(event.c.seq).where(event.c.actor_id.in_(ids), event.c.subject.in_(subjects)).limit(1)
+        )
+        if self.connection.execute(handled).first() is not None:
+            raise Refused(Finding("grant_too_new", {"days": self.grant_rest_days}))
 
     def is_one_of(self, *others: Person, lender: str | None = None) -> bool:
         """Tell whether the actor, or whom they act for, is one of ``others``, followed through merges."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,14 +22,41 @@ from volunteerkit.errors import (
     StorageUnavailable,
     VolunteerkitError,
 )
+from volunteerkit.messages import Phrase, phrase
 
-__all__ = ["create_engine", "place_of", "reading", "self_check", "storage_errors"]
+__all__ = [
+    "address_of",
+    "create_engine",
+    "place_of",
+    "reading",
+    "self_check",
+    "storage_errors",
+    "why_not_opened",
+]
 
 _READ = "volunteerkit_read"
 
 
 def __dir__() -> list[str]:
     return __all__
+
+
+def address_of(url: str | URL) -> URL:
+    """Return the parts of an address; ``postgres://`` is ``postgresql://``. Raises StorageUnavailable.
+
+    >>> address_of("postgres://localhost/city").get_backend_name()
+    'postgresql'
+    """
+    try:
+        address = make_url(url)
+        if "@" in (address.host or ""):  # it belongs to a password, and is written %40 there
+            raise ValueError
+    except (sa.exc.ArgumentError, ValueError):
+        place = re.sub(r"(://[^:/@]*):.*@", r"\1:***@", str(url))
+        raise StorageUnavailable("storage_address", place=place) from None
+    if address.drivername == "postgres":
+        return address.set(drivername="postgresql")
+    return address
 
 
 def create_engine(url: str | URL, *, synchronous: str = "FULL", busy_seconds: int = 10) -> sa.Engine:
@@ -41,10 +70,7 @@ def create_engine(url: str | URL, *, synchronous: str = "FULL", busy_seconds: in
     >>> create_engine("sqlite://").dialect.name
     'sqlite'
     """
-    try:
-        address = make_url(url)
-    except sa.exc.ArgumentError:
-        raise StorageUnavailable(place="?") from None
+    address = address_of(url)
     kind = address.get_backend_name()
     if kind not in ("sqlite", "postgresql"):
         raise StorageUnavailable("storage_unsupported", kind=kind)
@@ -58,7 +84,7 @@ def create_engine(url: str | URL, *, synchronous: str = "FULL", busy_seconds: in
     except ModuleNotFoundError:
         raise MissingExtra(package="psycopg", extra="postgresql") from None
     except sa.exc.NoSuchModuleError:
-        raise StorageUnavailable(place=place_of(address)) from None
+        raise StorageUnavailable("storage_address", place=place_of(address)) from None
     if engine.dialect.name == "sqlite":
         _set_up_sqlite(engine, synchronous, busy_seconds)
     return engine
@@ -67,9 +93,13 @@ def create_engine(url: str | URL, *, synchronous: str = "FULL", busy_seconds: in
 def _set_up_sqlite(engine: sa.Engine, synchronous: str, busy_seconds: int) -> None:
     def connect(connection: sqlite3.Connection, _: object) -> None:
         connection.isolation_level = None
+        connection.execute(f"PRAGMA busy_timeout = {busy_seconds * 1000}")
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if not error.sqlite_errorname.startswith("SQLITE_READONLY"):  # to be read it may stay as it is
+                raise
         for pragma in (
-            f"busy_timeout = {busy_seconds * 1000}",
-            "journal_mode = WAL",
             f"synchronous = {synchronous}",
             "foreign_keys = ON",
             "recursive_triggers = ON",
@@ -91,8 +121,26 @@ def _set_up_sqlite(engine: sa.Engine, synchronous: str, busy_seconds: int) -> No
         except sqlite3.Error as error:
             raise _from_sqlite(error, place) from None
 
+    sa.event.listen(engine, "do_connect", _opened)
     sa.event.listen(engine, "connect", connect)
     sa.event.listen(engine, "begin", begin)
+
+
+def _opened(dialect: Any, _: object, arguments: Any, options: Any) -> Any:
+    """Open a file; one in a folder that may not be written is read as it stands.
+
+    SQLite asks for two files beside a database with a log of writes, even to read it. Where it may not make
+    them and there is no log, nobody is writing, so the file alone is the whole database.
+    """
+    connection = dialect.connect(*arguments, **options)
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1")
+    except sqlite3.Error as error:  # any other one comes again when the connection is set up
+        if error.sqlite_errorname == "SQLITE_READONLY_DIRECTORY" and not options.get("uri"):
+            connection.close()
+            place = f"{Path(arguments[0]).absolute().as_uri()}?immutable=1"
+            return dialect.connect(place, **options | {"uri": True})
+    return connection
 
 
 def reading(connection: sa.Connection) -> sa.Connection:
@@ -106,7 +154,7 @@ def place_of(url: str | URL) -> str:
     >>> place_of("postgresql://ann:secret@localhost/city")
     'postgresql://ann:***@localhost/city'
     """
-    address = make_url(url)
+    address = address_of(url)
     if address.get_backend_name() == "sqlite":
         return address.database or ":memory:"
     return address.render_as_string(hide_password=True).replace("postgresql+psycopg", "postgresql")
@@ -114,9 +162,16 @@ def place_of(url: str | URL) -> str:
 
 @contextmanager
 def storage_errors(place: str) -> Iterator[None]:
-    """Turn every driver's error inside the block into one of the library's, without SQL text or values."""
+    """Turn every driver's error inside the block into one of the library's, without SQL text or values.
+
+    A verb that does not know where its database lies says "database"; the block around it knows.
+    """
     try:
         yield
+    except StorageError as error:
+        if error.values.get("place") == "database":
+            error.values["place"] = place
+        raise
     except sa.exc.DBAPIError as error:
         original: BaseException = error.orig or error
         raise _translated(original, place) from None
@@ -144,18 +199,53 @@ def _from_sqlite(error: sqlite3.Error, place: str) -> VolunteerkitError:
         case ["READONLY"] | ["PERM"] | ["AUTH"]:
             return StorageReadOnly(place=place)
         case ["CANTOPEN"]:
-            return StorageUnavailable(place=place)
+            return StorageUnavailable(place=place, cause=why_not_opened(place))
         case ["NOTADB"]:
             return StorageUnavailable("storage_not_a_database", place=place)
         case ["BUSY"] | ["LOCKED"]:
             return StorageUnavailable("storage_locked", place=place)
         case ["CORRUPT"]:
-            return IntegrityProblem(what=name)
+            return IntegrityProblem("storage_corrupt", place=place)
         case ["CONSTRAINT"] if name.endswith(("UNIQUE", "PRIMARYKEY")):
             return RetryableConflict()
         case ["CONSTRAINT"]:
             return IntegrityProblem(what=name)
     return StorageError(kind=name)
+
+
+def why_not_opened(place: str) -> Phrase:
+    """Return why an SQLite file cannot be opened, naming the first folder of its path that is missing.
+
+    >>> str(why_not_opened("nowhere/at/all/city.db"))
+    'there is no folder nowhere. Make it first, or mend the path.'
+    """
+    path = Path(place)
+    with suppress(OSError):  # what may not even be looked at is not explained
+        missing = [folder for folder in path.parents if not folder.exists()]
+        if missing:
+            return phrase("cause_folder_missing", folder=missing[-1])
+        if path.is_dir():
+            return phrase("cause_is_folder")
+        if Path(f"{place}-wal").exists():
+            return phrase("cause_log", place=place)
+        return phrase("cause_file_rights")
+    return phrase("cause_check")
+
+
+_CAUSES = (
+    (("resolve host", "translate host name"), "cause_no_host"),
+    (("Connection refused", "No such file or directory"), "cause_not_listening"),
+    (("timeout", "timed out"), "cause_no_answer"),
+)
+
+
+def _why_not_reached(error: BaseException, state: str) -> Phrase:
+    """Return the cause; the driver tells it only in a sentence, which may hold more than the cause."""
+    said = str(error)
+    if state == "3D000" or re.search(r'database ".*" does not exist', said):
+        return phrase("cause_no_database")
+    causes = (code for words, code in _CAUSES if any(word in said for word in words))
+    return phrase(next(causes, "cause_check"))
 
 
 def _from_postgresql(error: BaseException, place: str) -> VolunteerkitError:
@@ -180,7 +270,7 @@ def _from_postgresql(error: BaseException, place: str) -> VolunteerkitError:
     if not state and not kinds & {"OperationalError", "InterfaceError"}:  # refused before it was sent
         return StorageError(kind=type(error).__name__)
     if not state or state.startswith(("08", "3D", "57P")):
-        return StorageUnavailable(place=place)
+        return StorageUnavailable(place=place, cause=_why_not_reached(error, state))
     return StorageError(kind=f"{type(error).__name__} {state}")
 
 

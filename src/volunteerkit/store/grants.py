@@ -30,6 +30,7 @@ grant = table(
     sa.Column("delegated", integer, nullable=False, server_default="0"),
     sa.CheckConstraint("delegated IN (0, 1)", name="delegated"),
     sa.CheckConstraint("actor_id <> granted_by", name="not_oneself"),
+    owner=("actor_id",),
 )
 """Who holds which role where, from and until which day (inclusive). A revoked grant has an ``until``.
 
@@ -44,6 +45,7 @@ alias = table(
     "alias",
     sa.Column("number", sa.Text, primary_key=True),
     sa.Column("volunteer_number", sa.Text, nullable=False),
+    owner=("volunteer_number",),
 )
 """Numbers of volunteers who were merged into another one, and whose number stands for them now.
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
-from typing import Any
+from functools import lru_cache, wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import attrs
 import sqlalchemy as sa
@@ -27,6 +27,7 @@ __all__ = [
     "TRANSFER_INSERT",
     "Execute",
     "Numbers",
+    "command",
     "driver",
     "event_hash",
     "hold_head",
@@ -41,6 +42,9 @@ __all__ = [
     "write_transfers",
     "writing",
 ]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 Execute = Callable[[str, Sequence[Any]], Any]
 """Runs one statement with ``?`` marks on the driver and returns its cursor."""
@@ -140,10 +144,14 @@ def take_numbers(execute: Execute, records: int = 0, transfers: int = 0, events:
 def hold_head(desk: Desk) -> None:
     """Queue with every other writer now, before anything is read that must still be true when it is written.
 
-    Nothing changes by it. What spans several rows (no circle of parents, somebody left in an office) is
-    read and written behind it; the write itself is a guarded UPDATE all the same.
+    Nothing changes by it. Whatever the actor may do is looked up anew: a writer that went before may have
+    taken it away.
     """
-    driver(desk.connection)(_HOLD, ())
+    if (
+        desk.connection.dialect.name != "sqlite"
+    ):  # whose writing transactions take turns from their first word on
+        driver(desk.connection)(_HOLD, ())
+    desk.look_again()
 
 
 @contextmanager
@@ -155,8 +163,22 @@ def writing(desk: Desk) -> Iterator[None]:
     """
     with storage_errors("database"), desk.connection.begin_nested():
         hold_head(desk)
-        desk.look_again()
         yield
+
+
+def command(verb: Callable[Concatenate[Desk, P], T]) -> Callable[Concatenate[Desk, P], T]:
+    """Make a verb a command: it decides and writes behind the head, as a whole or not at all.
+
+    What it is permitted, finds and checks is true when it writes, on every database: commands take turns, and
+    the chain of events tells the order.
+    """
+
+    @wraps(verb)
+    def run(desk: Desk, /, *given: P.args, **named: P.kwargs) -> T:
+        with writing(desk):
+            return verb(desk, *given, **named)
+
+    return run
 
 
 def request_hash(*fields: object) -> bytes:

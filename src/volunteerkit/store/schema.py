@@ -44,9 +44,14 @@ def __dir__() -> list[str]:
     return __all__
 
 
-def table(name: str, *items: Any, **more: Any) -> sa.Table:
-    """Return a table ``vk_NAME`` on the library's metadata."""
-    return sa.Table(f"vk_{name}", metadata, *items, sqlite_strict=True, **more)
+def table(name: str, *items: Any, owner: tuple[str, ...] = (), **more: Any) -> sa.Table:
+    """Return a table ``vk_NAME`` on the library's metadata.
+
+    ``owner`` names the columns that say whose row it is, any of them: a volunteer, or a row of another table
+    (by foreign key) that is somebody's. Who asks for a copy of their data gets the rows that are theirs.
+    """
+    info = {"owner": owner}
+    return sa.Table(f"vk_{name}", metadata, *items, sqlite_strict=True, info=info, **more)
 
 
 def id_column(name: str = "id") -> sa.Column[int]:
@@ -118,6 +123,7 @@ event = table(
     sa.Column("transfer_seq", integer, nullable=False),
     sa.Column("transfer_hash", sa.LargeBinary, nullable=False),
     sa.Column("hash", sa.LargeBinary, nullable=False),
+    owner=("subject",),
 )
 """What happened, chained: each hash covers the row, the last transfer's hash and the hash before it."""
 
@@ -137,6 +143,7 @@ account = table(
     id_column(),
     sa.Column("posted_minutes", integer, nullable=False),
     sa.Column("pending_minutes", integer, nullable=False),
+    owner=("id",),
 )
 """Balances as a roll-up: credits minus debits. ``volunteerkit verify`` recomputes every one."""
 

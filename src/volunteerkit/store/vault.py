@@ -29,13 +29,16 @@ __all__ = [
     "Sealing",
     "blind",
     "check_key",
+    "closed",
     "find_subjects",
     "forget",
+    "hold",
     "indexer",
     "indexer_if_any",
     "open_subject",
     "open_subjects",
     "put_retention",
+    "release",
     "retention",
     "retention_of",
     "rewrap",
@@ -49,8 +52,9 @@ _STEP: Final = 5000
 _INDEX_KEY: Final = "key:index"
 CLOSED: Final = ("restricted", "erased")
 """States of retention in which nothing is done with personal data but storing them, or none are left."""
-_CHECKED: Final = ("name_part", "phone_end")  # what is found by these is opened and looked at afterwards
+_CHECKED: Final = ("name_part",)  # what is found by these is opened and looked at afterwards
 _SHORT: Final = 8
+_BELOW: Final = {"kept": ("kept",), "restricted": ("kept",), "erased": ("kept", "restricted")}
 
 vault = table(
     "vault",
@@ -76,6 +80,7 @@ retention = table(
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("since", integer, nullable=False),
     sa.CheckConstraint("state IN ('kept', 'restricted', 'erased')", name="state"),
+    owner=("subject",),
 )
 """Subjects that are no longer simply registered, since which day (a day number).
 
@@ -238,13 +243,15 @@ def find_subjects(connection: sa.Connection, cipher: Cipher, kind: str, value: s
 def forget(connection: sa.Connection, subject: str) -> bool:
     """Destroy a subject's data, their key and what they were found by; return whether there was anything.
 
-    Backups made before still hold them; on SQLite so does the log of writes until it is emptied.
+    What was said about them in free words (`store.texts`) goes too. Backups made before still hold them; on
+    SQLite so does the log of writes until it is emptied.
     """
     if subject == _INDEX_KEY:
         raise IntegrityProblem(what=subject)
     there = sa.select(vault.c.subject).where(vault.c.subject == subject)
     held = connection.execute(there).first() is not None
     _clear(connection, [subject])
+    connection.execute(sa.delete(vault).where(vault.c.subject.startswith(f"{subject}#", autoescape=True)))
     return held
 
 
@@ -255,14 +262,47 @@ def retention_of(connection: sa.Connection, subject: str) -> tuple[str, int | No
     return (row[0], row[1]) if row else ("registered", None)
 
 
+def closed(connection: sa.Connection, subjects: Sequence[str], *states: str) -> set[str]:
+    """Return which of ``subjects`` are ``restricted`` or ``erased`` (or in one of the ``states`` named)."""
+    found: set[str] = set()
+    for start in range(0, len(subjects), _STEP):
+        some = retention.c.subject.in_(subjects[start : start + _STEP])
+        query = sa.select(retention.c.subject).where(some, retention.c.state.in_(states or CLOSED))
+        found.update(connection.execute(query).scalars())
+    return found
+
+
 def put_retention(connection: sa.Connection, subject: str, state: str, since: int) -> None:
-    """Note that ``subject`` is ``kept``, ``restricted`` or ``erased`` since a day; what is erased stays so."""
+    """Note that ``subject`` is ``kept``, ``restricted`` or ``erased`` since a day number.
+
+    It only goes up: who asked for erasure and then leaves stays restricted since the day of the request.
+    Only ``kept`` is noted anew, for somebody who left a second time. `release` goes down.
+    """
     mine = retention.c.subject == subject
-    changed = sa.update(retention).where(mine, retention.c.state != "erased").values(state=state, since=since)
+    below = retention.c.state.in_(_BELOW[state])
+    changed = sa.update(retention).where(mine, below).values(state=state, since=since)
     if connection.execute(changed).rowcount:
         return
     if connection.execute(sa.select(retention.c.subject).where(mine)).first() is None:
         connection.execute(sa.insert(retention).values(subject=subject, state=state, since=since))
+
+
+def release(connection: sa.Connection, subject: str, state: str) -> bool:
+    """End that ``subject`` is ``kept`` (came back) or ``restricted`` (withdrew the request); tell whether it was.
+
+    Another state than the one named stays, and nothing ends ``erased``: there is nothing to come back to.
+    """
+    ended = sa.delete(retention).where(
+        retention.c.subject == subject, retention.c.state == state, retention.c.state != "erased"
+    )
+    return connection.execute(ended).rowcount > 0
+
+
+def hold(connection: sa.Connection) -> None:
+    """Let nobody else seal anything, nor change keys, until this transaction ends."""
+    # On SQLite a transaction that may write holds the file already. A row sealed meanwhile would be missed.
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"LOCK TABLE {vault.name} IN SHARE ROW EXCLUSIVE MODE")
 
 
 def rewrap(connection: sa.Connection, cipher: Cipher) -> int:
@@ -271,6 +311,7 @@ def rewrap(connection: sa.Connection, cipher: Cipher) -> int:
     Afterwards the older master keys open nothing any more and may be destroyed. Raises KeyProblem when a
     subject opens under none of the cipher's keys; then nothing was changed.
     """
+    hold(connection)
     check_key(connection, cipher)
     keys = connection.execute(sa.select(vault.c.subject, vault.c.wrapped_key)).fetchall()
     named = sa.update(vault).where(vault.c.subject == sa.bindparam("whose"))

@@ -16,8 +16,10 @@ from volunteerkit.organizations.model import WAITING
 from volunteerkit.organizations.reading import found_row, place_of
 from volunteerkit.organizations.tables import organization, team
 from volunteerkit.store.desk import Desk
-from volunteerkit.store.posting import note, writing
+from volunteerkit.store.engine import storage_errors
+from volunteerkit.store.posting import command, note, writing
 from volunteerkit.store.registering import checked_text
+from volunteerkit.store.texts import open_texts, seal_text
 from volunteerkit.units import day_number, day_of
 from volunteerkit.volunteers.reading import Found, during, find, owner_on, reached, status_of
 from volunteerkit.volunteers.registering import enter
@@ -90,6 +92,7 @@ def _lasting(desk: Desk, volunteer_id: int, team_id: int) -> Any:
     return desk.connection.execute(sa.select(membership).where(lasting)).first()
 
 
+@command
 def ask_to_join(desk: Desk, number: str, team_number: str) -> Case:
     """Ask to become a member of a team; its leader or organization decides.
 
@@ -111,6 +114,7 @@ def ask_to_join(desk: Desk, number: str, team_number: str) -> Case:
     )  # fmt: skip
 
 
+@command
 def add_to_team(desk: Desk, number: str, team_number: str) -> None:
     """Make a volunteer a member of a team from today on, by whoever answers for the team and the volunteer.
 
@@ -127,6 +131,7 @@ def add_to_team(desk: Desk, number: str, team_number: str) -> None:
         note(desk, "team.joined", f"volunteer:{found.id}", {"team": row.number})
 
 
+@command
 def leave_team(desk: Desk, number: str, team_number: str, *, reason: str = "") -> None:
     """End a membership with yesterday: by the volunteer, the team's leader, the organization or the centre.
 
@@ -140,7 +145,12 @@ def leave_team(desk: Desk, number: str, team_number: str, *, reason: str = "") -
         place = attrs.evolve(where, volunteer=found.number) if found and where else None
         desk.permit_on("team.join", "volunteer", number, place)
         held = _held(desk, "team.join", number, found, row)
-        _end(desk, held, reason or "left")
+        said = checked_text("reason", reason, 200) if reason else ""
+        _end(
+            desk,
+            held,
+            seal_text(desk, f"volunteer:{held.volunteer_id}", f"membership:{held.id}", said) or "left",
+        )
         if held.role == "leader" and _leaders(desk, row.id) == 0 and _members(desk, row.id) > 0:
             raise Refused(Finding("last_leader", {"team": row.number}))
         note(desk, "team.left", f"volunteer:{held.volunteer_id}", {"team": row.number})
@@ -158,10 +168,7 @@ def _held(desk: Desk, action: str, number: str, found: Found | None, row: Any) -
 def _end(desk: Desk, held: Any, why: str) -> None:
     until = max(day_number(desk.today) - 1, held.since - 1)
     guarded = sa.update(membership).where(membership.c.id == held.id, membership.c.until.is_(None))
-    if (
-        desk.connection.execute(guarded.values(until=until, why=checked_text("reason", why, 200))).rowcount
-        != 1
-    ):
+    if desk.connection.execute(guarded.values(until=until, why=why)).rowcount != 1:
         raise Refused(Finding("no_member", {"volunteer": held.volunteer_id, "team": held.team_id}))
 
 
@@ -179,6 +186,7 @@ def _members(desk: Desk, team_id: int) -> int:
     return _count(desk, team_id, *_ROLES)
 
 
+@command
 def appoint(desk: Desk, number: str, team_number: str, role: str) -> None:
     """Make a member the team's ``leader``, ``deputy`` or plain ``member`` from today on.
 
@@ -216,20 +224,25 @@ def _select(day: int) -> sa.Select[Any]:
 
 
 def _as_values(desk: Desk, query: sa.Select[Any]) -> tuple[Membership, ...]:
+    rows = desk.connection.execute(query).fetchall()
+    said = open_texts(desk, (row[6] for row in rows))
     return tuple(
         Membership(
-            row[0], row[1], row[2], row[3], day_of(row[4]), None if row[5] is None else day_of(row[5]), row[6]
+            row[0], row[1], row[2], row[3], day_of(row[4]), None if row[5] is None else day_of(row[5]),
+            said[row[6]],
         )
-        for row in desk.connection.execute(query)
-    )
+        for row in rows
+    )  # fmt: skip
 
 
+@storage_errors("database")
 def memberships(desk: Desk, number: str) -> tuple[Membership, ...]:
     """Return where a volunteer belongs and belonged, by day. Raises NotFound, NotPermitted."""
     found, _ = reached(desk, "volunteer.view", number)
     return _as_values(desk, _select(day_number(desk.today)).where(membership.c.volunteer_id == found.id))
 
 
+@storage_errors("database")
 def members(desk: Desk, team_number: str, *, on: dt.date | None = None) -> tuple[Membership, ...]:
     """Return who belonged to a team on a day (default today). Raises NotFound, NotPermitted."""
     row, where = _team(desk, team_number)

@@ -10,7 +10,7 @@ from volunteerkit.clock import age_on
 from volunteerkit.errors import Finding, InvalidValue, Refused
 from volunteerkit.privacy import found_by
 from volunteerkit.store.desk import Desk
-from volunteerkit.store.posting import note, writing
+from volunteerkit.store.posting import command, note, writing
 from volunteerkit.store.vault import CLOSED, open_subject, retention_of, seal_subject
 from volunteerkit.volunteers.model import ADULT_YEARS, EARNING_YEARS
 from volunteerkit.volunteers.reading import Found, reached
@@ -25,6 +25,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
+@command
 def answer_consent(desk: Desk, number: str, answer: str, *, own_income: bool = False) -> None:
     """Confirm or withdraw, as a volunteer of age, the consent that a guardian gave in one's place.
 

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from volunteerkit.errors import InvalidValue, NotPermitted
 from volunteerkit.privacy import normal
 from volunteerkit.store.desk import Desk
+from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.grants import within
 from volunteerkit.store.vault import CLOSED, blind, open_subjects, retention
 from volunteerkit.units import day_number
@@ -42,6 +43,7 @@ class Likeness:
     why: tuple[str, ...]
 
 
+@storage_errors("database")
 def duplicates(desk: Desk, *, limit: int = 200) -> tuple[Likeness, ...]:
     """Return pairs of volunteers within reach who may be one person, the strongest reasons first.
 

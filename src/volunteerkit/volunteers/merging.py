@@ -27,8 +27,9 @@ from volunteerkit.errors import Finding, IntegrityProblem, NotFound, Refused
 from volunteerkit.ledger import DAY_MINUTES
 from volunteerkit.organizations.tables import team
 from volunteerkit.store.desk import Desk
+from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.grants import alias
-from volunteerkit.store.posting import driver, note
+from volunteerkit.store.posting import command, driver, note
 from volunteerkit.store.registering import checked_text, next_id
 from volunteerkit.store.schema import head, metadata
 from volunteerkit.store.vault import CLOSED, open_subjects, retention_of
@@ -101,6 +102,7 @@ class MergePlan:
     findings: tuple[Finding, ...]
 
 
+@storage_errors("database")
 def plan_merge(desk: Desk, keep: str, other: str) -> MergePlan:
     """Return what merging ``other`` into ``keep`` would move, what overlaps, what forbids it; writes nothing.
 
@@ -110,6 +112,7 @@ def plan_merge(desk: Desk, keep: str, other: str) -> MergePlan:
     return _plan(desk, _reached(desk, keep), _reached(desk, other), other)
 
 
+@command
 def propose_merge(desk: Desk, keep: str, other: str, *, reason: str) -> Case:
     """Propose that ``other`` is one person with ``keep``; a second person of the centre decides.
 
@@ -122,6 +125,7 @@ def propose_merge(desk: Desk, keep: str, other: str, *, reason: str) -> Case:
     return _open(desk, "volunteer.merge", kept, merged, reason, plan.findings)
 
 
+@command
 def propose_unmerge(desk: Desk, number: str, *, reason: str) -> Case:
     """Propose that the merged volunteer ``number`` is somebody else after all; a second person decides.
 

@@ -124,7 +124,6 @@ class Period:
     kind: str
     since: dt.date
     until: dt.date | None = None
-    reason: str = ""
 
     def holds_on(self, day: dt.date) -> bool:
         """Tell whether ``day`` lies in the period."""

@@ -173,7 +173,7 @@ def periods_of(desk: Desk, volunteer_id: int) -> tuple[Period, ...]:
     """Return a volunteer's dated periods, in the order in which they were put."""
     query = sa.select(period).where(period.c.volunteer_id == volunteer_id).order_by(period.c.id)
     return tuple(
-        Period(row.kind, day_of(row.since), None if row.until is None else day_of(row.until), row.reason)
+        Period(row.kind, day_of(row.since), None if row.until is None else day_of(row.until))
         for row in desk.connection.execute(query)
     )
 

@@ -17,7 +17,8 @@ from volunteerkit.errors import Finding, InvalidValue, Refused
 from volunteerkit.ledger import whole_amount
 from volunteerkit.organizations import tables as organizations
 from volunteerkit.store.desk import Desk, microseconds
-from volunteerkit.store.posting import note, writing
+from volunteerkit.store.engine import storage_errors
+from volunteerkit.store.posting import command, note, writing
 from volunteerkit.store.registering import checked_text, id_of, next_id
 from volunteerkit.units import day_number, day_of
 from volunteerkit.volunteers.reading import Found, reached
@@ -71,6 +72,7 @@ def _enter(desk: Desk, found: Found, kind: str, on: int, name: str, **more: Any)
         note(desk, "volunteer.entry", found.subject, {"kind": kind, "on": on, "entry": id_})
 
 
+@command
 def add_training(desk: Desk, number: str, name: str, *, on: dt.date, minutes: int, organization: str) -> None:
     """Enter a training: its name, day, length in whole minutes (up to 60 days), and who held it.
 
@@ -82,6 +84,7 @@ def add_training(desk: Desk, number: str, name: str, *, on: dt.date, minutes: in
     _enter(desk, found, "training", _past(desk, "on", on), name, minutes=length, organization_id=held_by)
 
 
+@command
 def add_commendation(desk: Desk, number: str, name: str, *, on: dt.date, granted_by: str) -> None:
     """Enter a commendation: its name, day and the body that granted it. Raises what `add_training` raises."""
     found = _writable(desk, number)
@@ -89,6 +92,7 @@ def add_commendation(desk: Desk, number: str, name: str, *, on: dt.date, granted
     _enter(desk, found, "commendation", _past(desk, "on", on), name, granted_by=body)
 
 
+@command
 def evaluate(desk: Desk, number: str, name: str, *, on: dt.date, score: int, organization: str) -> None:
     """Enter an evaluation of service quality: what was evaluated, a score from 0 to 100, by which organization.
 
@@ -101,6 +105,7 @@ def evaluate(desk: Desk, number: str, name: str, *, on: dt.date, score: int, org
     _enter(desk, found, "evaluation", _past(desk, "on", on), name, score=score, organization_id=by)
 
 
+@command
 def add_qualification(
     desk: Desk,
     number: str,
@@ -130,6 +135,7 @@ def add_qualification(
         note(desk, "volunteer.qualified", found.subject, {"kind": word, "on": on})
 
 
+@storage_errors("database")
 def qualifications(desk: Desk, number: str, *, on: dt.date | None = None) -> tuple[Qualification, ...]:
     """Return a volunteer's qualifications, all of them or those valid on a day. Raises NotFound, NotPermitted."""
     found, _ = reached(desk, "volunteer.view", number)

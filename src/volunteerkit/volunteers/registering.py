@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 import secrets
 from contextlib import suppress
 from typing import Any, Final
@@ -22,28 +21,26 @@ from volunteerkit.privacy import found_by, normal
 from volunteerkit.store.cipher import Cipher
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
-from volunteerkit.store.posting import hold_head, note, writing
+from volunteerkit.store.posting import command, hold_head, note, writing
 from volunteerkit.store.registering import checked_text, id_of, next_id, register_row
 from volunteerkit.store.schema import head
 from volunteerkit.store.vault import (
-    CLOSED,
     check_key,
     find_subjects,
     open_subject,
-    retention_of,
     seal_subject,
 )
 from volunteerkit.units import day_number, day_of, plain_day, plain_text
-from volunteerkit.volunteers.identity import Identity, adult_on, read_identity
+from volunteerkit.volunteers.identity import Identity, adult_on, read_identity, read_phone
 from volunteerkit.volunteers.model import TAG_KINDS, Acknowledgement, Application, Guardian, review_age
 from volunteerkit.volunteers.persons import together
 from volunteerkit.volunteers.reading import Found, reached
+from volunteerkit.volunteers.status import GONE, put_status
 from volunteerkit.volunteers.tables import acknowledgement, doubt, link, membership, tag, volunteer
 from volunteerkit.workflow import Office, Route, Step
 
 __all__ = ["WORKFLOWS", "admit", "approve", "check_registration", "claim", "refuse", "register", "resubmit"]
 
-_PHONE = re.compile(r"\+?[0-9]{7,15}")
 CONSENT: Final = "consent_to_registration"
 """The document by which somebody agrees to be registered, in as many versions as they agreed."""
 _WORDS = dict(zip(TAG_KINDS, ("skills", "languages", "service_fields", "availability"), strict=True))
@@ -97,7 +94,7 @@ def _findings(desk: Desk, application: Application) -> tuple[Finding, ...]:
         found += (Finding("missing_id", {}, "warn"),)
     else:
         found += tuple(Finding(kind, {}, "warn") for kind in _doubts(application, identity))
-    return found + hooks.review_registration(desk, application, desk.today)
+    return found + hooks.review_registration(desk, attrs.evolve(application, born_on=born_on), desk.today)
 
 
 def _unreadable(application: Application) -> tuple[Finding, ...]:
@@ -109,9 +106,12 @@ def _unreadable(application: Application) -> tuple[Finding, ...]:
         # somebody's number in the place of the name would be shown as a name is
         if normal("name", checked_text(field, name, 100)).isdigit():
             found += (Finding("name_is_number", {"field": field}),)
-    for phone in (application.phone, guardian and guardian.phone):
-        if phone and not _PHONE.fullmatch(_phone(phone)):
-            found += (Finding("phone_unreadable", {}),)
+    given = (application.phone, guardian and guardian.phone)
+    for text in [checked_text("phone", each, 40) for each in given if each]:
+        try:
+            read_phone(text)
+        except InvalidValue as unreadable:
+            found += (Finding(unreadable.code, {}),)
     return found
 
 
@@ -124,7 +124,7 @@ def _doubts(application: Application, identity: Identity) -> tuple[str, ...]:
     return doubts
 
 
-@storage_errors("database")
+@command
 def register(desk: Desk, application: Application, *, number: str | None = None) -> str:
     """Register an applicant and return the public volunteer number; a case decides about it.
 
@@ -175,7 +175,7 @@ def _open(
                      previous_id=previous_id)  # fmt: skip
 
 
-@storage_errors("database")
+@command
 def admit(
     desk: Desk,
     *,
@@ -272,7 +272,7 @@ def _personal(application: Application, identity: Identity | None) -> dict[str, 
 
 
 def _phone(text: str) -> str:
-    return normal("phone", checked_text("phone", text, 40))
+    return read_phone(checked_text("phone", text, 40))
 
 
 def _belong(desk: Desk, id_: int, organization_id: int, application: Application) -> None:
@@ -347,11 +347,9 @@ def _number(desk: Desk, organization: str) -> str:
 def _settle(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
     status = {"granted": "approved", "refused": "refused"}.get(outcome, "deregistered")
     id_ = int(case.subject.partition(":")[2])
-    guarded = sa.update(volunteer).where(volunteer.c.id == id_, volunteer.c.status == "pending")
-    if desk.connection.execute(guarded.values(status=status)).rowcount:
-        note(
-            desk, "volunteer.status", case.subject, {"status": status, "on": day_number(on), "case": case.id}
-        )
+    pending = sa.select(volunteer.c.id).where(volunteer.c.id == id_, volunteer.c.status == "pending")
+    if desk.connection.execute(pending).first() is not None:
+        put_status(desk, id_, ("pending",), status, on=on, case=case.id)
 
 
 def _registration(desk: Desk, number: str) -> tuple[Found, Case]:
@@ -362,17 +360,19 @@ def _registration(desk: Desk, number: str) -> tuple[Found, Case]:
     return found, case
 
 
+@command
 def approve(desk: Desk, number: str, *, reason: str = "") -> Case:
     """Approve the present step of a pending registration. Raises what `approvals.decide` raises."""
     return decide(desk, _registration(desk, number)[1].id, "approve", reason=reason)
 
 
+@command
 def refuse(desk: Desk, number: str, *, reason: str) -> Case:
     """Refuse a pending registration; it can be submitted again. Raises what `approvals.decide` raises."""
     return decide(desk, _registration(desk, number)[1].id, "refuse", reason=reason)
 
 
-@storage_errors("database")
+@command
 def resubmit(
     desk: Desk, number: str, *, consent_on: dt.date | None = None, student: bool = False, own_income: bool = False,
     school_procedure: bool = False,
@@ -387,13 +387,9 @@ def resubmit(
     found, _ = reached(desk, "volunteer.edit", number, managing=True)
     cipher = desk.needed_cipher()
     with writing(desk):
-        if retention_of(desk.connection, found.subject)[0] in CLOSED:
-            raise Refused(Finding("restricted", {"number": found.number}))
-        guarded = sa.update(volunteer).where(
-            volunteer.c.id == found.id, volunteer.c.status.in_(("refused", "deregistered"))
-        )
-        if desk.connection.execute(guarded.values(status="pending")).rowcount != 1:
+        if found.status not in GONE:
             raise Refused(Finding("not_refused", {"volunteer": number, "status": found.status}))
+        put_status(desk, found.id, GONE, "pending")
         application = attrs.evolve(
             _kept(desk, cipher, found), student=student, own_income=own_income, school_procedure=school_procedure
         )  # fmt: skip
@@ -442,6 +438,7 @@ def last_case(desk: Desk, kind: str, subject: str) -> int | None:
     return found
 
 
+@command
 def claim(desk: Desk, *, identity_number: str, name: str, phone: str = "") -> None:
     """Claim to be the volunteer with that identity number; the centre looks into it.
 

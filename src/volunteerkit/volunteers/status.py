@@ -14,9 +14,11 @@ from volunteerkit.approvals import Case, Workflow
 from volunteerkit.approvals.cases import open_case
 from volunteerkit.errors import Finding, InvalidValue, Refused
 from volunteerkit.store.desk import Desk
-from volunteerkit.store.posting import note, writing
+from volunteerkit.store.engine import storage_errors
+from volunteerkit.store.posting import command, note, writing
 from volunteerkit.store.registering import checked_text, next_id
-from volunteerkit.store.vault import put_retention
+from volunteerkit.store.texts import seal_text
+from volunteerkit.store.vault import CLOSED, put_retention, release, retention_of
 from volunteerkit.units import day_number, day_of
 from volunteerkit.volunteers.model import PERIODS
 from volunteerkit.volunteers.reading import Found, by_managing, find, periods_of, reached, status_of
@@ -24,9 +26,12 @@ from volunteerkit.volunteers.tables import membership, period, volunteer
 from volunteerkit.workflow import Office, Route, Step
 
 __all__ = [
-    "WORKFLOWS", "blacklist", "deregister", "end_period", "propose_blacklist", "put_on_probation",
-    "reactivate", "suspend", "take_leave",
+    "GONE", "WORKFLOWS", "blacklist", "deregister", "end_period", "propose_blacklist", "put_on_probation",
+    "put_status", "reactivate", "suspend", "take_leave",
 ]  # fmt: skip
+
+GONE = ("deregistered", "refused", "rejected")
+"""Statuses of those whose data are only kept; ``rejected`` is how a city's file says ``refused``."""
 
 
 def __dir__() -> list[str]:
@@ -62,13 +67,14 @@ def _begin(
     desk.connection.execute(
         sa.insert(period).values(
             id=id_, volunteer_id=found.id, kind=kind, since=day_number(since), until=until and day_number(until),
-            reason=reason, put_by=desk.actor.id, case_id=case_id,
+            reason=seal_text(desk, found.subject, f"period:{id_}", reason), put_by=desk.actor.id, case_id=case_id,
         )
     )  # fmt: skip
     payload = {"kind": kind, "since": day_number(since), "until": until and day_number(until)}
     note(desk, "volunteer.period_begun", f"volunteer:{found.id}", payload)
 
 
+@command
 def suspend(
     desk: Desk, number: str, *, reason: str, since: dt.date | None = None, until: dt.date | None = None
 ) -> None:
@@ -81,6 +87,7 @@ def suspend(
         _begin(desk, found, "suspended", since or desk.today, until, checked_text("reason", reason, 500))
 
 
+@command
 def put_on_probation(desk: Desk, number: str, *, until: dt.date, reason: str) -> None:
     """Make an approved volunteer provisional until a day (inclusive). Raises what `suspend` raises."""
     with writing(desk):
@@ -88,6 +95,7 @@ def put_on_probation(desk: Desk, number: str, *, until: dt.date, reason: str) ->
         _begin(desk, found, "provisional", desk.today, until, checked_text("reason", reason, 500))
 
 
+@command
 def take_leave(
     desk: Desk, number: str, *, since: dt.date, until: dt.date | None = None, reason: str = ""
 ) -> None:
@@ -104,6 +112,7 @@ _ENDS = {
 }
 
 
+@command
 def end_period(desk: Desk, number: str, kind: str, *, last_day: dt.date | None = None) -> None:
     """End a running ``suspended``, ``on_leave`` or ``provisional`` period with ``last_day`` (default yesterday).
 
@@ -133,6 +142,7 @@ def _end(desk: Desk, found: Found, kind: str, last_day: dt.date) -> None:
     note(desk, "volunteer.period_ended", f"volunteer:{found.id}", {"kind": kind, "until": last})
 
 
+@command
 def deregister(desk: Desk, number: str, *, reason: str = "") -> None:
     """Cancel a volunteer's registration; titles and records survive it.
 
@@ -143,29 +153,59 @@ def deregister(desk: Desk, number: str, *, reason: str = "") -> None:
     found = _reached(desk, "volunteer.leave", number)
     if reason:
         checked_text("reason", reason, 500)
-    _to(desk, found, ("approved", "suspended"), "deregistered")
+    put_status(desk, found.id, ("approved", "suspended"), "deregistered")
     lasting = sa.and_(
         membership.c.volunteer_id == found.id, membership.c.role != "managing", membership.c.until.is_(None)
     )
-    put_retention(desk.connection, f"volunteer:{found.id}", "kept", day_number(desk.today))
     yesterday = day_number(desk.today) - 1
     desk.connection.execute(sa.update(membership).where(lasting).values(until=yesterday, why="deregistered"))
 
 
+@command
 def reactivate(desk: Desk, number: str) -> None:
-    """Approve a cancelled volunteer again. Raises NotFound, NotPermitted, Refused when not cancelled."""
+    """Approve a cancelled volunteer again.
+
+    Raises NotFound, NotPermitted, Refused when not cancelled or when the data are erased or to be erased.
+    """
     found = _reached(desk, "volunteer.decide", number)
-    _to(desk, found, ("deregistered",), "approved")
+    put_status(desk, found.id, ("deregistered",), "approved")
 
 
-def _to(desk: Desk, found: Found, before: tuple[str, ...], after: str) -> None:
-    guarded = sa.update(volunteer).where(volunteer.c.id == found.id, volunteer.c.status.in_(before))
+def put_status(
+    desk: Desk,
+    id_: int,
+    before: tuple[str, ...],
+    after: str,
+    *,
+    on: dt.date | None = None,
+    case: int | None = None,
+) -> None:
+    """Write a status that follows one of ``before``, and with it what becomes of the personal data.
+
+    Who is gone is ``kept`` from ``on`` (default today); who comes back is no longer. Raises Refused for
+    another status before, and for somebody who comes back whose data are erased or merely stored: nobody is
+    approved without a name.
+    """
+    subject, gone, day = f"volunteer:{id_}", after in GONE, day_number(on or desk.today)
+    query = sa.select(volunteer.c.number, volunteer.c.status).where(volunteer.c.id == id_)
+    row = desk.connection.execute(query).one()
+    refused = Refused(Finding("status_does_not_allow", {"volunteer": row.number, "status": row.status}))
+    if row.status not in before:
+        raise refused
+    if not gone and retention_of(desk.connection, subject)[0] in CLOSED:
+        raise Refused(Finding("reactivation_restricted", {"volunteer": row.number}))
+    guarded = sa.update(volunteer).where(volunteer.c.id == id_, volunteer.c.status == row.status)
     if desk.connection.execute(guarded.values(status=after)).rowcount != 1:
-        raise Refused(Finding("status_does_not_allow", {"volunteer": found.number, "status": found.status}))
-    payload = {"status": after, "on": day_number(desk.today)}
-    note(desk, "volunteer.status", f"volunteer:{found.id}", payload)
+        raise refused
+    if gone:
+        put_retention(desk.connection, subject, "kept", day)
+    else:
+        release(desk.connection, subject, "kept")
+    payload = {"status": after, "on": day} | ({"case": case} if case else {})
+    note(desk, "volunteer.status", subject, payload)
 
 
+@command
 def propose_blacklist(
     desk: Desk, number: str, *, until: dt.date, reason: str, since: dt.date | None = None
 ) -> Case:
@@ -185,6 +225,7 @@ def propose_blacklist(
     return open_case(desk, "volunteer.blacklist", f"volunteer:{found.id}", by_managing(found), facts=facts)
 
 
+@storage_errors("database")
 def blacklist(desk: Desk, number: str) -> tuple[dt.date, dt.date | None] | None:
     """Return from and until which day the volunteer is blacklisted today, None when not.
 
@@ -207,6 +248,7 @@ def _settle_blacklist(desk: Desk, case: Case, outcome: str, on: dt.date) -> None
         _begin(desk, found, "blacklisted", first, day_of(case.facts["until"]), case.facts["reason"], case.id)
 
 
+@command
 def lift_blacklist(desk: Desk, number: str, *, reason: str) -> Case:
     """Propose to take a volunteer off the blacklist; somebody else at the centre decides.
 

@@ -21,6 +21,7 @@ volunteer = table(
     sa.Column("registered_on", integer, nullable=False),
     sa.Column("adult_on", integer),
     sa.Column("row_digest", sa.LargeBinary),
+    owner=("number",),
 )
 """``number`` is the public volunteer number; ``adult_on`` the day of the 18th birthday, None if unknown.
 
@@ -50,6 +51,7 @@ membership = table(
     sa.CheckConstraint("role IN ('managing', 'member', 'deputy', 'leader')", name="role"),
     sa.CheckConstraint("role <> 'managing' OR team_id IS NULL", name="managing"),
     sa.CheckConstraint("(organization_id IS NULL) = (team_id IS NOT NULL)", name="one"),
+    owner=("volunteer_id",),
 )
 """Who belongs where from and until which day, inclusive; nothing is ever deleted.
 
@@ -83,6 +85,7 @@ period = table(
     sa.Column("case_id", integer),
     sa.CheckConstraint("kind IN ('provisional', 'suspended', 'on_leave', 'blacklisted')", name="kind"),
     sa.CheckConstraint("until IS NULL OR until >= since - 1", name="days"),
+    owner=("volunteer_id",),
 )
 """Days on which a volunteer is provisional, suspended, on leave or blacklisted; ended by their ``until``."""
 
@@ -98,6 +101,7 @@ qualification = table(
     sa.Column("issuer", sa.Text, nullable=False, server_default=""),
     sa.Column("checked_by", sa.Text),
     sa.UniqueConstraint("volunteer_id", "kind", "obtained_on"),
+    owner=("volunteer_id",),
 )
 """What a volunteer is qualified for, from and until which day; ``checked_by`` saw the proof."""
 
@@ -107,6 +111,7 @@ tag = table(
     sa.Column("kind", sa.Text, primary_key=True),
     sa.Column("value", sa.Text, primary_key=True),
     sa.CheckConstraint("kind IN ('skill', 'language', 'service_field', 'availability')", name="kind"),
+    owner=("volunteer_id",),
 )
 """Skills, languages, service fields and times of availability, as words of the city's own lists."""
 
@@ -119,6 +124,7 @@ acknowledgement = table(
     sa.Column("version", sa.Text, primary_key=True),
     sa.Column("acknowledged_on", integer, nullable=False),
     sa.Column("actor_id", sa.Text, nullable=False),
+    owner=("volunteer_id",),
 )
 """Which version of which document (rights and duties, use of data, a guardian's consent) was agreed to."""
 
@@ -137,6 +143,7 @@ entry = table(
     sa.Column("entered_at", integer, nullable=False),
     sa.CheckConstraint("kind IN ('training', 'commendation', 'evaluation')", name="kind"),
     sa.CheckConstraint("minutes IS NULL OR minutes > 0", name="minutes"),
+    owner=("volunteer_id",),
 )
 """Trainings, commendations and evaluations of a volunteer, beside the service records (Order 67, 8 to 10)."""
 
@@ -148,6 +155,7 @@ link = table(
     sa.Column("actor_id", sa.Text, primary_key=True),
     sa.Column("volunteer_id", integer, sa.ForeignKey("vk_volunteer.id"), nullable=False),
     sa.Column("linked_on", integer, nullable=False),
+    owner=("volunteer_id",),
 )
 """Which of a portal's actors is which volunteer: from a registration of one's own or a granted claim."""
 
@@ -155,6 +163,7 @@ doubt = table(
     "doubt",
     _volunteer_id(primary_key=True),
     sa.Column("kind", sa.Text, primary_key=True),
+    owner=("volunteer_id",),
 )
 """Doubts about a volunteer's identity, by kind, for a clerk to look into."""
 
@@ -171,6 +180,7 @@ merge = table(
     sa.Column("ended_seq", integer),
     sa.CheckConstraint("volunteer_id <> kept_id", name="two"),
     sa.CheckConstraint("(ended_on IS NULL) = (ended_seq IS NULL)", name="ended"),
+    owner=("volunteer_id", "kept_id"),
 )
 """The volunteer who is one person with the kept one, until it is ended.
 
@@ -191,6 +201,7 @@ merge_change = table(
     sa.Column("key", sa.Text, nullable=False),
     sa.Column("before", sa.Text, nullable=False),
     sa.Column("after", sa.Text, nullable=False),
+    owner=("merge_id",),
 )
 """What a merge changed in which table: JSON of columns, to take it back. Opaque ids, codes and days only."""
 

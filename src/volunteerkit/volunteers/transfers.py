@@ -17,7 +17,7 @@ from volunteerkit.errors import Finding, InvalidValue
 from volunteerkit.organizations.tables import organization, status_on
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.grants import grant
-from volunteerkit.store.posting import note
+from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, id_of
 from volunteerkit.units import day_number
 from volunteerkit.volunteers.model import PERIODS
@@ -33,6 +33,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
+@command
 def request_transfer(
     desk: Desk, number: str, to: str, *, effective_on: dt.date | None = None, reason: str = ""
 ) -> Case:

@@ -1,0 +1,267 @@
+"""Reasons in free words: readable for whoever may see the case, in no table, and gone with the erasure."""
+
+from __future__ import annotations
+
+import datetime as dt
+import inspect
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+import volunteerkit
+from volunteerkit import (
+    Actor,
+    Application,
+    Claim,
+    Grant,
+    KeyCipher,
+    Kit,
+    approvals,
+    fixed_clock,
+    hours,
+    organizations,
+    personal,
+    projects,
+    rating,
+    volunteers,
+)
+from volunteerkit.approvals import grants
+from volunteerkit.approvals.cases import open_case, put
+from volunteerkit.errors import KeyProblem, VolunteerkitError
+from volunteerkit.hours import verify_store
+from volunteerkit.organizations import TeamForm, base, teams
+from volunteerkit.statistics.city import city_figures
+from volunteerkit.store.desk import Desk
+from volunteerkit.store.vault import vault
+from volunteerkit.volunteers.reading import by_managing, find
+from volunteerkit.workflow import Position
+
+KEY = KeyCipher(bytes(32))
+DAY = dt.date(2026, 11, 24)
+CENTRE, THIRD = Actor.of("centre-1", "centre"), Actor.of("centre-3", "centre")
+SECOND = Actor(
+    "centre-2", (Grant("centre"), Grant("organization_admin", "O1"), Grant("organization_admin", "O2"))
+)
+SELF = Actor("app-1", (Grant("volunteer"),), volunteer="V1")
+LEAD = Actor("officer-1", (Grant("department_officer", "渝水区"),))
+KIT = Kit.load(cipher=KEY, clock=fixed_clock(dt.datetime(2026, 11, 24, 4, tzinfo=dt.UTC)))
+MARK = "鬱鬯鼐鼎"
+MODULES = (approvals, grants, volunteers, organizations, base, teams, hours, personal, projects, rating)
+said: set[str] = set()
+
+
+def why(verb: str) -> str:
+    """Return the reason for a verb, which marks it."""
+    said.add(verb)
+    return f"{MARK}之子欠债，{verb}"
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[sa.Engine]:
+    said.clear()
+    made = volunteerkit.create_engine(database_url)
+    KIT.migrate(made)
+    at(made, CENTRE, seed)
+    yield made
+    made.dispose()
+
+
+def at(engine: sa.Engine, actor: Actor, work: Callable[[Desk], Any]) -> Any:
+    with KIT.open(engine, actor) as desk:
+        return work(desk)
+
+
+def seed(desk: Desk) -> None:
+    for number in ("O1", "O2"):
+        organizations.register(desk, number, name=f"志愿者联合会{number}")
+    projects.register(desk, "P1", name="助老", organization="O1")
+    for number in ("V1", "V2", "V3"):
+        volunteers.admit(desk, name="欧阳雪", organization="O1", number=number)
+
+
+def decided(engine: sa.Engine, case: Any, verdict: str = "approve") -> None:
+    case_id = case if isinstance(case, int) else case.id
+    at(engine, SECOND, lambda desk: approvals.decide(desk, case_id, verdict, reason=why("decide")))
+
+
+def sanctions(engine: sa.Engine) -> None:
+    at(engine, CENTRE, lambda desk: volunteers.suspend(desk, "V1", reason=why("suspend"), until=DAY))
+    until = DAY + dt.timedelta(30)
+    at(engine, CENTRE, lambda desk: volunteers.put_on_probation(desk, "V1", until=until, reason=why("put_on_probation")))  # fmt: skip
+    at(engine, SELF, lambda desk: volunteers.take_leave(desk, "V1", since=until, reason=why("take_leave")))
+    black = lambda desk: volunteers.propose_blacklist(desk, "V1", until=until, reason=why("propose_blacklist"))  # noqa: E731  # fmt: skip
+    decided(engine, at(engine, CENTRE, black))
+    decided(engine, at(engine, CENTRE, lambda desk: volunteers.lift_blacklist(desk, "V1", reason=why("lift_blacklist"))))  # fmt: skip
+    held = at(engine, CENTRE, black)
+    at(engine, THIRD, lambda desk: approvals.recuse(desk, held.id, reason=why("recuse")))
+    at(engine, CENTRE, lambda desk: approvals.withdraw(desk, held.id, reason=why("withdraw")))
+
+
+def notice(engine: sa.Engine) -> None:
+    """A public notice about V1, with an objection."""
+
+    def noticed(desk: Desk) -> int:
+        found = find(desk, "V1")
+        assert found is not None
+        case = open_case(desk, "volunteer.blacklist", found.subject, by_managing(found),
+                         facts={"since": 1, "until": 2, "reason": why("open_case")})  # fmt: skip
+        put(desk, case, Position("notice", 0, False, DAY), by="x")
+        return case.id
+
+    case = at(engine, CENTRE, noticed)
+    number = at(engine, LEAD, lambda desk: approvals.object_to(desk, case, reason=why("object_to")))
+    at(engine, SECOND, lambda desk: approvals.answer_objection(desk, case, number, "uphold", reason=why("answer_objection")))  # fmt: skip
+
+
+def belonging(engine: sa.Engine) -> None:
+    form = TeamForm(name="助老队", organization="O1")
+    number = at(engine, CENTRE, lambda desk: teams.apply(desk, form)).number
+    case = at(engine, SECOND, lambda desk: approvals.pending(desk, mine=False, kind="team.registration"))[0]
+    decided(engine, case)
+    at(engine, CENTRE, lambda desk: volunteers.add_to_team(desk, "V1", number))
+    at(engine, SELF, lambda desk: volunteers.leave_team(desk, "V1", number, reason=why("leave_team")))
+    at(engine, CENTRE, lambda desk: teams.suspend(desk, number, reason=why("suspend")))
+    at(engine, CENTRE, lambda desk: teams.lift(desk, number, reason=why("lift")))
+    at(engine, CENTRE, lambda desk: teams.dissolve(desk, number, reason=why("dissolve")))
+    at(engine, CENTRE, lambda desk: volunteers.request_transfer(desk, "V1", "O2", reason=why("request_transfer")))  # fmt: skip
+    first = at(engine, CENTRE, lambda desk: volunteers.propose_merge(desk, "V2", "V3", reason=why("propose_merge")))  # fmt: skip
+    decided(engine, first)
+    decided(engine, at(engine, CENTRE, lambda desk: volunteers.propose_unmerge(desk, "V3", reason=why("propose_unmerge"))))  # fmt: skip
+    for number, verb in (("V8", volunteers.approve), ("V9", volunteers.refuse)):
+        form = Application(name="兰兰", organization="O1", phone=f"1290000777{number[1]}", consent_on=DAY)
+        at(engine, CENTRE, lambda desk: volunteers.register(desk, form, number=number))  # noqa: B023
+        at(engine, SECOND, lambda desk: verb(desk, number, reason=why(verb.__name__)))  # noqa: B023
+    at(engine, CENTRE, lambda desk: volunteers.deregister(desk, "V8", reason=why("deregister")))
+
+
+def service(engine: sa.Engine) -> None:
+    def record(desk: Desk) -> int:
+        return hours.record(desk, Claim("V1", "P1", dt.date(2026, 11, 8), 150)).record_id
+
+    first, other = at(engine, CENTRE, record), at(engine, CENTRE, record)
+    at(engine, SECOND, lambda desk: hours.confirm(desk, first, minutes=60, reason=why("confirm")))
+    at(engine, SECOND, lambda desk: hours.reverse(desk, first, reason=why("reverse")))
+    at(engine, SECOND, lambda desk: hours.restore(desk, first, reason=why("restore")))
+    at(engine, SECOND, lambda desk: hours.reject(desk, other, reason=why("reject")))
+
+
+def bodies(engine: sa.Engine) -> None:
+    for verb in ("propose_suspension", "propose_lifting", "propose_dissolution"):
+        case = at(engine, CENTRE, lambda desk: getattr(organizations, verb)(desk, "O2", reason=why(verb)))  # noqa: B023  # fmt: skip
+        decided(engine, case, "approve" if verb == "propose_suspension" else "refuse")
+    at(engine, CENTRE, lambda desk: organizations.propose_merger(desk, "O2", successor="O1", reason=why("propose_merger")))  # fmt: skip
+    with pytest.raises(VolunteerkitError) as told:
+        at(
+            engine,
+            CENTRE,
+            lambda desk: organizations.remove_admin(desk, "O1", "x", reason=why("remove_admin")),
+        )
+    assert MARK not in str(told.value) + repr(told.value)
+
+
+def life(engine: sa.Engine) -> None:
+    for part in (belonging, service, sanctions, notice, bodies):
+        part(engine)
+
+
+def dump(engine: sa.Engine) -> str:
+    with engine.connect() as connection:
+        names = sa.inspect(connection).get_table_names()
+        rows = [row for name in names for row in connection.exec_driver_sql(f'SELECT * FROM "{name}"')]
+    values = [bytes(each) if isinstance(each, memoryview) else each for row in rows for each in row]
+    return "\n".join(
+        each.decode("utf-8", "replace") if isinstance(each, bytes) else str(each) for each in values
+    )
+
+
+def readable(desk: Desk) -> str:
+    """Return whatever the verbs tell of the cases and memberships in the city."""
+    cases = [row[0] for row in desk.connection.exec_driver_sql("SELECT id FROM vk_case ORDER BY id")]
+    told: list[Any] = [volunteers.memberships(desk, "V1")]
+    for each in cases:
+        seen = approvals.view(desk, each)
+        told += [seen.reason, seen.facts, approvals.decisions(desk, each), approvals.objections(desk, each)]
+    return repr(told)
+
+
+def test_every_verb_that_takes_a_reason_is_tried_here(engine: sa.Engine) -> None:
+    life(engine)
+    takes = {
+        name for module in MODULES for name in module.__all__
+        if inspect.isfunction(verb := getattr(module, name)) and "reason" in inspect.signature(verb).parameters
+    }  # fmt: skip
+    assert takes - said == set()
+
+
+def test_a_reason_is_read_by_whoever_sees_the_case_and_stands_in_no_table(
+    engine: sa.Engine, database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="volunteerkit")
+    life(engine)
+    told = at(engine, CENTRE, readable)
+    for verb in (
+        "decide",
+        "withdraw",
+        "object_to",
+        "propose_blacklist",
+        "request_transfer",
+        "leave_team",
+        "refuse",
+    ):
+        assert f"{MARK}之子欠债，{verb}" in told, verb
+    assert MARK not in dump(engine) + caplog.text
+    if engine.dialect.name == "sqlite":
+        place = Path(database_url.removeprefix("sqlite:///"))
+        held = b"".join(path.read_bytes() for path in place.parent.glob(f"{place.name}*"))
+        assert MARK.encode() not in held
+    own = at(engine, SELF, personal.export_own)
+    for verb in ("suspend", "propose_blacklist", "take_leave", "decide", "reverse"):
+        assert f"{MARK}之子欠债，{verb}" in own, verb
+
+
+def test_after_erasure_no_reason_about_the_person_opens_and_the_figures_stand(engine: sa.Engine) -> None:
+    life(engine)
+    before = at(engine, CENTRE, city_figures)
+    at(engine, SELF, personal.request_erasure)
+    assert "propose_blacklist" not in at(engine, CENTRE, readable)
+    case = at(engine, CENTRE, lambda desk: personal.erase(desk, "V1"))
+    decided(engine, case)
+    left = at(engine, CENTRE, readable)
+    for verb in ("withdraw", "object_to", "propose_blacklist", "request_transfer", "leave_team"):
+        assert f"，{verb}'" not in left, verb
+    assert "propose_merge" in left  # about somebody else
+    with engine.connect() as connection:
+        held = connection.execute(sa.select(vault.c.subject).where(vault.c.subject.like("volunteer:1#%")))
+        assert held.fetchall() == []
+        assert verify_store(connection).holds
+    assert MARK not in at(engine, SELF, personal.export_own)
+    after = at(engine, CENTRE, city_figures)
+    assert after == before
+
+
+def test_nothing_said_about_an_erased_person_is_kept(engine: sa.Engine) -> None:
+    service(engine)
+    case = at(engine, CENTRE, lambda desk: personal.erase(desk, "V1"))
+    decided(engine, case)
+    at(engine, SECOND, lambda desk: hours.reverse(desk, 1, reason=why("reverse")))
+    with engine.connect() as connection:
+        subjects = list(connection.execute(sa.select(vault.c.subject)).scalars())
+        assert verify_store(connection).holds
+    assert [each for each in subjects if each.startswith("volunteer:1#")] == []
+
+
+def test_without_a_key_nothing_is_said_about_a_person_and_a_text_never_names_another(
+    engine: sa.Engine,
+) -> None:
+    bare = Kit.load(clock=KIT.clock)
+    with pytest.raises(KeyProblem), bare.open(engine, CENTRE) as desk:
+        volunteers.suspend(desk, "V1", reason="如此")
+    at(engine, CENTRE, lambda desk: volunteers.suspend(desk, "V1", reason=why("suspend")))
+    with pytest.raises(KeyProblem), bare.open(engine, CENTRE) as desk:
+        organizations.propose_suspension(desk, "O1", reason="volunteer:1#period:1")
+    with bare.open(engine, CENTRE) as desk:
+        organizations.propose_suspension(desk, "O1", reason="如此")
