@@ -179,7 +179,6 @@ def _office(desk: Desk, found: Case) -> str | None:
     )  # fmt: skip
     if desk.is_one_of(*parties, lender=lender):
         raise Refused(Finding("own_case", {}))
-    desk.rested(workflow.action, found.place, found.subject, f"case:{found.id}")
     return lender
 
 
@@ -195,6 +194,7 @@ def _authority(desk: Desk, found: Case, involved: _Involved | None = None) -> st
     # Of any step: who releases does not accept.
     if found.state == "review" and desk.is_one_of(*decided, lender=lender):
         raise Refused(Finding("decided_before", {"case": found.id}))
+    desk.rested(workflow_of(desk, found.kind).action, found.place, found.subject, f"case:{found.id}")
     return lender or desk.actor.on_behalf_of
 
 
