@@ -58,7 +58,8 @@ def find_encoding(path: Path) -> str:
 def _unmarked_utf_16(start: bytes) -> tuple[str, ...]:
     """Signs such as the comma have a zero byte in UTF-16, always on the same side."""
     first, second = start[::2].count(0), start[1::2].count(0)
-    if max(first, second) * 20 < len(start) or min(first, second) or not start.strip(b"\0"):
+    most = max(first, second)
+    if most < 4 or most * 20 < len(start) or min(first, second) or not start.strip(b"\0"):
         return ()
     return ("utf-16-be",) if first else ("utf-16-le",)
 
