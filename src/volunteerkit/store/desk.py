@@ -165,12 +165,9 @@ class Desk:
         about what they have handled under another one (separation of duties, rule 12).
         """
         newest = self.today - dt.timedelta(self.grant_rest_days)
-        by = [
-            each.since is not None and each.since > newest
-            for each in (*self.acting.grants, *self.stored_grants)
-            if covering(attrs.evolve(self.acting, grants=(each,)), action, self.today, place)
-        ]
-        if not by or not all(by):
+        held = (*self.acting.grants, *self.stored_grants)
+        old = [each for each in held if each.since is None or each.since <= newest]
+        if old == [*held] or covering(attrs.evolve(self.acting, grants=tuple(old)), action, self.today, place):
             return
         ids = (self.actor.id, self.actor.on_behalf_of or self.actor.id)
         handled = (
