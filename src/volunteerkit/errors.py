@@ -188,8 +188,8 @@ class Refused(VolunteerkitError):
 
     def message(self, in_: str | None = None) -> str:
         """Return all reasons, one a line; after them, marked as that, what only was noticed as well."""
-        blocks = [finding.message(in_) for finding in self.findings if finding.severity == "block"]
-        hints = [finding.message(in_) for finding in self.findings if finding.severity != "block"]
+        blocks = [finding.message(in_) for finding in self.findings if finding.severity != "warn"]
+        hints = [finding.message(in_) for finding in self.findings if finding.severity == "warn"]
         return "\n".join((*blocks, *(messages.text("hint", in_, text=hint) for hint in hints)))
 
 
