@@ -17,6 +17,7 @@ from volunteerkit.errors import NotFound, NotPermitted, Refused, StorageError, V
 from volunteerkit.organizations import base, teams
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.schema import metadata
+from volunteerkit.store.vault import seal_subject
 
 _verbs = runpy.run_path(str(Path(__file__).with_name("test_verbs.py")), run_name="verbs")
 VERBS, trying = _verbs["VERBS"], _verbs["trying"]
@@ -48,6 +49,15 @@ def administered(desk: Desk, kit: Kit) -> None:
         decided(desk, organizations.propose_admin(desk, "O1", holder), kit)
 
 
+def grown_up(desk: Desk, _: Kit) -> None:
+    """Let the first volunteer be one whose guardian agreed, who is of age meanwhile."""
+    personal = {
+        "name": "兰", "born_on": "2000-01-01",
+        "guardian": {"name": "母", "phone": "12900000001", "relation": "", "consented_on": "2014-05-01"},
+    }  # fmt: skip
+    seal_subject(desk.connection, desk.needed_cipher(), "volunteer:1", personal, found_by={})
+
+
 BEFORE: dict[str, Callable[[Desk, Kit], Any]] = {
     "volunteers.resubmit": lambda desk, _: volunteers.deregister(desk, "V1"),
     "volunteers.reactivate": lambda desk, _: volunteers.deregister(desk, "V1"),
@@ -68,6 +78,7 @@ BEFORE: dict[str, Callable[[Desk, Kit], Any]] = {
     "organizations.teams.lift": lambda desk, _: teams.suspend(desk, "T1", reason="核查"),
     "organizations.base.apply": lambda desk, _: organizations.register(desk, "O4", name="书画协会"),
     "approvals.object_to": lambda desk, kit: decided(desk, 1, kit),
+    "volunteers.answer_consent": grown_up,
 }
 """What must have happened for a verb to have something to do."""
 INSTEAD: dict[str, Callable[[Desk, Any], Any]] = {

@@ -37,8 +37,8 @@ from volunteerkit import (
 from volunteerkit.access import ROLES, Place, matrix
 from volunteerkit.approvals import Workflow, grants
 from volunteerkit.approvals.cases import open_case
-from volunteerkit.errors import InvalidValue, NotFound, NotPermitted
-from volunteerkit.exchange import load_file
+from volunteerkit.errors import ImportRefused, InvalidValue, NotFound, NotPermitted
+from volunteerkit.exchange import count_flagged, flagged_rows, load_file, note_refusal, refused_rows
 from volunteerkit.organizations import OrganizationForm, TeamForm, base, teams
 from volunteerkit.organizations.tables import team, tenancy
 from volunteerkit.statistics import activity_record, city_figures
@@ -226,6 +226,12 @@ VERBS = {
     "rating.rate_city": Verb("rating.decide", lambda desk, _: rating.rate_city(desk)),
     "rating.decide_city": Verb("rating.decide", lambda desk, _: rating.decide_city(desk, EMPTY)),
     "statistics.city_figures": Verb("statistics.read", lambda desk, _: city_figures(desk)),
+    "exchange.refused_rows": Verb("import.load", lambda desk, _: refused_rows(desk)),
+    "exchange.flagged_rows": Verb("import.load", lambda desk, _: flagged_rows(desk)),
+    "exchange.count_flagged": Verb("import.load", lambda desk, _: count_flagged(desk)),
+    "exchange.note_refusal": Verb(
+        "import.load", lambda desk, _: note_refusal(desk, ImportRefused("empty_file", file="teams.csv"))
+    ),
     "exchange.load_file": Verb("import.load", lambda desk, _: load_file(desk, None, None)),  # type: ignore[arg-type]
     "volunteers.duplicates": Verb("volunteer.propose_merge", lambda desk, _: volunteers.duplicates(desk)),
     "volunteers.plan_merge": Verb("volunteer.propose_merge", lambda desk, id: volunteers.plan_merge(desk, id, id), "V1", "V404"),

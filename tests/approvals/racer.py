@@ -43,7 +43,7 @@ def main(url: str) -> None:
             said = ["refused", error.findings[0].code]
         except VolunteerkitError as error:
             said = [error.code, error.values.get("actor"), error.values.get("at"), error.values.get("state")]
-        print(json.dumps(said), flush=True)
+        print(json.dumps(said, default=str), flush=True)
 
 
 if __name__ == "__main__":

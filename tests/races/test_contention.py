@@ -234,6 +234,8 @@ def accept_or_enter(url: str, me: int) -> list[str]:
                 outcomes.append("entered")
         except NotFound:
             outcomes.append("a stranger's")
+    engine.dispose()
+    return outcomes
 
 
 def register_many(url: str, me: int) -> list[str]:

@@ -146,6 +146,8 @@ def run_quarantine(
 
     if out is not None:
         check_out(out, db, None, codecs.BOM_UTF8)
+    if not flagged and reason in {*messages.codes("flags")} - {*messages.codes("reasons")}:
+        raise InvalidValue("reason_is_flag", reason=reason)
     city = open_city(db)
     first, most = max(page - 1, 0) * _PAGE, None if json or out is not None else _PAGE
     with city.kit.open(city.engine, city.actor, read_only=True) as desk:

@@ -8,6 +8,7 @@ import attrs
 from cyclopts import App
 
 from volunteerkit.cli.common import both, find_key_file, open_city, print_json
+from volunteerkit.cli.help import groups
 from volunteerkit.cli.options import Db, Json, Key, Plugins, Zone, in_chinese
 from volunteerkit.errors import KeyProblem
 
@@ -29,6 +30,7 @@ key = App(
         "个人信息的主密钥：更换（key rotate）。",
         "The master key of the personal data: take a new one (key rotate).",
     ),
+    **groups(),
 )
 
 

@@ -167,7 +167,9 @@ class Desk:
         newest = self.today - dt.timedelta(self.grant_rest_days)
         held = (*self.acting.grants, *self.stored_grants)
         old = [each for each in held if each.since is None or each.since <= newest]
-        if old == [*held] or covering(attrs.evolve(self.acting, grants=tuple(old)), action, self.today, place):
+        if old == [*held] or covering(
+            attrs.evolve(self.acting, grants=tuple(old)), action, self.today, place
+        ):
             return
         ids = (self.actor.id, self.actor.on_behalf_of or self.actor.id)
         handled = (
