@@ -39,6 +39,7 @@ from volunteerkit.errors import (
     did_you_mean,
 )
 from volunteerkit.events import Event
+from volunteerkit.exchange.quarantining import refuse_unless_whole
 from volunteerkit.organizations import routes as organizations
 from volunteerkit.personal import ERASURE
 from volunteerkit.plugins import Bound, Plugin
@@ -310,9 +311,13 @@ class Kit:
         *,
         mapping: Path | str | None = None,
         as_of: dt.date | None = None,
+        strict: bool = False,
         progress: Callable[[str, int], None] | None = None,
     ) -> exchange.ImportReport:
         """Import a directory of CSV files, one transaction a file, so that a crash leaves whole files.
+
+        ``strict`` imports everything or nothing, in one transaction: one refused row refuses the directory, and
+        nothing is left of it but the error, which names file, row and column.
 
         ``as_of`` is the day after which a service date lies in the future (default today); ``progress``
         is called with a file's name and the rows read so far. See `volunteerkit.exchange` for what is read
@@ -324,9 +329,12 @@ class Kit:
         reports = []
         try:
             plan = exchange.plan_directory(Path(folder), Path(mapping) if mapping else None)
-            for file in plan.files:
+            for files in (plan.files,) if strict else [(file,) for file in plan.files]:
                 with self.open(engine, actor) as desk:
-                    reports.append(exchange.load_file(desk, plan, file, as_of=as_of, progress=progress))
+                    for file in files:
+                        reports.append(exchange.load_file(desk, plan, file, as_of=as_of, progress=progress))
+                    if strict:
+                        refuse_unless_whole(desk, plan, reports)
         except ImportRefused as error:
             with suppress(StorageError), self.open(engine, actor) as desk:
                 exchange.note_refusal(desk, error)

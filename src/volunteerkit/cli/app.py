@@ -146,12 +146,16 @@ def import_(
         Path | None, Parameter(help=_("外来格式的映射文件", "mapping file for a foreign layout"))
     ] = None,
     as_of: AsOf = None,
+    strict: Annotated[
+        bool,
+        Parameter(negative=(), help=_("有一行被拒绝就一行也不导入", "import nothing if one row is refused")),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Import volunteers, organizations, teams, projects and service records from a folder of CSV files."""
     from volunteerkit.cli.city import run_import
 
-    run_import(folder, place, mapping, as_of, json)
+    run_import(folder, place, mapping, as_of, strict, json)
 
 
 @app.command(group=_work, help=_in_chinese("列出最近导入时拒绝的行：文件、行、列、值、原因、如何修正。"))

@@ -72,7 +72,9 @@ def progress_shown(quiet: bool = False) -> Iterator[Any]:
         yield told
 
 
-def run_import(folder: Path, place: Place, mapping: Path | None, as_of: dt.date | None, json: bool) -> None:
+def run_import(
+    folder: Path, place: Place, mapping: Path | None, as_of: dt.date | None, strict: bool, json: bool
+) -> None:
     """Import a folder and print the counts."""
     from volunteerkit.exchange import plan_directory
     from volunteerkit.exchange.proposing import propose_mapping
@@ -92,7 +94,7 @@ def run_import(folder: Path, place: Place, mapping: Path | None, as_of: dt.date 
     city = place.open(create=True)
     with progress_shown(json) as progress:
         report = city.kit.import_directory(
-            city.engine, city.actor, folder, mapping=mapping, as_of=as_of, progress=progress
+            city.engine, city.actor, folder, mapping=mapping, as_of=as_of, strict=strict, progress=progress
         )
     if json:
         print_json(report.as_dict())

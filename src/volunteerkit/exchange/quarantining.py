@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import attrs
@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from volunteerkit import messages
 from volunteerkit.errors import ImportRefused, InvalidValue, did_you_mean
-from volunteerkit.exchange.batches import Refusals
+from volunteerkit.exchange.batches import FileReport, Refusals
+from volunteerkit.exchange.reading import Plan
 from volunteerkit.exchange.tables import batch, quarantine
 from volunteerkit.hours.tables import flag, service_record
 from volunteerkit.store.desk import Desk, microseconds
@@ -21,6 +22,9 @@ from volunteerkit.units import day_of, instant_of
 from volunteerkit.volunteers.tables import doubt, volunteer
 
 __all__ = ["FlaggedRow", "RefusedRow", "count_flagged", "flagged_rows", "note_refusal", "refused_rows"]
+
+_NAMED: Final = 20
+"""How many refused rows the error of a strict import names."""
 
 _WHOLE: Final = ""
 """The entity of the batch of a file that was refused as a whole: nothing of it was read."""
@@ -117,6 +121,29 @@ def refused_rows(desk: Desk, reason: str | None = None) -> list[RefusedRow]:
                    f"{instant_of(row['loaded_at']).astimezone(desk.zone):%Y-%m-%d %H:%M}")
         for row in rows
     ]  # fmt: skip
+
+
+def refuse_unless_whole(desk: Desk, plan: Plan, reports: Sequence[FileReport]) -> None:
+    """Raise ImportRefused, naming the first refused rows, when a strict import of ``plan`` refused any."""
+    count = sum(sum(report.refused.values()) for report in reports)
+    if not count:
+        return
+    latest = (
+        sa.select(sa.func.max(batch.c.id))
+        .where(batch.c.source == plan.source)
+        .group_by(batch.c.file, batch.c.entity)
+    )
+    query = sa.select(batch.c.file, quarantine.c.row, quarantine.c.column, quarantine.c.reason).join(
+        batch, batch.c.id == quarantine.c.batch_id
+    )
+    wanted = query.where(batch.c.id.in_(latest)).order_by(batch.c.id, quarantine.c.row).limit(_NAMED)
+    rows = tuple(
+        messages.phrase(
+            "strict_row", file=row.file, row=row.row, column=row.column, reason=messages.phrase(row.reason)
+        )
+        for row in desk.connection.execute(wanted)
+    )
+    raise ImportRefused("strict_refused", count=count, rows=rows)
 
 
 def _mending(row: Any) -> str:
