@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import gc
 import io
 import json
@@ -14,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import attrs
 import pytest
@@ -397,7 +399,26 @@ def test_doctor_fails_without_the_key_of_what_is_sealed(folder: Path) -> None:
         False,
     )
     rows = json.loads(command("doctor", "--db", "c.db", "--json").out)
-    assert [(row["what"], row["state"]) for row in rows[-2:]] == [("database", "ok"), ("key", "wrong")]
+    states = {row["what"]: row["state"] for row in rows}
+    assert (states["database"], states["key"]) == ("ok", "wrong")
+
+
+@pytest.mark.parametrize(
+    ("ahead", "state", "told"), [(61, "ok", False), (20, "ok", True), (-1, "missing", True)]
+)
+def test_doctor_says_when_holidays_end(
+    folder: Path, ahead: int, state: str, told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    until = dt.datetime.now(ZoneInfo("Asia/Shanghai")).date() + dt.timedelta(ahead)
+    (folder / "ours.py").write_text(
+        "import datetime as dt\nfrom volunteerkit import hookimpl\nfrom volunteerkit.clock import Calendar\n"
+        f"@hookimpl\ndef vk_choose_calendar():\n    return Calendar(known_until=dt.date.fromisoformat('{until}'))\n",
+        "utf-8",
+    )
+    monkeypatch.setenv("VOLUNTEERKIT_PLUGINS", "ours.py")
+    rows = json.loads(command("doctor", "--db", "c.db", "--json").out)
+    found = next(row for row in rows if row["what"] == "calendar")
+    assert (found["state"], found["found"], str(until) in found["mend"]) == (state, str(until), told)
 
 
 WANG = (

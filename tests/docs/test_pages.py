@@ -34,7 +34,10 @@ def run_console(example: Example) -> None:
         words = command.split()
         assert words[0] == "volunteerkit", f"a console block runs volunteerkit only, not {words[0]}"
         # as a reader's shell has it, so that hints name the command by its name
-        path = {**os.environ, "PATH": f"{script.parent}{os.pathsep}{os.environ['PATH']}"}
+        path = {
+            **os.environ, "PATH": f"{script.parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(Path(__file__).with_name("at_a_day")), "RUN_AT": "2026-11-25T12:00:00+08:00",
+        }  # fmt: skip
         done = subprocess.run(
             [script, *words[1:]], check=False, capture_output=True, encoding="utf-8", env=path
         )

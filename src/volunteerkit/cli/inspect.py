@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import inspect
 import io
 import platform
@@ -25,6 +26,8 @@ __all__ = ["run_doctor", "run_hooks", "run_plugins", "run_verify"]
 _EXTRAS = (
     ("cli", "cyclopts"), ("secure", "cryptography"), ("fast", "numpy"), ("plots", "altair"), ("postgresql", "psycopg"),
 )  # fmt: skip
+_CALENDAR_SOON = dt.timedelta(60)
+"""The next year's holidays are published each autumn: time to write them down."""
 
 
 def __dir__() -> list[str]:
@@ -153,15 +156,21 @@ def _database_rows(db: str, key_file: Path | None) -> list[tuple[str, str, str, 
         with redirect_stderr(io.StringIO()):  # a missing key has a row of its own here
             city = open_city(db, key_file=key_file)
         with city.kit.open(city.engine, city.actor, read_only=True) as desk:
-            sealed = get_meta(desk.connection, "key_print")
+            sealed, today = get_meta(desk.connection, "key_print"), desk.today
     except VolunteerkitError as error:
         what = "key" if isinstance(error, KeyProblem) else "database"
         notes = getattr(error, "__notes__", ())
         return [(what, "wrong", error.code, "\n".join((error.message(), *notes)))]
-    database = ("database", "ok", city.engine.dialect.name, "")
-    if city.kit.cipher is not None:
-        return [database, ("key", "ok", city.kit.cipher.key_print, "")]
+    rows = [("database", "ok", city.engine.dialect.name, "")]
+    if until := city.kit.calendar.known_until:
+        ending = until - today < _CALENDAR_SOON
+        mend = messages.text("calendar_ends", day=until) if ending else ""
+        rows.append(("calendar", "ok" if today <= until else "missing", str(until), mend))
     place = str(find_key_file(db, key_file))
-    if sealed is None:  # nothing is sealed yet, the first import makes a key
-        return [database, ("key", "missing", "", messages.text("key_none_yet", place=place))]
-    return [database, ("key", "wrong", "", messages.text("key_file_missing", place=place))]
+    if city.kit.cipher is not None:
+        rows.append(("key", "ok", city.kit.cipher.key_print, ""))
+    elif sealed is None:  # nothing is sealed yet, the first import makes a key
+        rows.append(("key", "missing", "", messages.text("key_none_yet", place=place)))
+    else:
+        rows.append(("key", "wrong", "", messages.text("key_file_missing", place=place)))
+    return rows
