@@ -243,29 +243,28 @@ def decide(desk: Desk, case_id: int, verdict: str, *, reason: str = "") -> Case:
     if verdict not in ("approve", "refuse"):
         raise InvalidValue(name="verdict", value=verdict, allowed="approve, refuse")
     said = checked_text("reason", reason, 500) if reason or verdict == "refuse" else ""
-    with writing(desk):
-        found = _to_decide(desk, case_id)
-        if found.state != "review":
-            raise Refused(Finding("case_not_in_review", {"case": case_id, "state": found.state}))
-        behalf = _authority(desk, found)
-        found = close_expired(desk, found)
-        at, route, given = found.put, workflow_of(desk, found.kind).route, len(_given(desk, found))
-        id_ = next_id(desk, decision)
-        said = seal_text(desk, found.subject, f"decision:{id_}", said)
-        desk.connection.execute(
-            sa.insert(decision).values(
-                id=id_, case_id=case_id, step=at.step, verdict=verdict, actor_id=desk.actor.id,
-                volunteer=desk.acting.volunteer, on_behalf_of=behalf, reason=said, decided_at=microseconds(desk.now),
-            )
-        )  # fmt: skip
-        step = route.step(at.step)
-        if verdict == "refuse":
-            after = Position("refused", at.step, at.escalated, desk.today)
-        elif step is not None and given + 1 < step.quorum:
-            after = at
-        else:
-            after = after_approval(route, at.step, desk.today)
-        return put(desk, found, after, by=desk.actor.id, reason=said)
+    found = _to_decide(desk, case_id)
+    if found.state != "review":
+        raise Refused(Finding("case_not_in_review", {"case": case_id, "state": found.state}))
+    behalf = _authority(desk, found)
+    found = close_expired(desk, found)
+    at, route, given = found.put, workflow_of(desk, found.kind).route, len(_given(desk, found))
+    id_ = next_id(desk, decision)
+    said = seal_text(desk, found.subject, f"decision:{id_}", said)
+    desk.connection.execute(
+        sa.insert(decision).values(
+            id=id_, case_id=case_id, step=at.step, verdict=verdict, actor_id=desk.actor.id,
+            volunteer=desk.acting.volunteer, on_behalf_of=behalf, reason=said, decided_at=microseconds(desk.now),
+        )
+    )  # fmt: skip
+    step = route.step(at.step)
+    if verdict == "refuse":
+        after = Position("refused", at.step, at.escalated, desk.today)
+    elif step is not None and given + 1 < step.quorum:
+        after = at
+    else:
+        after = after_approval(route, at.step, desk.today)
+    return put(desk, found, after, by=desk.actor.id, reason=said)
 
 
 @command
@@ -275,14 +274,13 @@ def withdraw(desk: Desk, case_id: int, *, reason: str = "") -> Case:
     Raises NotFound, NotPermitted, AlreadyResolved.
     """
     said = checked_text("reason", reason, 500) if reason else ""
-    with writing(desk):
-        found = _reached(desk, "case.withdraw", case_id)
-        if found.standing.closed:
-            raise already_decided(desk, found)
-        found = close_expired(desk, found)
-        after = attrs.evolve(found.put, state="withdrawn", since=desk.today)
-        said = seal_text(desk, found.subject, f"withdrawal:{case_id}", said)
-        return put(desk, found, after, by=desk.actor.id, reason=said)
+    found = _reached(desk, "case.withdraw", case_id)
+    if found.standing.closed:
+        raise already_decided(desk, found)
+    found = close_expired(desk, found)
+    after = attrs.evolve(found.put, state="withdrawn", since=desk.today)
+    said = seal_text(desk, found.subject, f"withdrawal:{case_id}", said)
+    return put(desk, found, after, by=desk.actor.id, reason=said)
 
 
 @command
@@ -292,23 +290,22 @@ def object_to(desk: Desk, case_id: int, *, reason: str) -> int:
     Raises NotFound, NotPermitted, AlreadyResolved, Refused when no notice is running, InvalidValue.
     """
     said = checked_text("reason", reason, 500)
-    with writing(desk):
-        found = _reached(desk, "case.object", case_id)
-        if found.standing.closed:
-            raise already_decided(desk, found)
-        if found.state not in ("notice", "objected"):
-            raise Refused(Finding("no_notice", {"case": case_id}))
-        found = close_expired(desk, found)
-        number = next_id(desk, objection)
-        desk.connection.execute(
-            sa.insert(objection).values(
-                id=number, case_id=case_id, actor_id=desk.actor.id, volunteer=desk.acting.volunteer,
-                reason=seal_text(desk, found.subject, f"objection:{number}", said),
-                objected_on=day_number(desk.today), answer="open",
-            )
-        )  # fmt: skip
-        put(desk, found, Position("objected", found.put.step, False, desk.today), by=desk.actor.id)
-        return number
+    found = _reached(desk, "case.object", case_id)
+    if found.standing.closed:
+        raise already_decided(desk, found)
+    if found.state not in ("notice", "objected"):
+        raise Refused(Finding("no_notice", {"case": case_id}))
+    found = close_expired(desk, found)
+    number = next_id(desk, objection)
+    desk.connection.execute(
+        sa.insert(objection).values(
+            id=number, case_id=case_id, actor_id=desk.actor.id, volunteer=desk.acting.volunteer,
+            reason=seal_text(desk, found.subject, f"objection:{number}", said),
+            objected_on=day_number(desk.today), answer="open",
+        )
+    )  # fmt: skip
+    put(desk, found, Position("objected", found.put.step, False, desk.today), by=desk.actor.id)
+    return number
 
 
 @command
@@ -320,39 +317,37 @@ def answer_objection(desk: Desk, case_id: int, number: int, answer: str, *, reas
     if answer not in ("dismiss", "uphold"):
         raise InvalidValue(name="answer", value=answer, allowed="dismiss, uphold")
     said = checked_text("reason", reason, 500)
-    with writing(desk):
-        found = _to_decide(desk, case_id)
-        lender = _authority(desk, found)
-        query = sa.select(objection).where(objection.c.case_id == case_id, objection.c.answer == "open")
-        waiting = {row.id: row for row in desk.connection.execute(query)}
-        this = waiting.pop(number, None)
-        if this is None:
-            raise Refused(Finding("no_open_objection", {"case": case_id, "objection": number}))
-        if desk.is_one_of(Person(this.actor_id, this.volunteer), lender=lender):
-            raise Refused(Finding("own_case", {}))
-        word = {"dismiss": "dismissed", "uphold": "upheld"}[answer]
-        said = seal_text(desk, found.subject, f"answer:{number}", said)
-        values = {"answer": word, "answered_by": desk.actor.id, "answer_reason": said}
-        desk.connection.execute(sa.update(objection).where(objection.c.id == number).values(**values))
-        state = "refused" if word == "upheld" else "objected" if waiting else "notice"
-        after = Position(state, found.put.step, False, desk.today)
-        return put(desk, found, after, by=desk.actor.id, reason=said)
+    found = _to_decide(desk, case_id)
+    lender = _authority(desk, found)
+    query = sa.select(objection).where(objection.c.case_id == case_id, objection.c.answer == "open")
+    waiting = {row.id: row for row in desk.connection.execute(query)}
+    this = waiting.pop(number, None)
+    if this is None:
+        raise Refused(Finding("no_open_objection", {"case": case_id, "objection": number}))
+    if desk.is_one_of(Person(this.actor_id, this.volunteer), lender=lender):
+        raise Refused(Finding("own_case", {}))
+    word = {"dismiss": "dismissed", "uphold": "upheld"}[answer]
+    said = seal_text(desk, found.subject, f"answer:{number}", said)
+    values = {"answer": word, "answered_by": desk.actor.id, "answer_reason": said}
+    desk.connection.execute(sa.update(objection).where(objection.c.id == number).values(**values))
+    state = "refused" if word == "upheld" else "objected" if waiting else "notice"
+    after = Position(state, found.put.step, False, desk.today)
+    return put(desk, found, after, by=desk.actor.id, reason=said)
 
 
 @command
 def recuse(desk: Desk, case_id: int, *, reason: str) -> None:
     """Stay out of a case that one could decide; there is no way back into it. Raises what `decide` raises."""
     said = checked_text("reason", reason, 500)
-    with writing(desk):
-        found = _to_decide(desk, case_id)
-        _authority(desk, found)
-        said = seal_text(desk, found.subject, f"recusal:{case_id}:{desk.actor.id}", said)
-        desk.connection.execute(
-            sa.insert(recusal).values(
-                case_id=case_id, actor_id=desk.actor.id, volunteer=desk.acting.volunteer, reason=said
-            )
+    found = _to_decide(desk, case_id)
+    _authority(desk, found)
+    said = seal_text(desk, found.subject, f"recusal:{case_id}:{desk.actor.id}", said)
+    desk.connection.execute(
+        sa.insert(recusal).values(
+            case_id=case_id, actor_id=desk.actor.id, volunteer=desk.acting.volunteer, reason=said
         )
-        note(desk, "case.recused", f"case:{case_id}", {})
+    )
+    note(desk, "case.recused", f"case:{case_id}", {})
 
 
 @storage_errors("database")

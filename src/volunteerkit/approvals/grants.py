@@ -15,7 +15,7 @@ from volunteerkit.messages import phrase
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.grants import grant
-from volunteerkit.store.posting import command, note, writing
+from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import next_id, possible_id
 from volunteerkit.units import day_number, day_of, plain_text
 from volunteerkit.workflow import Office, Route, Step
@@ -92,14 +92,13 @@ def delegate(
     """
     desk.permit("grant.delegate", Place(brought_by=desk.actor.id))
     loan = _checked(desk, to_actor_id, role, scope, since, until)
-    with writing(desk):
-        if desk.is_one_of(Person(to_actor_id)):
-            raise Refused(Finding("grant_self", {}))
-        own = (each for each in desk.stored_grants if each.delegated_by is None)
-        if not any((each.role, each.scope) == (role, scope) and each.holds_on(until) for each in own):
-            raise Refused(Finding("grant_not_held", {"role": role}))
-        id_ = _insert(desk, to_actor_id, loan, desk.actor.id, volunteer=desk.acting.volunteer, delegated=1)
-        note(desk, "grant.delegated", f"grant:{id_}", {"role": role, "scope": scope, "actor": to_actor_id})
+    if desk.is_one_of(Person(to_actor_id)):
+        raise Refused(Finding("grant_self", {}))
+    own = (each for each in desk.stored_grants if each.delegated_by is None)
+    if not any((each.role, each.scope) == (role, scope) and each.holds_on(until) for each in own):
+        raise Refused(Finding("grant_not_held", {"role": role}))
+    id_ = _insert(desk, to_actor_id, loan, desk.actor.id, volunteer=desk.acting.volunteer, delegated=1)
+    note(desk, "grant.delegated", f"grant:{id_}", {"role": role, "scope": scope, "actor": to_actor_id})
     return id_
 
 
@@ -109,8 +108,7 @@ def take_back(desk: Desk, grant_id: int) -> None:
     row = _row(desk, grant_id)
     place = Place(brought_by=row.granted_by) if row is not None and row.delegated else None
     desk.permit_on("grant.delegate", "grant", grant_id, place)
-    with writing(desk):
-        _end(desk, grant_id, desk.today - dt.timedelta(1))
+    _end(desk, grant_id, desk.today - dt.timedelta(1))
 
 
 @storage_errors("database")

@@ -17,7 +17,7 @@ from volunteerkit.organizations.reading import found_row, place_of
 from volunteerkit.organizations.tables import organization, team
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
-from volunteerkit.store.posting import command, note, writing
+from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text
 from volunteerkit.store.texts import open_texts, seal_text
 from volunteerkit.units import day_number, day_of
@@ -122,13 +122,12 @@ def add_to_team(desk: Desk, number: str, team_number: str) -> None:
     already, or the leader of such a team. Who is none of these does not learn of the volunteer; the way in
     is then that the volunteer asks: see `ask_to_join`. Raises what `ask_to_join` raises.
     """
-    with writing(desk):
-        row, where = _team(desk, team_number)
-        desk.permit_on("team.join", "team", team_number, where)
-        found = _within_reach(desk, "team.join", number, find(desk, number))
-        _may_belong(desk, found, row)
-        enter(desk, found.id, None, "member", day_number(desk.today), team_id=row.id)
-        note(desk, "team.joined", f"volunteer:{found.id}", {"team": row.number})
+    row, where = _team(desk, team_number)
+    desk.permit_on("team.join", "team", team_number, where)
+    found = _within_reach(desk, "team.join", number, find(desk, number))
+    _may_belong(desk, found, row)
+    enter(desk, found.id, None, "member", day_number(desk.today), team_id=row.id)
+    note(desk, "team.joined", f"volunteer:{found.id}", {"team": row.number})
 
 
 @command
@@ -137,23 +136,22 @@ def leave_team(desk: Desk, number: str, team_number: str, *, reason: str = "") -
 
     Raises NotFound, NotPermitted, Refused when there is none or it would leave the team without a leader.
     """
-    with writing(desk):
-        row, where = _team(desk, team_number)
-        if where is None:
-            desk.permit_on("team.join", "team", team_number, None)
-        found = find(desk, number)
-        place = attrs.evolve(where, volunteer=found.number) if found and where else None
-        desk.permit_on("team.join", "volunteer", number, place)
-        held = _held(desk, "team.join", number, found, row)
-        said = checked_text("reason", reason, 200) if reason else ""
-        _end(
-            desk,
-            held,
-            seal_text(desk, f"volunteer:{held.volunteer_id}", f"membership:{held.id}", said) or "left",
-        )
-        if held.role == "leader" and _leaders(desk, row.id) == 0 and _members(desk, row.id) > 0:
-            raise Refused(Finding("last_leader", {"team": row.number}))
-        note(desk, "team.left", f"volunteer:{held.volunteer_id}", {"team": row.number})
+    row, where = _team(desk, team_number)
+    if where is None:
+        desk.permit_on("team.join", "team", team_number, None)
+    found = find(desk, number)
+    place = attrs.evolve(where, volunteer=found.number) if found and where else None
+    desk.permit_on("team.join", "volunteer", number, place)
+    held = _held(desk, "team.join", number, found, row)
+    said = checked_text("reason", reason, 200) if reason else ""
+    _end(
+        desk,
+        held,
+        seal_text(desk, f"volunteer:{held.volunteer_id}", f"membership:{held.id}", said) or "left",
+    )
+    if held.role == "leader" and _leaders(desk, row.id) == 0 and _members(desk, row.id) > 0:
+        raise Refused(Finding("last_leader", {"team": row.number}))
+    note(desk, "team.left", f"volunteer:{held.volunteer_id}", {"team": row.number})
 
 
 def _held(desk: Desk, action: str, number: str, found: Found | None, row: Any) -> Any:
@@ -195,20 +193,19 @@ def appoint(desk: Desk, number: str, team_number: str, role: str) -> None:
     """
     if role not in _ROLES:
         raise InvalidValue(name="role", value=role, allowed=", ".join(_ROLES))
-    with writing(desk):
-        row, where = _team(desk, team_number)
-        cell = desk.permit_on("team.appoint", "team", team_number, where)
-        found = find(desk, number)
-        held = _held(desk, "team.appoint", number, found, row)
-        assert found is not None
-        desk.separate(cell, "own_case", Person(None, found.number))
-        if held.role == role:
-            return
-        _end(desk, held, "appointed")
-        enter(desk, found.id, None, role, day_number(desk.today), team_id=row.id, linked_id=held.id)
-        if held.role == "leader" and _leaders(desk, row.id) == 0:
-            raise Refused(Finding("last_leader", {"team": row.number}))
-        note(desk, "team.appointed", f"volunteer:{found.id}", {"team": row.number, "role": role})
+    row, where = _team(desk, team_number)
+    cell = desk.permit_on("team.appoint", "team", team_number, where)
+    found = find(desk, number)
+    held = _held(desk, "team.appoint", number, found, row)
+    assert found is not None
+    desk.separate(cell, "own_case", Person(None, found.number))
+    if held.role == role:
+        return
+    _end(desk, held, "appointed")
+    enter(desk, found.id, None, role, day_number(desk.today), team_id=row.id, linked_id=held.id)
+    if held.role == "leader" and _leaders(desk, row.id) == 0:
+        raise Refused(Finding("last_leader", {"team": row.number}))
+    note(desk, "team.appointed", f"volunteer:{found.id}", {"team": row.number, "role": role})
 
 
 def _select(day: int) -> sa.Select[Any]:

@@ -10,7 +10,7 @@ from volunteerkit.clock import age_on
 from volunteerkit.errors import Finding, InvalidValue, Refused
 from volunteerkit.privacy import found_by
 from volunteerkit.store.desk import Desk
-from volunteerkit.store.posting import command, note, writing
+from volunteerkit.store.posting import command, note
 from volunteerkit.store.vault import CLOSED, open_subject, retention_of, seal_subject
 from volunteerkit.volunteers.model import ADULT_YEARS, EARNING_YEARS
 from volunteerkit.volunteers.reading import Found, reached
@@ -39,25 +39,22 @@ def answer_consent(desk: Desk, number: str, answer: str, *, own_income: bool = F
     if answer not in ("confirm", "withdraw"):
         raise InvalidValue(name="answer", value=answer, allowed="confirm, withdraw")
     cipher = desk.needed_cipher()
-    with writing(desk):
-        found, _ = reached(desk, "volunteer.consent", number)
-        if retention_of(desk.connection, found.subject)[0] in CLOSED:
-            raise Refused(Finding("restricted", {"number": found.number}))
-        personal = open_subject(desk.connection, cipher, found.subject)
-        guardian = personal.pop("guardian", None)
-        if not guardian or not guardian.get("consented_on"):
-            raise Refused(Finding("no_guardian_consent", {"volunteer": found.number}))
-        _of_age(desk, str(personal.get("born_on") or ""), own_income)
-        if found.status not in ("pending", "approved", "suspended"):
-            raise Refused(
-                Finding("status_does_not_allow", {"volunteer": found.number, "status": found.status})
-            )
-        if answer == "withdraw":
-            deregister(desk, found.number)
-        else:
-            agree(desk, found.id, CONSENT, str(_given(desk, found) + 1), desk.today)
-            seal_subject(desk.connection, cipher, found.subject, personal, found_by=found_by(personal))
-        note(desk, "volunteer.consent_answered", found.subject, {"answer": answer})
+    found, _ = reached(desk, "volunteer.consent", number)
+    if retention_of(desk.connection, found.subject)[0] in CLOSED:
+        raise Refused(Finding("restricted", {"number": found.number}))
+    personal = open_subject(desk.connection, cipher, found.subject)
+    guardian = personal.pop("guardian", None)
+    if not guardian or not guardian.get("consented_on"):
+        raise Refused(Finding("no_guardian_consent", {"volunteer": found.number}))
+    _of_age(desk, str(personal.get("born_on") or ""), own_income)
+    if found.status not in ("pending", "approved", "suspended"):
+        raise Refused(Finding("status_does_not_allow", {"volunteer": found.number, "status": found.status}))
+    if answer == "withdraw":
+        deregister(desk, found.number)
+    else:
+        agree(desk, found.id, CONSENT, str(_given(desk, found) + 1), desk.today)
+        seal_subject(desk.connection, cipher, found.subject, personal, found_by=found_by(personal))
+    note(desk, "volunteer.consent_answered", found.subject, {"answer": answer})
 
 
 def _of_age(desk: Desk, born_on: str, own_income: bool) -> None:

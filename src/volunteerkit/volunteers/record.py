@@ -18,7 +18,7 @@ from volunteerkit.ledger import whole_amount
 from volunteerkit.organizations import tables as organizations
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.engine import storage_errors
-from volunteerkit.store.posting import command, note, writing
+from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, id_of, next_id
 from volunteerkit.store.texts import seal_text
 from volunteerkit.units import day_number, day_of
@@ -62,17 +62,16 @@ def _past(desk: Desk, name: str, day: dt.date) -> int:
 
 
 def _enter(desk: Desk, found: Found, kind: str, on: int, name: str, **more: Any) -> None:
-    with writing(desk):
-        id_, said = next_id(desk, entry), checked_text("name", name)
-        if kind == "evaluation":  # it judges a person; the score alone survives an erasure
-            said = seal_text(desk, found.subject, f"entry:{id_}", said)
-        desk.connection.execute(
-            sa.insert(entry).values(
-                id=id_, volunteer_id=found.id, kind=kind, happened_on=on, name=said,
-                entered_by=desk.actor.id, entered_at=microseconds(desk.now), **more,
-            )
-        )  # fmt: skip
-        note(desk, "volunteer.entry", found.subject, {"kind": kind, "on": on, "entry": id_})
+    id_, said = next_id(desk, entry), checked_text("name", name)
+    if kind == "evaluation":  # it judges a person; the score alone survives an erasure
+        said = seal_text(desk, found.subject, f"entry:{id_}", said)
+    desk.connection.execute(
+        sa.insert(entry).values(
+            id=id_, volunteer_id=found.id, kind=kind, happened_on=on, name=said,
+            entered_by=desk.actor.id, entered_at=microseconds(desk.now), **more,
+        )
+    )  # fmt: skip
+    note(desk, "volunteer.entry", found.subject, {"kind": kind, "on": on, "entry": id_})
 
 
 @command
@@ -125,17 +124,16 @@ def add_qualification(
         raise InvalidValue(name="valid_until", value=valid_until, allowed=f"≥ {obtained_on}")
     same = sa.and_(qualification.c.volunteer_id == found.id, qualification.c.kind == word,
                    qualification.c.obtained_on == on)  # fmt: skip
-    with writing(desk):
-        if desk.connection.execute(sa.select(qualification.c.id).where(same)).first() is not None:
-            raise Refused(Finding("already_qualified", {"kind": word, "day": obtained_on}))
-        desk.connection.execute(
-            sa.insert(qualification).values(
-                id=next_id(desk, qualification), volunteer_id=found.id, kind=word, obtained_on=on,
-                issuer=issuer and checked_text("issuer", issuer), checked_by=desk.actor.id,
-                valid_until=None if valid_until is None else day_number(valid_until),
-            )
-        )  # fmt: skip
-        note(desk, "volunteer.qualified", found.subject, {"kind": word, "on": on})
+    if desk.connection.execute(sa.select(qualification.c.id).where(same)).first() is not None:
+        raise Refused(Finding("already_qualified", {"kind": word, "day": obtained_on}))
+    desk.connection.execute(
+        sa.insert(qualification).values(
+            id=next_id(desk, qualification), volunteer_id=found.id, kind=word, obtained_on=on,
+            issuer=issuer and checked_text("issuer", issuer), checked_by=desk.actor.id,
+            valid_until=None if valid_until is None else day_number(valid_until),
+        )
+    )  # fmt: skip
+    note(desk, "volunteer.qualified", found.subject, {"kind": word, "on": on})
 
 
 @storage_errors("database")

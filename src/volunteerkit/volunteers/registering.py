@@ -21,7 +21,7 @@ from volunteerkit.privacy import found_by, normal
 from volunteerkit.store.cipher import Cipher
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
-from volunteerkit.store.posting import command, hold_head, note, writing
+from volunteerkit.store.posting import command, hold_head, note
 from volunteerkit.store.registering import checked_text, id_of, next_id, register_row
 from volunteerkit.store.schema import head
 from volunteerkit.store.vault import (
@@ -138,10 +138,10 @@ def register(desk: Desk, application: Application, *, number: str | None = None)
     _permit(desk, application)
     cipher = desk.needed_cipher()
     check_key(desk.connection, cipher)
-    with writing(desk):  # of two with one identity number the second sees the first
-        findings = _reviewed(desk, cipher, application)
-        id_, given = _enter(desk, cipher, application, number, "pending")
-        _open(desk, f"volunteer:{id_}", given, application, findings)
+    # of two with one identity number the second sees the first
+    findings = _reviewed(desk, cipher, application)
+    id_, given = _enter(desk, cipher, application, number, "pending")
+    _open(desk, f"volunteer:{id_}", given, application, findings)
     return given
 
 
@@ -201,11 +201,8 @@ def admit(
     unreadable = _unreadable(application)
     if unreadable:
         raise Refused(*unreadable)
-    with writing(desk):
-        id_, given = _enter(desk, cipher, application, number, "approved")
-        note(
-            desk, "volunteer.status", f"volunteer:{id_}", {"status": "approved", "on": day_number(desk.today)}
-        )
+    id_, given = _enter(desk, cipher, application, number, "approved")
+    note(desk, "volunteer.status", f"volunteer:{id_}", {"status": "approved", "on": day_number(desk.today)})
     return given
 
 
@@ -386,20 +383,19 @@ def resubmit(
     """
     found, _ = reached(desk, "volunteer.edit", number, managing=True)
     cipher = desk.needed_cipher()
-    with writing(desk):
-        if found.status not in GONE:
-            raise Refused(Finding("not_refused", {"volunteer": number, "status": found.status}))
-        put_status(desk, found.id, GONE, "pending")
-        application = attrs.evolve(
-            _kept(desk, cipher, found), student=student, own_income=own_income, school_procedure=school_procedure
-        )  # fmt: skip
-        if consent_on is not None:
-            again = sum(each.document == CONSENT for each in application.acknowledged) + 1
-            application = attrs.evolve(application, consent_on=consent_on)
-            agree(desk, found.id, CONSENT, str(again), consent_on)
-        findings = _reviewed(desk, cipher, application, but=found.id)
-        before = last_case(desk, "volunteer.registration", found.subject)
-        return _open(desk, found.subject, found.number, application, findings, before)
+    if found.status not in GONE:
+        raise Refused(Finding("not_refused", {"volunteer": number, "status": found.status}))
+    put_status(desk, found.id, GONE, "pending")
+    application = attrs.evolve(
+        _kept(desk, cipher, found), student=student, own_income=own_income, school_procedure=school_procedure
+    )  # fmt: skip
+    if consent_on is not None:
+        again = sum(each.document == CONSENT for each in application.acknowledged) + 1
+        application = attrs.evolve(application, consent_on=consent_on)
+        agree(desk, found.id, CONSENT, str(again), consent_on)
+    findings = _reviewed(desk, cipher, application, but=found.id)
+    before = last_case(desk, "volunteer.registration", found.subject)
+    return _open(desk, found.subject, found.number, application, findings, before)
 
 
 def _kept(desk: Desk, cipher: Cipher, found: Found) -> Application:

@@ -15,7 +15,7 @@ from volunteerkit.approvals.cases import open_case
 from volunteerkit.errors import Finding, InvalidValue, Refused
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
-from volunteerkit.store.posting import command, note, writing
+from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, next_id
 from volunteerkit.store.texts import seal_text
 from volunteerkit.store.vault import closed, put_retention, release
@@ -82,17 +82,15 @@ def suspend(
 
     Nobody suspends themselves. Raises NotFound, NotPermitted, InvalidValue, Refused.
     """
-    with writing(desk):
-        found = _reached(desk, "volunteer.suspend", number)
-        _begin(desk, found, "suspended", since or desk.today, until, checked_text("reason", reason, 500))
+    found = _reached(desk, "volunteer.suspend", number)
+    _begin(desk, found, "suspended", since or desk.today, until, checked_text("reason", reason, 500))
 
 
 @command
 def put_on_probation(desk: Desk, number: str, *, until: dt.date, reason: str) -> None:
     """Make an approved volunteer provisional until a day (inclusive). Raises what `suspend` raises."""
-    with writing(desk):
-        found = _reached(desk, "volunteer.suspend", number)
-        _begin(desk, found, "provisional", desk.today, until, checked_text("reason", reason, 500))
+    found = _reached(desk, "volunteer.suspend", number)
+    _begin(desk, found, "provisional", desk.today, until, checked_text("reason", reason, 500))
 
 
 @command
@@ -100,9 +98,8 @@ def take_leave(
     desk: Desk, number: str, *, since: dt.date, until: dt.date | None = None, reason: str = ""
 ) -> None:
     """Take leave: the volunteer joins nothing on those days. Raises what `suspend` raises."""
-    with writing(desk):
-        found = _reached(desk, "volunteer.leave", number)
-        _begin(desk, found, "on_leave", since, until, checked_text("reason", reason, 500) if reason else "")
+    found = _reached(desk, "volunteer.leave", number)
+    _begin(desk, found, "on_leave", since, until, checked_text("reason", reason, 500) if reason else "")
 
 
 _ENDS = {
@@ -120,9 +117,8 @@ def end_period(desk: Desk, number: str, kind: str, *, last_day: dt.date | None =
     """
     if kind not in _ENDS:
         raise InvalidValue(name="kind", value=kind, allowed=", ".join(_ENDS))
-    with writing(desk):
-        found = _reached(desk, _ENDS[kind], number)
-        _end(desk, found, kind, last_day or desk.today - dt.timedelta(1))
+    found = _reached(desk, _ENDS[kind], number)
+    _end(desk, found, kind, last_day or desk.today - dt.timedelta(1))
 
 
 def _end(desk: Desk, found: Found, kind: str, last_day: dt.date) -> None:
