@@ -23,13 +23,16 @@ import sqlalchemy as sa
 import volunteerkit
 from volunteerkit import Actor, KeyCipher, Kit, personal
 from volunteerkit.simulate.population import write_city
+from volunteerkit.volunteers.tables import tag, volunteer
 
 CLERK = Actor.of("clerk-7", "centre")
 DAY = dt.date(2026, 10, 31)
 LIKE = (
-    "SELECT number FROM plain_volunteer WHERE number = :whole OR phone = :whole OR name LIKE :part "
+    "SELECT number FROM plain_volunteer WHERE (number = :whole OR phone = :whole OR name LIKE :part) "
+    "AND (:organization = '' OR organization = :organization) AND (:skill_code = '' OR skill = :skill_code) "
     "ORDER BY number LIMIT 20"
 )
+SKILL = "急救"
 
 
 def fill(url: str, folder: Path) -> tuple[Kit, sa.Engine]:
@@ -44,28 +47,45 @@ def fill(url: str, folder: Path) -> tuple[Kit, sa.Engine]:
                 "number": row["volunteer_id"],
                 "name": row["name"],
                 "phone": row["phone"],
-                "born": row["birth_date"],
+                "organization": row["org_id"],
+                "skill": "" if place % 10 else SKILL,
             }
-            for row in csv.DictReader(file)
+            for place, row in enumerate(csv.DictReader(file))
         ]
     with engine.begin() as connection:
         connection.exec_driver_sql(
-            "CREATE TABLE plain_volunteer (number TEXT PRIMARY KEY, name TEXT, phone TEXT, born TEXT)"
+            "CREATE TABLE plain_volunteer (number TEXT PRIMARY KEY, name TEXT, phone TEXT, organization TEXT, skill TEXT)"
         )
         connection.execute(
-            sa.text("INSERT INTO plain_volunteer VALUES (:number, :name, :phone, :born)"), rows
+            sa.text("INSERT INTO plain_volunteer VALUES (:number, :name, :phone, :organization, :skill)"),
+            rows,
         )
+        ids = dict(connection.execute(sa.select(volunteer.c.number, volunteer.c.id)).fetchall())
+        skilled = [
+            {"volunteer_id": ids[row["number"]], "kind": "skill", "value": SKILL}
+            for row in rows
+            if row["skill"]
+        ]
+        connection.execute(sa.insert(tag), skilled)
         connection.exec_driver_sql("ANALYZE")
     return kit, engine
 
 
-def words(folder: Path) -> dict[str, str]:
-    """Return what is looked for: a surname, two and three characters of names, a phone, a number."""
+def questions(folder: Path) -> dict[str, dict[str, str]]:
+    """Return what is looked for: parts of names, a phone, a number, a surname in an organization or with a skill."""
     with (folder / "volunteers.csv").open(encoding="utf-8", newline="") as file:
         adults = [row for row in csv.DictReader(file) if row["birth_date"] < "2000" and len(row["name"]) == 3]
     one = adults[len(adults) // 2]
-    return {"surname": one["name"][0], "two characters": one["name"][1:], "whole name": one["name"],
-            "phone": one["phone"], "number": one["volunteer_id"]}  # fmt: skip
+    surname = one["name"][0]
+    return {
+        "surname": {"text": surname},
+        "two characters": {"text": one["name"][1:]},
+        "whole name": {"text": one["name"]},
+        "phone": {"text": one["phone"]},
+        "number": {"text": one["volunteer_id"]},
+        "surname in an organization": {"text": surname, "organization": one["org_id"]},
+        "surname with a skill": {"text": surname, "skill_code": SKILL},
+    }
 
 
 def best(function: Callable[[], Any], rounds: int) -> float:
@@ -83,14 +103,19 @@ def measure(kind: str, url: str, folder: Path, rounds: int) -> list[dict[str, An
     kit, engine = fill(url, folder)
     rows = []
     with kit.open(engine, CLERK, read_only=True) as desk:
-        for name, text in words(folder).items():
+        for name, asked in questions(folder).items():
 
-            def mine(text: str = text) -> list[str]:
-                return [each.number for each in personal.find(desk, text)]
+            def mine(asked: dict[str, Any] = asked) -> list[str]:
+                return [each.number for each in personal.find(desk, **asked)]
 
-            def theirs(text: str = text) -> list[str]:
-                given = {"whole": text, "part": f"%{text}%"}
-                return list(desk.connection.execute(sa.text(LIKE), given).scalars())
+            def theirs(asked: dict[str, Any] = asked) -> list[str]:
+                given = {
+                    "organization": "",
+                    "skill_code": "",
+                    "whole": asked["text"],
+                    "part": f"%{asked['text']}%",
+                }
+                return list(desk.connection.execute(sa.text(LIKE), given | asked).scalars())
 
             ours_s, theirs_s = best(mine, rounds), best(theirs, rounds)
             # children under a mask are found by their whole name only, so ours may leave some out
