@@ -32,6 +32,7 @@ EVENT_TYPES: Final = {
     "volunteer.unmerged": "such a merge was taken back",
     "volunteer.unmasked": "a field of a volunteer's was read in full, for a purpose",
     "privacy.exported": "somebody took a copy of everything about themselves",
+    "privacy.erasure_withdrawn": "somebody took back the request that their data be erased",
     "privacy.erasure_requested": "somebody asked for their data to be erased; nothing is done with them but storing",
     "privacy.erased": "a subject's personal data were destroyed",
     "organization.registered": "an organization was registered",

@@ -17,7 +17,7 @@ from volunteerkit.errors import NotFound, NotPermitted, Refused, StorageError, V
 from volunteerkit.organizations import base, teams
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.schema import metadata
-from volunteerkit.store.vault import seal_subject
+from volunteerkit.store.vault import put_retention, seal_subject
 
 _verbs = runpy.run_path(str(Path(__file__).with_name("test_verbs.py")), run_name="verbs")
 VERBS, trying = _verbs["VERBS"], _verbs["trying"]
@@ -79,6 +79,9 @@ BEFORE: dict[str, Callable[[Desk, Kit], Any]] = {
     "organizations.base.apply": lambda desk, _: organizations.register(desk, "O4", name="书画协会"),
     "approvals.object_to": lambda desk, kit: decided(desk, 1, kit),
     "volunteers.answer_consent": grown_up,
+    "personal.withdraw_erasure_request": lambda desk, _: put_retention(
+        desk.connection, "volunteer:1", "restricted", 1
+    ),
 }
 """What must have happened for a verb to have something to do."""
 INSTEAD: dict[str, Callable[[Desk, Any], Any]] = {

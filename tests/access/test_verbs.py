@@ -149,6 +149,7 @@ VERBS = {
     "personal.due_for_erasure": Verb("privacy.erase", lambda desk, _: personal.due_for_erasure(desk)),
     "personal.export_own": Verb("privacy.export", lambda desk, _: personal.export_own(desk)),
     "personal.request_erasure": Verb("privacy.request_erasure", lambda desk, _: personal.request_erasure(desk)),
+    "personal.withdraw_erasure_request": Verb("privacy.request_erasure", lambda desk, _: personal.withdraw_erasure_request(desk)),
     "hours.rebuild": Verb("store.rebuild", lambda desk, _: hours.rebuild(desk)),
     "organizations.register": Verb("organization.register", lambda desk, _: organizations.register(desk, "O7", name="会")),
     "organizations.check_application": Verb("organization.apply", lambda desk, _: organizations.check_application(desk, BRANCH)),

@@ -411,7 +411,40 @@ def test_nobody_comes_back_without_their_data(city: City, asked: str) -> None:
             city.at(CENTRE, lambda desk, verb=verb: verb(desk, "V1"))  # type: ignore[misc]
         assert [each.code for each in told.value.findings] == ["reactivation_restricted"]
     seen = city.at(CENTRE, lambda desk: personal.profile(desk, "V1"))
-    assert (seen.status, seen.retention) == ("deregistered", asked)
+    status = "erased" if asked == "erased" else "deregistered"
+    assert (seen.status, seen.retention) == (status, asked)
+
+
+def test_a_request_of_erasure_can_be_taken_back(city: City) -> None:
+    with pytest.raises(Refused) as told:
+        city.at(SELF, personal.withdraw_erasure_request)
+    assert [each.code for each in told.value.findings] == ["erasure_not_asked"]
+    city.at(SELF, personal.request_erasure)
+    assert city.at(ADMIN, lambda desk: personal.profile(desk, "V1")).fields == {}
+    city.at(SELF, personal.withdraw_erasure_request)
+    assert city.at(ADMIN, lambda desk: personal.profile(desk, "V1")).fields["name"] == "欧阳雪"
+    assert city.at(CENTRE, personal.due_for_erasure) == ()
+    city.at(SELF, personal.request_erasure)
+    case = city.at(CENTRE, lambda desk: personal.erase(desk, "V1"))
+    with pytest.raises(Refused) as told:  # the centre has it on its desk
+        city.at(SELF, personal.withdraw_erasure_request)
+    assert [each.code for each in told.value.findings] == ["erasure_waiting"]
+    city.at(SECOND, lambda desk: approvals.decide(desk, case.id, "approve"))
+    with pytest.raises(Refused) as told:
+        city.at(SELF, personal.withdraw_erasure_request)
+    assert [each.code for each in told.value.findings] == ["erasure_not_asked"]
+
+
+def test_who_was_erased_does_nothing_more(city: City) -> None:
+    case = city.at(CENTRE, lambda desk: personal.erase(desk, "V1"))
+    city.at(SECOND, lambda desk: approvals.decide(desk, case.id, "approve"))
+    assert city.at(CENTRE, lambda desk: personal.profile(desk, "V1")).status == "erased"
+    with pytest.raises(Refused) as told:
+        city.at(CENTRE, lambda desk: hours.record(desk, Claim("V1", "P1", dt.date(2026, 11, 8), 60)))
+    assert [each.code for each in told.value.findings] == ["volunteer_not_active"]
+    for only in ([], 5, "phone"):
+        with pytest.raises(InvalidValue):
+            city.at(CENTRE, lambda desk, only=only: personal.erase(desk, "V3", only=only))
 
 
 def test_refused_applicants_are_due_from_the_refusal(city: City) -> None:

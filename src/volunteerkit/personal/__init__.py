@@ -1,6 +1,12 @@
 """Personal data in use: shown as far as somebody may see, found, unmasked, exported, erased."""
 
-from volunteerkit.personal.erasing import ERASURE, due_for_erasure, erase, request_erasure
+from volunteerkit.personal.erasing import (
+    ERASURE,
+    due_for_erasure,
+    erase,
+    request_erasure,
+    withdraw_erasure_request,
+)
 from volunteerkit.personal.exporting import export_own
 from volunteerkit.personal.finding import find
 from volunteerkit.personal.model import Due, Found, Profile
@@ -18,6 +24,7 @@ __all__ = [
     "profile",
     "request_erasure",
     "unmask",
+    "withdraw_erasure_request",
 ]
 
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from volunteerkit.approvals.cases import open_case, waiting_case
 from volunteerkit.approvals.model import Case, Workflow
+from volunteerkit.errors import Finding, InvalidValue, Refused
 from volunteerkit.hours.tables import service_record
 from volunteerkit.personal.exporting import own_row
 from volunteerkit.personal.model import Due
@@ -23,6 +24,7 @@ from volunteerkit.store.vault import (
     open_subject,
     open_subjects,
     put_retention,
+    release,
     retention,
     seal_subject,
     vault,
@@ -31,10 +33,18 @@ from volunteerkit.units import day_number, day_of
 from volunteerkit.volunteers.persons import together
 from volunteerkit.volunteers.reading import by_managing, reached
 from volunteerkit.volunteers.status import GONE
-from volunteerkit.volunteers.tables import doubt, merge, merge_change, tag, volunteer
+from volunteerkit.volunteers.tables import (
+    doubt,
+    membership,
+    merge,
+    merge_change,
+    qualification,
+    tag,
+    volunteer,
+)
 from volunteerkit.workflow import Office, Route, Step
 
-__all__ = ["ERASURE", "due_for_erasure", "erase", "request_erasure"]
+__all__ = ["ERASURE", "due_for_erasure", "erase", "request_erasure", "withdraw_erasure_request"]
 
 _KIND = "privacy.erasure"
 
@@ -59,20 +69,44 @@ def request_erasure(desk: Desk) -> None:
 
 
 @command
-def erase(desk: Desk, number: str, *, only: Collection[str] = ()) -> Case | None:
+def withdraw_erasure_request(desk: Desk) -> None:
+    """Take back one's own request of erasure: the data are used as before.
+
+    Raises NotPermitted, Refused for an actor who is no volunteer, for one who asked for nothing or whose data
+    are erased already, and while the centre is deciding about it.
+    """
+    found = own_row(desk, "privacy.request_erasure")
+    waiting = waiting_case(desk, _KIND, found.subject)
+    if waiting is not None:
+        raise Refused(Finding("erasure_waiting", {"case": waiting.id}))
+    if not closed(desk.connection, [found.subject], "restricted"):
+        raise Refused(Finding("erasure_not_asked", {"volunteer": found.number}))
+    for each in together(desk.connection, found.id):
+        subject = f"volunteer:{each}"
+        release(desk.connection, subject, "restricted")
+        row = desk.connection.execute(sa.select(volunteer.c.status).where(volunteer.c.id == each)).one()
+        if row.status in GONE:  # who had left before is kept as long as anybody who leaves today
+            put_retention(desk.connection, subject, "kept", day_number(desk.today))
+    note(desk, "privacy.erasure_withdrawn", found.subject, {})
+
+
+@command
+def erase(desk: Desk, number: str, *, only: Collection[str] | None = None) -> Case | None:
     """Propose to erase a volunteer's personal data; return the case that somebody else must approve.
 
     ``only`` names the fields whose time has run out, when the others may be kept; by default everything goes.
 
     Once it is granted (`approvals.decide`) the data, their key and what they were found by are destroyed,
-    with skills and the like, doubts and the digest of the imported row. Number, organization, hours, counts and the
-    chain of events stay. Returns None when the data are erased already. Raises NotFound, NotPermitted,
+    with skills and the like, qualifications, doubts and the digest of the imported row; the volunteer is ``erased``,
+    belongs to no team and does nothing more. Number, organization, hours, counts and the chain of events stay. Returns None when the data are erased already. Raises NotFound, NotPermitted,
     InvalidValue for an unknown field, Refused when such a case is waiting.
     """
     found, _ = reached(desk, "privacy.erase", number)
     if closed(desk.connection, [found.subject], "erased"):
         return None
-    facts = {"fields": sorted({retention_rule(name).name for name in only})}
+    if only is not None and (isinstance(only, str) or not isinstance(only, Collection) or not only):
+        raise InvalidValue(name="only", value=type(only).__name__, allowed=", ".join(fields()))
+    facts = {"fields": sorted({retention_rule(name).name for name in only or ()})}
     return open_case(desk, _KIND, found.subject, by_managing(found), facts=facts)
 
 
@@ -95,13 +129,22 @@ def _forget(desk: Desk, case: Case, id_: int, on: dt.date) -> None:
         rest = {name: value for name, value in data.items() if name not in fields_only}
         seal_subject(connection, cipher, subject, rest, found_by=found_by(rest))
         return
+    merged = sa.case((volunteer.c.status == "merged", "merged"), else_="erased")
     forget(connection, subject)
-    for owned in (tag, doubt):
+    for owned in (tag, doubt, qualification):
         connection.execute(sa.delete(owned).where(owned.c.volunteer_id == id_))
+    lasting = (
+        membership.c.volunteer_id == id_,
+        membership.c.role != "managing",
+        membership.c.until.is_(None),
+    )
+    connection.execute(sa.update(membership).where(*lasting).values(until=day_number(on) - 1, why="erased"))
     theirs = sa.select(merge.c.id).where(merge.c.volunteer_id == id_)
     noted = sa.and_(merge_change.c.merge_id.in_(theirs), merge_change.c.name == tag.name)
     connection.execute(sa.delete(merge_change).where(noted))
-    connection.execute(sa.update(volunteer).where(volunteer.c.id == id_).values(row_digest=None))
+    connection.execute(
+        sa.update(volunteer).where(volunteer.c.id == id_).values(row_digest=None, status=merged)
+    )
     put_retention(connection, subject, "erased", day_number(on))
 
 

@@ -383,7 +383,7 @@ def resubmit(
     """
     found, _ = reached(desk, "volunteer.edit", number, managing=True)
     cipher = desk.needed_cipher()
-    if found.status not in GONE:
+    if found.status not in (*GONE, "erased"):  # the erased are told so
         raise Refused(Finding("not_refused", {"volunteer": number, "status": found.status}))
     put_status(desk, found.id, GONE, "pending")
     application = attrs.evolve(

@@ -186,10 +186,10 @@ def put_status(
     query = sa.select(volunteer.c.number, volunteer.c.status).where(volunteer.c.id == id_)
     row = desk.connection.execute(query).one()
     refused = Refused(Finding("status_does_not_allow", {"volunteer": row.number, "status": row.status}))
-    if row.status not in before:
-        raise refused
     if not gone and closed(desk.connection, [subject]):
         raise Refused(Finding("reactivation_restricted", {"volunteer": row.number}))
+    if row.status not in before:
+        raise refused
     guarded = sa.update(volunteer).where(volunteer.c.id == id_, volunteer.c.status == row.status)
     if desk.connection.execute(guarded.values(status=after)).rowcount != 1:
         raise refused
