@@ -161,3 +161,16 @@ def test_every_public_name_is_there() -> None:
 
     assert [name for name in volunteerkit.__all__ if not hasattr(volunteerkit, name)] == []
     assert sorted(volunteerkit.__all__) == sorted(dir(volunteerkit))
+
+
+def test_whatever_is_not_found_has_a_word_in_both_languages() -> None:
+    """What NotFound, `permit_on` and `id_of` name must not be told as a raw key."""
+    calls = re.compile(r'(?:NotFound\(kind=|permit_on\([^,]+, |id_of\(desk, [\w.]+, |kind=)"([a-z_ /]+)"')
+    slices = [
+        path
+        for path in SOURCES
+        if path.parent.name in ("approvals", "hours", "organizations", "volunteers", "personal")
+    ]
+    kinds = {kind for path in slices for kind in calls.findall(path.read_text("utf-8"))} - {"stable"}
+    assert len(kinds) > 10
+    assert {kind for kind in kinds if f"kind_{kind}" not in catalogue()} == set()

@@ -147,3 +147,11 @@ def test_a_stay_is_extended_and_ends_with_a_review(two: Any) -> None:
     with pytest.raises(Refused) as caught:
         two.at(day(5), CENTRE, base.review_exit, id_, "graduated")
     assert codes(caught) == ["no_tenant"]
+
+
+@pytest.mark.parametrize("day", [None, "2026-12-01", 5])
+def test_a_tenancy_without_its_days_is_told_as_such(city: Any, day: Any) -> None:
+    city.at(MONDAY, CENTRE, organizations.register, "O9", name="书画协会")
+    admin = Actor("admin-9", (Grant("organization_admin", "O9"),))
+    with pytest.raises(InvalidValue):
+        city.at(MONDAY, admin, lambda desk: base.apply(desk, "O9", starts_on=MONDAY, ends_on=day))

@@ -146,7 +146,7 @@ class _Accepted:
             kind, number = ("project", claim.project) if known else ("volunteer", claim.volunteer)
             raise NotFound(kind=kind, id=number)
         place = None if row is None else Place(row[8], _teams(row[6]), (row[4],))
-        desk.permit_on("hours.record", "volunteer / project", f"{claim.volunteer} / {claim.project}", place)
+        desk.permit_on("hours.record", "volunteer_or_project", f"{claim.volunteer}/{claim.project}", place)
         assert row is not None
         volunteer_id, status, project_id, organization_id, _, team_id, _, period, number = row
         status = (period or status) if status == "approved" else status

@@ -29,7 +29,7 @@ from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.grants import within
 from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, id_of, next_id, possible_id
-from volunteerkit.units import day_number, day_of
+from volunteerkit.units import day_number, day_of, plain_day
 
 __all__ = [
     "add_desk",
@@ -101,8 +101,8 @@ def apply(desk: Desk, number: str, *, starts_on: dt.date, ends_on: dt.date) -> i
     """
     row = reached(desk, "base.request", number)
     must_live(row)
-    since, until = checked_days(desk, starts_on, ends_on)
-    assert until is not None
+    since, _ = checked_days(desk, plain_day("starts_on", starts_on), plain_day("ends_on", ends_on))
+    until = day_number(ends_on)
     before = _overlapping(desk, row.id, since, until)
     if before is not None:
         raise Refused(Finding("already_a_tenant", {"number": number, "tenancy": before}))

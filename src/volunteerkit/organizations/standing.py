@@ -25,7 +25,7 @@ from volunteerkit.store.grants import grant, succession
 from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, next_id
 from volunteerkit.store.texts import seal_text
-from volunteerkit.units import day_number
+from volunteerkit.units import day_number, plain_day
 
 __all__ = [
     "checked_days",
@@ -45,8 +45,13 @@ def __dir__() -> list[str]:
 
 
 def checked_days(desk: Desk, since: dt.date | None, until: dt.date | None = None) -> tuple[int, int | None]:
-    """Return two days as day numbers, ``since`` today by default; raises Refused for past or reversed ones."""
-    first = since or desk.today
+    """Return two days as day numbers, ``since`` today by default.
+
+    Raises InvalidValue for what is no day, Refused for past or reversed ones.
+    """
+    first = desk.today if since is None else plain_day("since", since)
+    if until is not None:
+        plain_day("until", until)
     if first < desk.today:
         raise Refused(Finding("dates_in_the_past", {"day": str(first), "today": str(desk.today)}))
     if until is not None and until < first:
