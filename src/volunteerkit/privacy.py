@@ -148,6 +148,8 @@ def retention(field: str) -> Field:
 
     Raises InvalidValue for a field that ``privacy.toml`` does not know.
     """
+    if type(field) is not str:
+        raise InvalidValue(name="field", value=type(field).__name__, allowed="privacy.toml")
     found = fields().get(field)
     if found is None:
         # a wrong field may be a person's datum in the wrong place, so it is not repeated

@@ -514,3 +514,16 @@ def test_what_no_database_holds_is_told_the_same_way_on_both(city: City, text: s
             city.at(CENTRE, lambda desk, work=work: work(desk, text))
     with pytest.raises(InvalidValue):
         city.at(CENTRE, lambda desk: volunteers.admit(desk, name="兰", organization=text))
+
+
+@pytest.mark.parametrize("odd", [5, ["phone"], "\0", "\ud800"])
+def test_what_is_no_word_is_told_the_same_way_on_both(city: City, odd: Any) -> None:
+    for work in (
+        lambda desk: personal.find(desk, "欧阳雪", organization=odd),
+        lambda desk: personal.find(desk, "欧阳雪", skill_code=odd),
+        lambda desk: personal.find(desk, odd),
+        lambda desk: personal.unmask(desk, "V1", odd, purpose="contact"),
+        lambda desk: personal.unmask(desk, "V1", "phone", purpose=odd),
+    ):
+        with pytest.raises(InvalidValue):
+            city.at(ADMIN, work)

@@ -17,7 +17,7 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.grants import resolved_number, within
 from volunteerkit.store.vault import CLOSED, blind, indexer_if_any, open_subjects, retention
-from volunteerkit.units import day_number, fold, storable
+from volunteerkit.units import day_number, fold, plain_text, storable
 from volunteerkit.volunteers import reading
 from volunteerkit.volunteers.reading import members_of, reached_by
 from volunteerkit.volunteers.tables import tag, volunteer
@@ -56,6 +56,9 @@ def find(
         raise NotPermitted(actor=desk.actor.id, action="volunteer.view")
     if type(limit) is not int or not 1 <= limit <= _MOST:
         raise InvalidValue(name="limit", value=limit if type(limit) is int else "?", allowed=f"1 … {_MOST}")
+    for name, given in (("organization", organization), ("skill_code", skill_code)):
+        if given is not None:
+            plain_text(name, given)
     subject = sa.literal(_PREFIX).concat(sa.cast(volunteer.c.id, sa.Text))
     closed = sa.select(retention.c.subject).where(
         retention.c.subject == subject, retention.c.state.in_(CLOSED)
@@ -70,6 +73,8 @@ def find(
         skilled = sa.select(tag.c.volunteer_id).where(tag.c.kind == "skill", tag.c.value == skill_code)
         query = query.where(volunteer.c.id.in_(skilled))
     number = wanted = ""
+    if text is not None and not isinstance(text, str):
+        raise InvalidValue(name="text", value=type(text).__name__, allowed=phrase("allowed_search"))
     if text is not None:
         wanted = normal("name", text[:_MOST]) if storable(text) else ""
         if not wanted:  # nothing that could be looked for is not everything

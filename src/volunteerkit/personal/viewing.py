@@ -92,8 +92,8 @@ def unmask(desk: Desk, number: str, field: str, *, purpose: str = "") -> Any:
     """
     retention(field)
     found, cell = reached(desk, "volunteer.unmask", number)
-    if purpose and purpose not in PURPOSES:
-        raise InvalidValue(name="purpose", value=f"({len(purpose)})", allowed=", ".join(PURPOSES))
+    if purpose and (type(purpose) is not str or purpose not in PURPOSES):
+        raise InvalidValue(name="purpose", value=type(purpose).__name__, allowed=", ".join(PURPOSES))
     if cell.purpose and not purpose:
         raise Refused(Finding("purpose_needed", {"field": field, "allowed": ", ".join(PURPOSES)}))
     if retention_of(desk.connection, found.subject)[0] == "restricted" and cell.purpose:
