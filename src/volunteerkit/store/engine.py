@@ -79,6 +79,8 @@ def create_engine(url: str | URL, *, synchronous: str = "FULL", busy_seconds: in
     try:
         if address.get_backend_name() == "sqlite" and address.database in (None, "", ":memory:"):
             engine = sa.create_engine(address, poolclass=sa.StaticPool)
+        elif kind == "postgresql":
+            engine = sa.create_engine(address.update_query_dict({"options": _options(address)}))
         else:
             engine = sa.create_engine(address)
     except ModuleNotFoundError:
@@ -88,6 +90,18 @@ def create_engine(url: str | URL, *, synchronous: str = "FULL", busy_seconds: in
     if engine.dialect.name == "sqlite":
         _set_up_sqlite(engine, synchronous, busy_seconds)
     return engine
+
+
+def _options(address: URL) -> str:
+    """Return what the address hands to the server already, and that every statement is planned for its values.
+
+    A plan for any values goes wrong where they matter: a common surname in one organization of a city took
+    220 ms from the sixth time on, and 20 ms planned anew.
+    """
+    given = address.query.get("options", ())
+    return " ".join(
+        [*((given,) if isinstance(given, str) else given), "-c plan_cache_mode=force_custom_plan"]
+    )
 
 
 def _set_up_sqlite(engine: sa.Engine, synchronous: str, busy_seconds: int) -> None:
