@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 import volunteerkit
-from volunteerkit import Actor, KeyCipher, Kit
+from volunteerkit import Actor, KeyCipher, Kit, organizations
 from volunteerkit.errors import (
     ImportRefused,
     KeyProblem,
@@ -148,7 +148,7 @@ WORK = """
 import sys
 from pathlib import Path
 import volunteerkit
-from volunteerkit import Actor, KeyCipher, Kit
+from volunteerkit import Actor, KeyCipher, Kit, organizations
 engine = volunteerkit.create_engine(sys.argv[1])
 kit = Kit.load("xinyu", cipher=KeyCipher(bytes(32)))
 print("ready", flush=True)
@@ -201,3 +201,16 @@ def test_another_kind_of_database_is_named_as_such(url: str) -> None:
         volunteerkit.create_engine(url)
     assert told.value.code == "storage_unsupported"
     assert "secret-canary" not in str(told.value)
+
+
+def test_a_second_desk_in_memory_is_refused_and_spoils_nothing() -> None:
+    kit, centre = Kit.load(), Actor.of("centre-1", "centre")
+    engine = volunteerkit.create_engine("sqlite://")
+    kit.migrate(engine)
+    with kit.open(engine, centre) as desk:
+        organizations.register(desk, "O1", name="联合会")
+        with pytest.raises(StorageError), kit.open(engine, centre) as second:
+            organizations.register(second, "O2", name="红十字会")
+    with kit.open(engine, centre) as desk:
+        assert [each.number for each in organizations.list_organizations(desk)] == ["O1"]
+    engine.dispose()

@@ -78,7 +78,8 @@ def create_engine(url: str | URL, *, synchronous: str = "FULL", busy_seconds: in
         address = address.set(drivername="postgresql+psycopg")
     try:
         if address.get_backend_name() == "sqlite" and address.database in (None, "", ":memory:"):
-            engine = sa.create_engine(address, poolclass=sa.StaticPool)
+            # its one connection goes to everybody: who is refused it must not roll back what another is doing
+            engine = sa.create_engine(address, poolclass=sa.StaticPool, pool_reset_on_return=None)
         elif kind == "postgresql":
             engine = sa.create_engine(address.update_query_dict({"options": _options(address)}))
         else:
