@@ -310,3 +310,13 @@ def test_a_route_that_cannot_work_or_spares_the_second_person_is_refused(steps: 
 def test_a_city_may_ask_for_more(at: At) -> None:
     kit = Kit.load(Plugin(Route("grant.change", (attrs.evolve(CENTRE_STEP, quorum=2),))))
     assert kit.workflows["grant.change"].route.steps[0].quorum == 2
+
+
+def test_reasons_about_grants_are_read_as_they_were_given(make_city: Any) -> None:
+    city = make_city("sqlite://")  # with a key, so that reasons are sealed
+    giving = city.at(DAY, CENTRE, grants.give, "new-1", "auditor")
+    city.at(DAY, CENTRE, approvals.withdraw, giving.id, reason="不再需要")
+    assert city.at(DAY, CENTRE, approvals.view, giving.id).reason == "不再需要"
+    again = city.at(DAY, CENTRE, grants.give, "new-1", "auditor")
+    city.at(DAY, SECOND, approvals.decide, again.id, "refuse", reason="材料不全")
+    assert [each.reason for each in city.at(DAY, CENTRE, approvals.decisions, again.id)] == ["材料不全"]

@@ -242,7 +242,10 @@ def run_case(typed: str, city: City, json: bool) -> None:
     _print_where(values, json)
     print(both(f"  由 {case.opened_by} 于 {case.opened_on} 提出", f"  opened by {case.opened_by} on {case.opened_on}"))  # fmt: skip
     for name, value in values["facts"].items():
+        if name.endswith("_id"):  # the program's own numbers say nothing to a clerk
+            continue
         told = {True: both("是", "yes"), False: both("否", "no")}[value] if isinstance(value, bool) else value
+        told = word("change", told) if name == "change" else told
         print(f"  {word('fact', name)}: {told}")
     print_findings(case.findings)
     for one in decided:
@@ -254,6 +257,9 @@ def run_case(typed: str, city: City, json: bool) -> None:
         answer = word("answer", each.answer)
         print(both(f"  异议 {each.number}，{each.on} {each.actor_id}（{answer}）：{each.reason}",
                    f"  objection {each.number}, {each.on} {each.actor_id} ({answer}): {each.reason}"))  # fmt: skip
+    if case.state == "withdrawn":
+        why = case.reason and both(f"：{case.reason}", f": {case.reason}")
+        print(both(f"  由 {case.closed_by} 撤回{why}", f"  withdrawn by {case.closed_by}{why}"))
     if case.closed_by in ("deadline", "route"):
         print(both("  到期或按流程自动办结", "  closed by itself, by a term or its route"))
 

@@ -20,7 +20,7 @@ from volunteerkit.store.vault import check_key, closed, open_subjects, vault
 
 __all__ = ["is_address", "open_texts", "seal_text", "texts_about"]
 
-_ADDRESS: Final = re.compile(r"([a-z_]+:[0-9]+)(#.+)", re.ASCII | re.DOTALL)
+_ADDRESS: Final = re.compile(r"([a-z_]+:[a-z0-9_]+)(#[a-z]+:[0-9].*)", re.ASCII | re.DOTALL)
 
 
 def __dir__() -> list[str]:
@@ -69,8 +69,8 @@ def open_texts(desk: Desk, held: Iterable[str | None]) -> dict[str | None, str]:
 def is_address(held: str) -> bool:
     """Tell whether ``held`` is the address of a sealed text.
 
-    >>> is_address("volunteer:12#decision:3"), is_address("left")
-    (True, False)
+    >>> is_address("volunteer:12#decision:3"), is_address("grant:auditor#withdrawal:2"), is_address("left")
+    (True, True, False)
     """
     return _ADDRESS.fullmatch(held) is not None
 
