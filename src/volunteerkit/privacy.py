@@ -19,6 +19,7 @@ import attrs
 
 from volunteerkit.clock import age_on
 from volunteerkit.errors import InvalidValue, nearest
+from volunteerkit.messages import phrase
 from volunteerkit.units import fold, storable
 
 __all__ = [
@@ -154,7 +155,9 @@ def retention(field: str) -> Field:
     if found is None:
         # a wrong field may be a person's datum in the wrong place, so it is not repeated
         raise InvalidValue(
-            name="field", value=f"({len(field)})", allowed=nearest(field, fields()) or "privacy.toml"
+            name="field",
+            value=phrase("count_letters", count=len(field)),
+            allowed=nearest(field, fields()) or "privacy.toml",
         )
     return found
 
@@ -172,7 +175,9 @@ def checked(data: Mapping[str, Any]) -> None:
         for text in (value,) if isinstance(value, str) else _texts(value):
             if len(text) > _MOST or not storable(text):
                 raise InvalidValue(
-                    name=name, value=f"({len(text)})", allowed=f"0 … {_MOST} characters of Unicode"
+                    name=name,
+                    value=phrase("count_letters", count=len(text)),
+                    allowed=f"0 … {_MOST} characters of Unicode",
                 )
 
 

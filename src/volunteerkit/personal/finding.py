@@ -78,7 +78,9 @@ def find(
     if text is not None:
         wanted = normal("name", text[:_MOST]) if storable(text) else ""
         if not wanted:  # nothing that could be looked for is not everything
-            raise InvalidValue(name="text", value=f"({len(text)})", allowed=phrase("allowed_search"))
+            raise InvalidValue(
+                name="text", value=phrase("count_letters", count=len(text)), allowed=phrase("allowed_search")
+            )
         number = resolved_number(desk.connection, fold(text[:_MOST]).strip().upper())
         query = query.where(_candidates(desk, text[:_MOST], wanted, number))
     found: list[Found] = []

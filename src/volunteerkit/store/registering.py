@@ -36,7 +36,11 @@ def checked_text(name: str, value: str, most: int = 200) -> str:
     )
     if not text or len(text) > most or any(map(_refused, text)):
         # the value itself may be a person's name, so only its length is told
-        raise InvalidValue(name=name, value=f"({len(text)})", allowed=phrase("allowed_text", most=most))
+        raise InvalidValue(
+            name=name,
+            value=phrase("count_letters", count=len(text)),
+            allowed=phrase("allowed_text", most=most),
+        )
     return text
 
 
