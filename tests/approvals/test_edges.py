@@ -32,6 +32,7 @@ PUBLIC = Actor.of("citizen-1", "public")
 ORGANIZATION = Step("organization", Office("organization_admin"), days=5)
 BY_CENTRE = Step("centre", Office("centre"))
 City = Any
+KIND = "team.registration"
 Make = Callable[..., City]
 
 
@@ -242,7 +243,8 @@ def test_a_merged_volunteer_keeps_their_case_and_their_separation(city: Make) ->
         assert len(here.at(MONDAY, actor, lambda desk: approvals.pending(desk, mine=False))) == 1
         with pytest.raises(Refused):
             here.at(MONDAY, attrs.evolve(CENTRE, volunteer=number), approve(case_id))
-    mine = Actor("app-1", (Grant("volunteer"),), volunteer="V2")
+    kit = attrs.evolve(here.kit, workflows={KIND: attrs.evolve(here.kit.workflows[KIND], by_subject=True)})
+    here, mine = attrs.evolve(here, kit=kit), Actor("app-1", (Grant("volunteer"),), volunteer="V2")
     assert here.at(MONDAY, mine, lambda desk: approvals.withdraw(desk, case_id)).state == "withdrawn"
 
 

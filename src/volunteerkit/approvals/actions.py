@@ -27,6 +27,7 @@ from volunteerkit.errors import (
     AlreadyResolved,
     Finding,
     InvalidValue,
+    NotFound,
     NotPermitted,
     Refused,
     RetryableConflict,
@@ -267,14 +268,35 @@ def decide(desk: Desk, case_id: int, verdict: str, *, reason: str = "") -> Case:
     return put(desk, found, after, by=desk.actor.id, reason=said)
 
 
+def _own(desk: Desk, case_id: int) -> Case:
+    """Return a case that is the actor's own to withdraw."""
+    found = find_case(desk, case_id)
+    if found is None or not _shown(desk, found):
+        return _reached(desk, "case.withdraw", case_id)
+    owners = [Person(found.opened_by, found.opened_volunteer), Person(found.opened_for)]
+    if workflow_of(desk, found.kind).by_subject:
+        owners.append(Person(None, found.place.volunteer))
+    # what is proposed against somebody is at their place, and not theirs
+    by = desk.actor.id if desk.is_one_of(*owners) else found.opened_by
+    place = attrs.evolve(found.place, volunteer=None, brought_by=by)
+    try:
+        desk.permit_on("case.withdraw", "case", case_id, place)
+    except NotFound:
+        if not desk.may("case.view", found.place):
+            raise
+        raise NotPermitted(actor=desk.actor.id, action="case.withdraw") from None
+    return found
+
+
 @command
 def withdraw(desk: Desk, case_id: int, *, reason: str = "") -> Case:
-    """Withdraw a waiting case that one has opened or is the subject of; it can be opened anew.
+    """Withdraw a waiting case that one has opened, or that was opened for one; it can be opened anew.
 
-    Raises NotFound, NotPermitted, AlreadyResolved.
+    Its subject withdraws only what is a wish of their own: a registration, a transfer, joining a team. Raises
+    NotFound, NotPermitted for who may only see it, AlreadyResolved.
     """
     said = checked_text("reason", reason, 500) if reason else ""
-    found = _reached(desk, "case.withdraw", case_id)
+    found = _own(desk, case_id)
     if found.standing.closed:
         raise already_decided(desk, found)
     found = close_expired(desk, found)

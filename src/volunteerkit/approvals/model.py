@@ -113,6 +113,8 @@ class Workflow:
     written and the case waits on. ``parties(case)`` are further persons who may not decide: whoever made
     the case, is its subject or beneficiary never may. A ``confidential`` case is there for its office
     alone: whoever opened it does not learn that it exists, because that already answers a question.
+    With ``by_subject`` the case is about a wish of the volunteer who is its subject, and they withdraw it too,
+    whoever opened it.
     """
 
     route: Route
@@ -120,3 +122,4 @@ class Workflow:
     settle: Callable[[Desk, Case, str, dt.date], None] = attrs.field(repr=False)
     parties: Callable[[Case], tuple[Person, ...]] = attrs.field(default=_nobody, repr=False)
     confidential: bool = False
+    by_subject: bool = False
