@@ -173,7 +173,8 @@ class Kit:
 
         What was refused is logged by ``volunteerkit.refusals`` at level INFO, with the actor's id and codes only.
 
-        With ``read_only`` no writer is waited for and nothing is committed. Driver errors come out as
+        With ``read_only`` no writer is waited for and nothing is committed: a verb that writes raises
+        StorageReadOnly there. Driver errors come out as
         StorageError and its kin.
         """
         if read_only and _settled.get(engine) != self._today():

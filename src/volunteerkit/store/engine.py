@@ -27,6 +27,7 @@ from volunteerkit.messages import Phrase, phrase
 __all__ = [
     "address_of",
     "create_engine",
+    "only_reads",
     "place_of",
     "reading",
     "self_check",
@@ -114,10 +115,9 @@ def _set_up_sqlite(engine: sa.Engine, synchronous: str, busy_seconds: int) -> No
 
     def begin(connection: sa.Connection) -> None:
         raw: Any = connection.connection.dbapi_connection
-        read = connection.get_execution_options().get(_READ, False)
         # On the driver itself: every posting begins here, and Core would take as long as the whole verb.
         try:
-            raw.execute("BEGIN" if read else "BEGIN IMMEDIATE")
+            raw.execute("BEGIN" if only_reads(connection) else "BEGIN IMMEDIATE")
         except sqlite3.Error as error:
             raise _from_sqlite(error, place) from None
 
@@ -146,6 +146,11 @@ def _opened(dialect: Any, _: object, arguments: Any, options: Any) -> Any:
 def reading(connection: sa.Connection) -> sa.Connection:
     """Mark ``connection`` as one that only reads: on SQLite it then waits for no writer."""
     return connection.execution_options(**{_READ: True})
+
+
+def only_reads(connection: sa.Connection) -> bool:
+    """Tell whether ``connection`` was marked by `reading`: what is written on it is rolled back."""
+    return bool(connection.get_execution_options().get(_READ, False))
 
 
 def place_of(url: str | URL) -> str:
