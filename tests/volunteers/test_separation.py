@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from volunteerkit import Actor, Application, Grant, approvals, organizations, personal, volunteers
+from volunteerkit import Actor, Application, Grant, Refused, approvals, organizations, personal, volunteers
 from volunteerkit.errors import NotFound, NotPermitted
 from volunteerkit.store.desk import Desk
 
 MONDAY, UNTIL = dt.date(2026, 11, 23), dt.date(2027, 11, 22)
-CENTRE, SECOND = Actor.of("centre-1", "centre"), Actor.of("centre-2", "centre")
+CENTRE, SECOND, THIRD = (Actor.of(f"centre-{n}", "centre") for n in (1, 2, 3))
 ADMIN, ADMIN2 = (Actor(f"admin-{n}", (Grant("organization_admin", "O1"),)) for n in (1, 2))
 
 
@@ -87,3 +87,38 @@ def test_whom_a_case_was_opened_for_withdraws_it(city: Any) -> None:
         lambda desk: volunteers.propose_blacklist(desk, number, until=UNTIL, reason="伪造时长"),
     )
     assert withdraw(city, CENTRE, case.id) == "withdrawn"
+
+
+def lent_to(borrower: str) -> Actor:
+    return Actor(borrower, (Grant("centre", delegated_by="centre-1"),))
+
+
+@pytest.mark.parametrize(
+    "decides",
+    [CENTRE, lent_to("aide-1"), Actor("aide-1", (Grant("centre"),), on_behalf_of="centre-1")],
+    ids=["oneself", "a borrower", "a stand-in"],
+)
+@pytest.mark.parametrize("merged", [False, True])
+def test_a_clerk_who_registered_as_a_volunteer_does_not_decide_about_themselves(
+    city: Any, decides: Actor, merged: bool
+) -> None:
+    """The portal hands in no volunteer's number: the database knows who registered under the clerk's id."""
+    number = approved(city, by=Actor.of("centre-1", "public"))
+    if merged:
+        kept = approved(city, "龚欣")
+        merge = city.at(
+            MONDAY, SECOND, lambda desk: volunteers.propose_merge(desk, kept, number, reason="同一人")
+        )
+        city.at(MONDAY, THIRD, lambda desk: approvals.decide(desk, merge.id, "approve"))
+        number = kept
+    case = city.at(
+        MONDAY,
+        SECOND,
+        lambda desk: volunteers.propose_blacklist(desk, number, until=UNTIL, reason="伪造时长"),
+    )
+    with pytest.raises(Refused) as caught:
+        city.at(MONDAY, decides, lambda desk: approvals.decide(desk, case.id, "refuse", reason="无此事"))
+    assert [each.code for each in caught.value.findings] == ["own_case"]
+    assert city.at(MONDAY, decides, approvals.pending) == ()
+    decided = city.at(MONDAY, THIRD, lambda desk: approvals.decide(desk, case.id, "approve"))
+    assert decided.state == "granted"
