@@ -353,11 +353,47 @@ def test_a_sweep_changes_nothing_of_what_is_told(city: Make) -> None:
     assert before[2] == "deadline"
 
 
+def test_the_first_desk_settles_what_a_calendar_published_later_makes_certain(city: Make) -> None:
+    """As a reader is shown it: nobody has to sweep for that."""
+    here = city(
+        attrs.evolve(ORGANIZATION, at_deadline="grant"), calendar=Calendar(known_until=dt.date(2026, 11, 27))
+    )
+    case_id = here.open(MONDAY, CENTRE)
+    known = here.with_calendar(Calendar(known_until=dt.date(2027, 12, 31)))
+    known.at(MONDAY, CENTRE, viewed(case_id))
+    assert known.settled == []
+    with known.on(LATE).open(known.engine, CENTRE, read_only=True) as desk:
+        assert approvals.view(desk, case_id).state == "granted"
+    assert known.settled == [(case_id, "granted", dt.date(2026, 12, 1))]
+
+
+@pytest.mark.parametrize("how", ["first desk", "new case"])
+def test_what_the_deadline_cannot_grant_it_refuses_and_says_why(city: Make, how: str) -> None:
+    settled: list[tuple[int, str]] = []
+
+    def settle(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
+        if outcome == "granted":
+            raise Refused(Finding("already_registered", {"number": "渝水一队"}))
+        settled.append((case.id, outcome))
+
+    here = city(attrs.evolve(ORGANIZATION, at_deadline="grant"), settle=settle)
+    case_id = here.open(MONDAY, CENTRE)
+    if how == "new case":
+        here.unswept(
+            LATE, CENTRE, lambda desk: open_case(desk, KIND, "team:1", Place("V1", (), ("O1",), ("渝水区",)))
+        )
+    found = here.at(LATE, CENTRE, viewed(case_id))
+    assert (found.state, found.closed_by, found.reason) == ("refused", "deadline", "already_registered")
+    assert settled == [(case_id, "refused")]
+    with pytest.raises(AlreadyResolved, match="deadline"):
+        here.at(LATE, ADMIN, approve(case_id))
+
+
 def test_one_case_that_cannot_be_settled_does_not_stop_the_sweeper(city: Make) -> None:
     done: list[int] = []
 
     def settle(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
-        if case.subject == "team:1":
+        if case.subject == "team:1":  # whatever the outcome
             raise Refused(Finding("already_registered", {"number": "T1"}))
         done.append(case.id)
 

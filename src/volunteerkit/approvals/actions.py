@@ -18,6 +18,7 @@ from volunteerkit.approvals.cases import (
     put,
     read_case,
     selected,
+    unforeseen,
     volunteer_now,
     workflow_of,
 )
@@ -406,8 +407,8 @@ def sweep(desk: Desk, *, limit: int = 1000) -> int:
     """Write down the outcomes of cases whose term ran out, oldest first; return how many were closed.
 
     At most ``limit`` are closed. Nothing a reader sees changes by it: a case stands where it stands whether
-    it was swept or not, and the kit does this by itself with the first desk of a day. A case whose settling
-    is refused is left waiting, the others go on. Raises NotPermitted.
+    it was swept or not, and the kit does this by itself with the first desk of a day. A case that
+    cannot be settled as granted is refused, with the codes as its reason; the others go on. Raises NotPermitted.
     """
     desk.permit("case.sweep")
     waiting = selected.where(is_open).order_by(case.c.end_on, case.c.id)
@@ -423,14 +424,21 @@ def sweep(desk: Desk, *, limit: int = 1000) -> int:
 
 def expired(desk: Desk) -> bool:
     """Tell whether the term of any waiting case ran out by the desk's day."""
-    ended = sa.and_(is_open, case.c.end_on <= day_number(desk.today))
-    return desk.connection.execute(sa.select(case.c.id).where(ended).limit(1)).first() is not None
+    today = day_number(desk.today)
+    ended = sa.and_(is_open, case.c.end_on <= today)
+    if desk.connection.execute(sa.select(case.c.id).where(ended).limit(1)).first() is not None:
+        return True
+    return any(end["end_on"] <= today for _, end in unforeseen(desk))
 
 
 def settle_expired(desk: Desk) -> bool:
     """Close the cases whose term ran out by the desk's day, whoever is at the desk; tell if there were any."""
     if not expired(desk):
         return False
+    with writing(desk):
+        for row, end in unforeseen(desk):
+            guarded = sa.update(case).where(case.c.id == row.id, case.c.version == row.version)
+            desk.connection.execute(guarded.values(**end))
     clock = attrs.evolve(desk, actor=DEADLINE)
     ended = sa.and_(is_open, case.c.end_on <= day_number(desk.today))
     for row in desk.connection.execute(selected.where(ended).order_by(case.c.end_on, case.c.id)).fetchall():
