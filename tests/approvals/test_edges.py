@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -365,6 +366,20 @@ def test_the_first_desk_settles_what_a_calendar_published_later_makes_certain(ci
     with known.on(LATE).open(known.engine, CENTRE, read_only=True) as desk:
         assert approvals.view(desk, case_id).state == "granted"
     assert known.settled == [(case_id, "granted", dt.date(2026, 12, 1))]
+
+
+def test_a_reader_waits_for_no_writer_though_a_term_ran_out(city: Make) -> None:
+    here = city(attrs.evolve(ORGANIZATION, at_deadline="grant"))
+    case_id, began = here.open(MONDAY, CENTRE), time.monotonic()
+    with here.on(MONDAY).open(here.engine, CENTRE) as busy:
+        approvals.sweep(busy)  # behind the head until it is done
+        with here.on(LATE).open(here.engine, SECOND, read_only=True) as desk:
+            assert approvals.view(desk, case_id).state == "granted"
+        assert here.settled == []
+    assert time.monotonic() - began < 5
+    with here.on(LATE).open(here.engine, SECOND, read_only=True) as desk:  # the next one sees to it
+        assert approvals.view(desk, case_id).state == "granted"
+    assert here.settled == [(case_id, "granted", dt.date(2026, 12, 1))]
 
 
 @pytest.mark.parametrize("how", ["first desk", "new case"])

@@ -27,6 +27,7 @@ from volunteerkit.messages import Phrase, phrase
 __all__ = [
     "address_of",
     "create_engine",
+    "in_haste",
     "only_reads",
     "place_of",
     "reading",
@@ -35,7 +36,7 @@ __all__ = [
     "why_not_opened",
 ]
 
-_READ = "volunteerkit_read"
+_READ, _HASTE = "volunteerkit_read", "volunteerkit_haste"
 
 
 def __dir__() -> list[str]:
@@ -88,7 +89,15 @@ def create_engine(url: str | URL, *, synchronous: str = "FULL", busy_seconds: in
         raise StorageUnavailable("storage_address", place=place_of(address)) from None
     if engine.dialect.name == "sqlite":
         _set_up_sqlite(engine, synchronous, busy_seconds)
+    else:
+        sa.event.listen(engine, "begin", _begin_postgresql)
     return engine
+
+
+def _begin_postgresql(connection: sa.Connection) -> None:
+    if connection.get_execution_options().get(_HASTE, False):
+        raw: Any = connection.connection.dbapi_connection
+        raw.execute("SET LOCAL lock_timeout = '1ms'")  # 0 would be for ever
 
 
 def _set_up_sqlite(engine: sa.Engine, synchronous: str, busy_seconds: int) -> None:
@@ -115,11 +124,17 @@ def _set_up_sqlite(engine: sa.Engine, synchronous: str, busy_seconds: int) -> No
 
     def begin(connection: sa.Connection) -> None:
         raw: Any = connection.connection.dbapi_connection
+        haste = connection.get_execution_options().get(_HASTE, False)
         # On the driver itself: every posting begins here, and Core would take as long as the whole verb.
         try:
+            if haste:
+                raw.execute("PRAGMA busy_timeout = 0")
             raw.execute("BEGIN" if only_reads(connection) else "BEGIN IMMEDIATE")
         except sqlite3.Error as error:
             raise _from_sqlite(error, place) from None
+        finally:
+            if haste:
+                raw.execute(f"PRAGMA busy_timeout = {busy_seconds * 1000}")
 
     sa.event.listen(engine, "do_connect", _opened)
     sa.event.listen(engine, "connect", connect)
@@ -146,6 +161,11 @@ def _opened(dialect: Any, _: object, arguments: Any, options: Any) -> Any:
 def reading(connection: sa.Connection) -> sa.Connection:
     """Mark ``connection`` as one that only reads: on SQLite it then waits for no writer."""
     return connection.execution_options(**{_READ: True})
+
+
+def in_haste(connection: sa.Connection) -> sa.Connection:
+    """Mark ``connection`` as one that waits for no writer: StorageUnavailable is raised when there is one."""
+    return connection.execution_options(**{_HASTE: True})
 
 
 def only_reads(connection: sa.Connection) -> bool:
