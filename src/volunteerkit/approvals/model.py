@@ -31,7 +31,7 @@ class Decision:
     actor_id: str
     volunteer: str | None
     on_behalf_of: str | None
-    reason: str
+    reason: str = attrs.field(repr=False)
     at: dt.datetime
 
 
@@ -41,7 +41,7 @@ class Objection:
 
     number: int
     actor_id: str
-    reason: str
+    reason: str = attrs.field(repr=False)
     on: dt.date
     answer: str
 
@@ -79,7 +79,7 @@ class Case:
     kind: str
     subject: str
     place: Place
-    facts: Mapping[str, Any] = attrs.field(hash=False)
+    facts: Mapping[str, Any] = attrs.field(hash=False, repr=False)
     beneficiary: str | None
     opened_by: str
     opened_volunteer: str | None
@@ -91,7 +91,7 @@ class Case:
     standing: Standing
     version: int
     closed_by: str | None
-    reason: str
+    reason: str = attrs.field(repr=False)
 
     @property
     def state(self) -> str:

@@ -57,7 +57,7 @@ class Membership:
     role: str
     since: dt.date
     until: dt.date | None
-    why: str
+    why: str = attrs.field(repr=False)
 
 
 def _team(desk: Desk, number: str) -> tuple[Any, Place | None]:
