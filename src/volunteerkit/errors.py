@@ -324,7 +324,7 @@ class StorageFull(StorageError):
 
 
 class StorageReadOnly(StorageError):
-    """The database or its folder may not be written."""
+    """The database or its folder may not be written, or the desk was opened to read only."""
 
     default_code = "storage_read_only"
 

@@ -35,6 +35,7 @@ from volunteerkit.errors import (
     RetryableConflict,
     StorageError,
     StorageReadOnly,
+    StorageUnavailable,
     VolunteerkitError,
     did_you_mean,
 )
@@ -47,7 +48,7 @@ from volunteerkit.rating.tables import decision as _decision
 from volunteerkit.rules import FACTS, Fact, Rulebook, RuleFunction, builtin_rulebooks
 from volunteerkit.store.cipher import Cipher
 from volunteerkit.store.desk import Desk
-from volunteerkit.store.engine import place_of, reading, self_check, storage_errors
+from volunteerkit.store.engine import in_haste, only_reads, place_of, reading, self_check, storage_errors
 from volunteerkit.store.posting import driver, note, replayed, request_hash, take_numbers, write_event
 from volunteerkit.store.vault import rewrap
 from volunteerkit.volunteers import belonging, merging, registering, status, transfers
@@ -173,16 +174,12 @@ class Kit:
 
         What was refused is logged by ``volunteerkit.refusals`` at level INFO, with the actor's id and codes only.
 
-        With ``read_only`` no writer is waited for and nothing is committed. Driver errors come out as
+        With ``read_only`` no writer is waited for and nothing is committed: a verb that writes raises
+        StorageReadOnly there. Driver errors come out as
         StorageError and its kin.
         """
-        if read_only and _settled.get(engine) != self._today():
-            with self._transaction(engine, read_only=True) as connection:
-                waiting = expired(self._desk(connection, DEADLINE, None))
-            if waiting:  # a reader sees what a sweeper would have written, where that can be written
-                with suppress(StorageReadOnly), self.open(engine, DEADLINE):
-                    pass
-        with self._transaction(engine, read_only=read_only) as connection:
+        settled = not read_only or _settled.get(engine) == self._today() or self._settle(engine)
+        with self._transaction(engine, mark=reading if read_only else None) as connection:
             desk = self._desk(connection, actor, None)
             if not read_only and _settled.get(engine) != desk.today:
                 settle_expired(desk)
@@ -193,17 +190,34 @@ class Kit:
                 found = [each.code for each in getattr(refusal, "findings", ())] or refusal.code
                 _log.info("%s was refused: %s %s", actor.id, found, refusal.values.get("action", ""))
                 raise
-        _settled[engine] = desk.today
+        if settled:
+            _settled[engine] = desk.today
+
+    def _settle(self, engine: sa.Engine) -> bool:
+        """Write for a reader what a sweeper would have written, where that can be written now; tell if it was."""
+        with self._transaction(engine, mark=reading) as connection:
+            waiting = expired(self._desk(connection, DEADLINE, None))
+        try:
+            if waiting:
+                with self._transaction(engine, mark=in_haste) as connection:
+                    settle_expired(self._desk(connection, DEADLINE, None))
+        except StorageReadOnly:  # nor will it be tomorrow
+            pass
+        except (StorageUnavailable, RetryableConflict):  # somebody writes: the next reader will see it
+            return False
+        return True
 
     @contextmanager
-    def _transaction(self, engine: sa.Engine, *, read_only: bool = False) -> Iterator[sa.Connection]:
+    def _transaction(
+        self, engine: sa.Engine, *, mark: Callable[[sa.Connection], sa.Connection] | None = None
+    ) -> Iterator[sa.Connection]:
         with storage_errors(place_of(engine.url)), engine.connect() as connection:
-            checked = reading(connection) if read_only else connection
+            checked = mark(connection) if mark else connection
             with checked.begin() as transaction:
                 self_check(checked)
                 store.check_schema(checked)
                 yield checked
-                if read_only:
+                if only_reads(checked):
                     transaction.rollback()
 
     def _today(self) -> dt.date:
@@ -289,7 +303,7 @@ class Kit:
         """
         delivered = 0
         for plugin, react in self.hooks.get("vk_react", ()):
-            with self._transaction(engine, read_only=True) as connection:
+            with self._transaction(engine, mark=reading) as connection:
                 events = store.undelivered(connection, plugin, limit)
             done, failed = 0, False
             try:

@@ -212,7 +212,7 @@ def test_withdrawn_can_be_opened_anew_but_never_twice_at_once(office: Callable[.
     with pytest.raises(Refused) as caught:
         city.at(MONDAY, CENTRE, new)
     assert caught.value.findings[0].code == "case_waiting"
-    with pytest.raises(NotFound):
+    with pytest.raises(NotPermitted):  # who sees it is not told that it is not there
         city.at(MONDAY, SECOND, lambda desk: approvals.withdraw(desk, case_id))
     assert city.at(MONDAY, CENTRE, lambda desk: approvals.withdraw(desk, case_id)).state == "withdrawn"
     second = city.at(MONDAY, CENTRE, lambda desk: new(desk, previous_id=case_id))

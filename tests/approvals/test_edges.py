@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -32,6 +33,7 @@ PUBLIC = Actor.of("citizen-1", "public")
 ORGANIZATION = Step("organization", Office("organization_admin"), days=5)
 BY_CENTRE = Step("centre", Office("centre"))
 City = Any
+KIND = "team.registration"
 Make = Callable[..., City]
 
 
@@ -242,7 +244,8 @@ def test_a_merged_volunteer_keeps_their_case_and_their_separation(city: Make) ->
         assert len(here.at(MONDAY, actor, lambda desk: approvals.pending(desk, mine=False))) == 1
         with pytest.raises(Refused):
             here.at(MONDAY, attrs.evolve(CENTRE, volunteer=number), approve(case_id))
-    mine = Actor("app-1", (Grant("volunteer"),), volunteer="V2")
+    kit = attrs.evolve(here.kit, workflows={KIND: attrs.evolve(here.kit.workflows[KIND], by_subject=True)})
+    here, mine = attrs.evolve(here, kit=kit), Actor("app-1", (Grant("volunteer"),), volunteer="V2")
     assert here.at(MONDAY, mine, lambda desk: approvals.withdraw(desk, case_id)).state == "withdrawn"
 
 
@@ -351,11 +354,61 @@ def test_a_sweep_changes_nothing_of_what_is_told(city: Make) -> None:
     assert before[2] == "deadline"
 
 
+def test_the_first_desk_settles_what_a_calendar_published_later_makes_certain(city: Make) -> None:
+    """As a reader is shown it: nobody has to sweep for that."""
+    here = city(
+        attrs.evolve(ORGANIZATION, at_deadline="grant"), calendar=Calendar(known_until=dt.date(2026, 11, 27))
+    )
+    case_id = here.open(MONDAY, CENTRE)
+    known = here.with_calendar(Calendar(known_until=dt.date(2027, 12, 31)))
+    known.at(MONDAY, CENTRE, viewed(case_id))
+    assert known.settled == []
+    with known.on(LATE).open(known.engine, CENTRE, read_only=True) as desk:
+        assert approvals.view(desk, case_id).state == "granted"
+    assert known.settled == [(case_id, "granted", dt.date(2026, 12, 1))]
+
+
+def test_a_reader_waits_for_no_writer_though_a_term_ran_out(city: Make) -> None:
+    here = city(attrs.evolve(ORGANIZATION, at_deadline="grant"))
+    case_id, began = here.open(MONDAY, CENTRE), time.monotonic()
+    with here.on(MONDAY).open(here.engine, CENTRE) as busy:
+        approvals.sweep(busy)  # behind the head until it is done
+        with here.on(LATE).open(here.engine, SECOND, read_only=True) as desk:
+            assert approvals.view(desk, case_id).state == "granted"
+        assert here.settled == []
+    assert time.monotonic() - began < 5
+    with here.on(LATE).open(here.engine, SECOND, read_only=True) as desk:  # the next one sees to it
+        assert approvals.view(desk, case_id).state == "granted"
+    assert here.settled == [(case_id, "granted", dt.date(2026, 12, 1))]
+
+
+@pytest.mark.parametrize("how", ["first desk", "new case"])
+def test_what_the_deadline_cannot_grant_it_refuses_and_says_why(city: Make, how: str) -> None:
+    settled: list[tuple[int, str]] = []
+
+    def settle(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
+        if outcome == "granted":
+            raise Refused(Finding("already_registered", {"number": "渝水一队"}))
+        settled.append((case.id, outcome))
+
+    here = city(attrs.evolve(ORGANIZATION, at_deadline="grant"), settle=settle)
+    case_id = here.open(MONDAY, CENTRE)
+    if how == "new case":
+        here.unswept(
+            LATE, CENTRE, lambda desk: open_case(desk, KIND, "team:1", Place("V1", (), ("O1",), ("渝水区",)))
+        )
+    found = here.at(LATE, CENTRE, viewed(case_id))
+    assert (found.state, found.closed_by, found.reason) == ("refused", "deadline", "already_registered")
+    assert settled == [(case_id, "refused")]
+    with pytest.raises(AlreadyResolved, match="deadline"):
+        here.at(LATE, ADMIN, approve(case_id))
+
+
 def test_one_case_that_cannot_be_settled_does_not_stop_the_sweeper(city: Make) -> None:
     done: list[int] = []
 
     def settle(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
-        if case.subject == "team:1":
+        if case.subject == "team:1":  # whatever the outcome
             raise Refused(Finding("already_registered", {"number": "T1"}))
         done.append(case.id)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 import sqlalchemy as sa
 
@@ -183,11 +184,15 @@ def dump(engine: sa.Engine) -> str:
 def readable(desk: Desk) -> str:
     """Return whatever the verbs tell of the cases and memberships in the city."""
     cases = [row[0] for row in desk.connection.exec_driver_sql("SELECT id FROM vk_case ORDER BY id")]
-    told: list[Any] = [volunteers.memberships(desk, "V1")]
+    told: list[Any] = [*volunteers.memberships(desk, "V1")]
     for each in cases:
-        seen = approvals.view(desk, each)
-        told += [seen.reason, seen.facts, approvals.decisions(desk, each), approvals.objections(desk, each)]
-    return repr(told)
+        told += [
+            approvals.view(desk, each),
+            *approvals.decisions(desk, each),
+            *approvals.objections(desk, each),
+        ]
+    assert MARK not in repr(told)  # as it would stand in a log
+    return str([attrs.asdict(each) for each in told])
 
 
 def test_every_verb_that_takes_a_reason_is_tried_here(engine: sa.Engine) -> None:

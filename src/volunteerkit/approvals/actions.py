@@ -18,6 +18,7 @@ from volunteerkit.approvals.cases import (
     put,
     read_case,
     selected,
+    unforeseen,
     volunteer_now,
     workflow_of,
 )
@@ -27,6 +28,7 @@ from volunteerkit.errors import (
     AlreadyResolved,
     Finding,
     InvalidValue,
+    NotFound,
     NotPermitted,
     Refused,
     RetryableConflict,
@@ -267,14 +269,35 @@ def decide(desk: Desk, case_id: int, verdict: str, *, reason: str = "") -> Case:
     return put(desk, found, after, by=desk.actor.id, reason=said)
 
 
+def _own(desk: Desk, case_id: int) -> Case:
+    """Return a case that is the actor's own to withdraw."""
+    found = find_case(desk, case_id)
+    if found is None or not _shown(desk, found):
+        return _reached(desk, "case.withdraw", case_id)
+    owners = [Person(found.opened_by, found.opened_volunteer), Person(found.opened_for)]
+    if workflow_of(desk, found.kind).by_subject:
+        owners.append(Person(None, found.place.volunteer))
+    # what is proposed against somebody is at their place, and not theirs
+    by = desk.actor.id if desk.is_one_of(*owners) else found.opened_by
+    place = attrs.evolve(found.place, volunteer=None, brought_by=by)
+    try:
+        desk.permit_on("case.withdraw", "case", case_id, place)
+    except NotFound:
+        if not desk.may("case.view", found.place):
+            raise
+        raise NotPermitted(actor=desk.actor.id, action="case.withdraw") from None
+    return found
+
+
 @command
 def withdraw(desk: Desk, case_id: int, *, reason: str = "") -> Case:
-    """Withdraw a waiting case that one has opened or is the subject of; it can be opened anew.
+    """Withdraw a waiting case that one has opened, or that was opened for one; it can be opened anew.
 
-    Raises NotFound, NotPermitted, AlreadyResolved.
+    Its subject withdraws only what is a wish of their own: a registration, a transfer, joining a team. Raises
+    NotFound, NotPermitted for who may only see it, AlreadyResolved.
     """
     said = checked_text("reason", reason, 500) if reason else ""
-    found = _reached(desk, "case.withdraw", case_id)
+    found = _own(desk, case_id)
     if found.standing.closed:
         raise already_decided(desk, found)
     found = close_expired(desk, found)
@@ -384,8 +407,8 @@ def sweep(desk: Desk, *, limit: int = 1000) -> int:
     """Write down the outcomes of cases whose term ran out, oldest first; return how many were closed.
 
     At most ``limit`` are closed. Nothing a reader sees changes by it: a case stands where it stands whether
-    it was swept or not, and the kit does this by itself with the first desk of a day. A case whose settling
-    is refused is left waiting, the others go on. Raises NotPermitted.
+    it was swept or not, and the kit does this by itself with the first desk of a day. A case that
+    cannot be settled as granted is refused, with the codes as its reason; the others go on. Raises NotPermitted.
     """
     desk.permit("case.sweep")
     waiting = selected.where(is_open).order_by(case.c.end_on, case.c.id)
@@ -401,14 +424,21 @@ def sweep(desk: Desk, *, limit: int = 1000) -> int:
 
 def expired(desk: Desk) -> bool:
     """Tell whether the term of any waiting case ran out by the desk's day."""
-    ended = sa.and_(is_open, case.c.end_on <= day_number(desk.today))
-    return desk.connection.execute(sa.select(case.c.id).where(ended).limit(1)).first() is not None
+    today = day_number(desk.today)
+    ended = sa.and_(is_open, case.c.end_on <= today)
+    if desk.connection.execute(sa.select(case.c.id).where(ended).limit(1)).first() is not None:
+        return True
+    return any(end["end_on"] <= today for _, end in unforeseen(desk))
 
 
 def settle_expired(desk: Desk) -> bool:
     """Close the cases whose term ran out by the desk's day, whoever is at the desk; tell if there were any."""
     if not expired(desk):
         return False
+    with writing(desk):
+        for row, end in unforeseen(desk):
+            guarded = sa.update(case).where(case.c.id == row.id, case.c.version == row.version)
+            desk.connection.execute(guarded.values(**end))
     clock = attrs.evolve(desk, actor=DEADLINE)
     ended = sa.and_(is_open, case.c.end_on <= day_number(desk.today))
     for row in desk.connection.execute(selected.where(ended).order_by(case.c.end_on, case.c.id)).fetchall():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -38,6 +39,7 @@ __all__ = [
     "put",
     "read_case",
     "selected",
+    "unforeseen",
     "volunteer_now",
     "waiting_case",
     "workflow_of",
@@ -54,6 +56,7 @@ selected = sa.select(case, volunteer_now.label("volunteer_now")).outerjoin(
 
 # who closed a case that nobody decided
 _DEADLINE, _ROUTE = "deadline", "route"
+_log = logging.getLogger(__name__)
 
 
 def __dir__() -> list[str]:
@@ -206,6 +209,18 @@ def foresee(desk: Desk, found: Case) -> None:
     desk.connection.execute(guarded.values(**end))
 
 
+def unforeseen(desk: Desk) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """Yield the waiting cases whose end is known now and was not when they were written, each with that end.
+
+    The calendar knew less far then. A row of them has the columns ``id`` and ``version``.
+    """
+    for row in desk.connection.execute(sa.select(case).where(is_open, case.c.end_on.is_(None))).fetchall():
+        at = Position(row.state, row.step, bool(row.escalated), day_of(row.since))
+        end = _end(desk, row.kind, at, day_of(row.opened_on))
+        if end["end_on"] is not None:
+            yield row, end
+
+
 def put(desk: Desk, found: Case, at: Position, *, by: str, reason: str = "") -> Case:
     """Put a case somewhere, once: whoever changed it meanwhile has won. Settle it when that closes it.
 
@@ -231,10 +246,22 @@ def put(desk: Desk, found: Case, at: Position, *, by: str, reason: str = "") -> 
 
 
 def close_expired(desk: Desk, found: Case) -> Case:
-    """Write down what happened by itself when terms ran out, and return the case as it stands."""
-    if found.standing.position == found.put:
+    """Write down what happened by itself when terms ran out, and return the case as it stands.
+
+    What is granted by nobody, and can no longer be, is refused by nobody: the reason is the findings' codes.
+    """
+    at = found.standing.position
+    if at == found.put:
         return found
-    return put(desk, found, found.standing.position, by=_DEADLINE)
+    try:
+        with writing(desk):
+            return put(desk, found, at, by=_DEADLINE)
+    except Refused as error:
+        if at.state != "granted":
+            raise
+        codes = ", ".join(each.code for each in error.findings)
+        _log.warning("case %s cannot be granted by its deadline: %s", found.id, codes)
+    return put(desk, found, attrs.evolve(at, state="refused"), by=_DEADLINE, reason=codes)
 
 
 def already_decided(desk: Desk, found: Case) -> AlreadyResolved:

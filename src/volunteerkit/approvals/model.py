@@ -31,7 +31,7 @@ class Decision:
     actor_id: str
     volunteer: str | None
     on_behalf_of: str | None
-    reason: str
+    reason: str = attrs.field(repr=False)
     at: dt.datetime
 
 
@@ -41,7 +41,7 @@ class Objection:
 
     number: int
     actor_id: str
-    reason: str
+    reason: str = attrs.field(repr=False)
     on: dt.date
     answer: str
 
@@ -79,7 +79,7 @@ class Case:
     kind: str
     subject: str
     place: Place
-    facts: Mapping[str, Any] = attrs.field(hash=False)
+    facts: Mapping[str, Any] = attrs.field(hash=False, repr=False)
     beneficiary: str | None
     opened_by: str
     opened_volunteer: str | None
@@ -91,7 +91,7 @@ class Case:
     standing: Standing
     version: int
     closed_by: str | None
-    reason: str
+    reason: str = attrs.field(repr=False)
 
     @property
     def state(self) -> str:
@@ -113,6 +113,8 @@ class Workflow:
     written and the case waits on. ``parties(case)`` are further persons who may not decide: whoever made
     the case, is its subject or beneficiary never may. A ``confidential`` case is there for its office
     alone: whoever opened it does not learn that it exists, because that already answers a question.
+    With ``by_subject`` the case is about a wish of the volunteer who is its subject, and they withdraw it too,
+    whoever opened it.
     """
 
     route: Route
@@ -120,3 +122,4 @@ class Workflow:
     settle: Callable[[Desk, Case, str, dt.date], None] = attrs.field(repr=False)
     parties: Callable[[Case], tuple[Person, ...]] = attrs.field(default=_nobody, repr=False)
     confidential: bool = False
+    by_subject: bool = False

@@ -25,7 +25,14 @@ from volunteerkit.access import (
 from volunteerkit.clock import Calendar
 from volunteerkit.errors import Finding, KeyProblem, NotFound, NotPermitted, Refused
 from volunteerkit.store.cipher import Cipher
-from volunteerkit.store.grants import all_numbers, inherited, lenders_numbers, resolved_number, stored_grants
+from volunteerkit.store.grants import (
+    all_numbers,
+    inherited,
+    lenders_numbers,
+    linked_numbers,
+    resolved_number,
+    stored_grants,
+)
 from volunteerkit.store.schema import event
 
 __all__ = ["Desk", "microseconds"]
@@ -185,11 +192,16 @@ class Desk:
         return any(same_person(mine, other) for mine in selves for other in others)
 
     def _known_as(self, lender: str | None) -> tuple[Person, ...]:
-        """Return the actor, or that ``lender`` of a grant, under every number that stands for them by merges."""
+        """Return the actor, or that ``lender`` of a grant, under every number that stands for them.
+
+        Whatever the portal says of them: who registered or claimed under their id is that volunteer, as is
+        whoever was merged into the same one.
+        """
         key = f"known_as:{lender or ''}"
         if key not in self._looked_up:
             mine, who = self.acting.volunteer, lender or self.actor.id
             now = lenders_numbers(self.connection, lender) if lender else (mine,) if mine else ()
+            now += linked_numbers(self.connection, who)
             numbers = {each for one in now for each in all_numbers(self.connection, one)}
             self._looked_up[key] = (Person(who), *(Person(who, each) for each in sorted(numbers)))
         found: tuple[Person, ...] = self._looked_up[key]

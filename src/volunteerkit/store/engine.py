@@ -27,6 +27,8 @@ from volunteerkit.messages import Phrase, phrase
 __all__ = [
     "address_of",
     "create_engine",
+    "in_haste",
+    "only_reads",
     "place_of",
     "reading",
     "self_check",
@@ -34,7 +36,7 @@ __all__ = [
     "why_not_opened",
 ]
 
-_READ = "volunteerkit_read"
+_READ, _HASTE = "volunteerkit_read", "volunteerkit_haste"
 
 
 def __dir__() -> list[str]:
@@ -90,6 +92,8 @@ def create_engine(url: str | URL, *, synchronous: str = "FULL", busy_seconds: in
         raise StorageUnavailable("storage_address", place=place_of(address)) from None
     if engine.dialect.name == "sqlite":
         _set_up_sqlite(engine, synchronous, busy_seconds)
+    else:
+        sa.event.listen(engine, "begin", _begin_postgresql)
     return engine
 
 
@@ -103,6 +107,12 @@ def _options(address: URL) -> str:
     return " ".join(
         [*((given,) if isinstance(given, str) else given), "-c plan_cache_mode=force_custom_plan"]
     )
+
+
+def _begin_postgresql(connection: sa.Connection) -> None:
+    if connection.get_execution_options().get(_HASTE, False):
+        raw: Any = connection.connection.dbapi_connection
+        raw.execute("SET LOCAL lock_timeout = '1ms'")  # 0 would be for ever
 
 
 def _set_up_sqlite(engine: sa.Engine, synchronous: str, busy_seconds: int) -> None:
@@ -129,12 +139,17 @@ def _set_up_sqlite(engine: sa.Engine, synchronous: str, busy_seconds: int) -> No
 
     def begin(connection: sa.Connection) -> None:
         raw: Any = connection.connection.dbapi_connection
-        read = connection.get_execution_options().get(_READ, False)
+        haste = connection.get_execution_options().get(_HASTE, False)
         # On the driver itself: every posting begins here, and Core would take as long as the whole verb.
         try:
-            raw.execute("BEGIN" if read else "BEGIN IMMEDIATE")
+            if haste:
+                raw.execute("PRAGMA busy_timeout = 0")
+            raw.execute("BEGIN" if only_reads(connection) else "BEGIN IMMEDIATE")
         except sqlite3.Error as error:
             raise _from_sqlite(error, place) from None
+        finally:
+            if haste:
+                raw.execute(f"PRAGMA busy_timeout = {busy_seconds * 1000}")
 
     sa.event.listen(engine, "do_connect", _opened)
     sa.event.listen(engine, "connect", connect)
@@ -161,6 +176,16 @@ def _opened(dialect: Any, _: object, arguments: Any, options: Any) -> Any:
 def reading(connection: sa.Connection) -> sa.Connection:
     """Mark ``connection`` as one that only reads: on SQLite it then waits for no writer."""
     return connection.execution_options(**{_READ: True})
+
+
+def in_haste(connection: sa.Connection) -> sa.Connection:
+    """Mark ``connection`` as one that waits for no writer: StorageUnavailable is raised when there is one."""
+    return connection.execution_options(**{_HASTE: True})
+
+
+def only_reads(connection: sa.Connection) -> bool:
+    """Tell whether ``connection`` was marked by `reading`: what is written on it is rolled back."""
+    return bool(connection.get_execution_options().get(_READ, False))
 
 
 def place_of(url: str | URL) -> str:

@@ -14,7 +14,7 @@ from volunteerkit.store.schema import id_column, integer, table
 from volunteerkit.units import day_of
 
 __all__ = [
-    "alias", "all_numbers", "grant", "inherited", "lenders_numbers", "resolved_number", "stored_grants", "succession", "within",
+    "alias", "all_numbers", "grant", "inherited", "lenders_numbers", "linked_numbers", "resolved_number", "stored_grants", "succession", "within",
 ]  # fmt: skip
 
 grant = table(
@@ -107,6 +107,18 @@ def lenders_numbers(connection: sa.Connection, actor_id: str) -> tuple[str, ...]
     return tuple(
         resolved_number(connection, number) for number in connection.execute(query.distinct()).scalars()
     )
+
+
+_LINKED = sa.text(  # tables of the volunteers, who are above the store
+    "SELECT v.number FROM vk_volunteer_link l JOIN vk_volunteer v ON v.id = l.volunteer_id "
+    "WHERE l.actor_id = :actor"
+)
+
+
+def linked_numbers(connection: sa.Connection, actor_id: str) -> tuple[str, ...]:
+    """Return the number of the volunteer whom an actor is by registration or claim, followed through merges."""
+    found = connection.execute(_LINKED, {"actor": actor_id}).scalars()
+    return tuple(resolved_number(connection, number) for number in found.all())
 
 
 def inherited(connection: sa.Connection, grants: Iterable[Grant]) -> tuple[Grant, ...]:

@@ -16,11 +16,11 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import attrs
 import sqlalchemy as sa
 
-from volunteerkit.errors import IdempotencyConflict, IntegrityProblem
+from volunteerkit.errors import IdempotencyConflict, IntegrityProblem, StorageReadOnly
 from volunteerkit.events import EVENT_TYPES
 from volunteerkit.ledger import chained
 from volunteerkit.store.desk import Desk, microseconds
-from volunteerkit.store.engine import storage_errors
+from volunteerkit.store.engine import only_reads, storage_errors
 from volunteerkit.units import plain_text
 
 __all__ = [
@@ -159,8 +159,11 @@ def writing(desk: Desk) -> Iterator[None]:
     """Hold the head while the block decides and writes; when it raises, nothing of it was written.
 
     What the block reads stays true until the transaction ends, because every writer queues at the head;
-    a portal that catches the error and commits its own transaction keeps no half of the command.
+    a portal that catches the error and commits its own transaction keeps no half of the command. Raises
+    StorageReadOnly at a desk that only reads, whose transaction is rolled back.
     """
+    if only_reads(desk.connection):
+        raise StorageReadOnly("desk_reads")
     with storage_errors("database"), desk.connection.begin_nested():
         hold_head(desk)
         yield

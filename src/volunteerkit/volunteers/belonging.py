@@ -57,7 +57,7 @@ class Membership:
     role: str
     since: dt.date
     until: dt.date | None
-    why: str
+    why: str = attrs.field(repr=False)
 
 
 def _team(desk: Desk, number: str) -> tuple[Any, Place | None]:
@@ -263,6 +263,9 @@ def _leader(facts: Facts) -> Office:
 
 
 WORKFLOWS = (
-    Workflow(Route("team.membership", (Step("team", _leader, days=5),)), "team.decide_member", _settle),
-)
+    Workflow(
+        Route("team.membership", (Step("team", _leader, days=5),)),
+        "team.decide_member", _settle, by_subject=True,
+    ),
+)  # fmt: skip
 """Who asks to join a team is taken in by its leader, its organization or the centre."""

@@ -478,7 +478,7 @@ WORKFLOWS = (
         Route("volunteer.registration", (
             Step("review", Office("organization_admin", also=("centre",)), days=5),
         )),
-        "volunteer.decide", _settle,
+        "volunteer.decide", _settle, by_subject=True,
     ),
     Workflow(
         Route("volunteer.claim", (Step("centre", Office("centre"), days=10),)), "volunteer.decide", _settle_claim,

@@ -129,7 +129,7 @@ WORKFLOWS = (
             Step("release", _old, days=30, calendar_days=True, at_deadline="grant", since_opening=True),
             Step("accept", _new, days=30, calendar_days=True, at_deadline="grant", since_opening=True),
         )),
-        "volunteer.release", _settle,
+        "volunteer.release", _settle, by_subject=True,
     ),
 )  # fmt: skip
 """A transfer is released and accepted by two persons, or granted by itself when nobody decides."""
