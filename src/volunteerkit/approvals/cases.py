@@ -34,6 +34,7 @@ __all__ = [
     "close_expired",
     "find_case",
     "foresee",
+    "last_case",
     "open_case",
     "put",
     "read_case",
@@ -110,6 +111,13 @@ def waiting_case(desk: Desk, kind: str, subject: str) -> Case | None:
     """
     query = selected.where(case.c.kind == kind, case.c.subject == subject, is_open)
     row = desk.connection.execute(query).first()
+    return None if row is None else read_case(desk, row)
+
+
+def last_case(desk: Desk, kind: str, subject: str) -> Case | None:
+    """Return the newest case of this kind about ``subject``, waiting or closed, if any."""
+    query = selected.where(case.c.kind == kind, case.c.subject == subject).order_by(case.c.id.desc())
+    row = desk.connection.execute(query.limit(1)).first()
     return None if row is None else read_case(desk, row)
 
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from volunteerkit import hooks
 from volunteerkit.access import Person, Place
 from volunteerkit.approvals import Case, Workflow, decide
-from volunteerkit.approvals.cases import open_case, waiting_case
+from volunteerkit.approvals.cases import last_case, open_case, waiting_case
 from volunteerkit.errors import Finding, InvalidValue, Refused
 from volunteerkit.ledger import honour_account
 from volunteerkit.organizations import tables as organizations
@@ -35,7 +35,7 @@ from volunteerkit.volunteers.identity import Identity, adult_on, read_identity, 
 from volunteerkit.volunteers.model import TAG_KINDS, Acknowledgement, Application, Guardian, review_age
 from volunteerkit.volunteers.persons import together
 from volunteerkit.volunteers.reading import Found, reached
-from volunteerkit.volunteers.status import GONE, put_status
+from volunteerkit.volunteers.status import GONE, consent_withdrawn, put_status
 from volunteerkit.volunteers.tables import acknowledgement, doubt, link, membership, tag, volunteer
 from volunteerkit.workflow import Office, Route, Step
 
@@ -385,17 +385,20 @@ def resubmit(
     cipher = desk.needed_cipher()
     if found.status not in GONE:
         raise Refused(Finding("not_refused", {"volunteer": number, "status": found.status}))
+    withdrawn = consent_withdrawn(desk, found)
     put_status(desk, found.id, GONE, "pending")
     application = attrs.evolve(
         _kept(desk, cipher, found), student=student, own_income=own_income, school_procedure=school_procedure
     )  # fmt: skip
+    if withdrawn:  # what was agreed to before counts no more
+        application = attrs.evolve(application, consent_on=None)
     if consent_on is not None:
         again = sum(each.document == CONSENT for each in application.acknowledged) + 1
         application = attrs.evolve(application, consent_on=consent_on)
         agree(desk, found.id, CONSENT, str(again), consent_on)
     findings = _reviewed(desk, cipher, application, but=found.id)
     before = last_case(desk, "volunteer.registration", found.subject)
-    return _open(desk, found.subject, found.number, application, findings, before)
+    return _open(desk, found.subject, found.number, application, findings, before.id if before else None)
 
 
 def _kept(desk: Desk, cipher: Cipher, found: Found) -> Application:
@@ -423,15 +426,6 @@ def _kept(desk: Desk, cipher: Cipher, found: Found) -> Application:
         by_oneself=desk.is_one_of(Person(None, found.number)),
         consent_on=max((each.on for each in agreed if each.document == CONSENT), default=None), **given,
     )  # fmt: skip
-
-
-def last_case(desk: Desk, kind: str, subject: str) -> int | None:
-    """Return the id of the newest case of this kind about ``subject``."""
-    from volunteerkit.approvals.tables import case
-
-    query = sa.select(sa.func.max(case.c.id)).where(case.c.kind == kind, case.c.subject == subject)
-    found: int | None = desk.connection.execute(query).scalar()
-    return found
 
 
 @command

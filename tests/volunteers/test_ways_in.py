@@ -1,0 +1,100 @@
+"""Who becomes a volunteer, where, and who comes back; on both databases."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from volunteerkit import Actor, Application, Grant, Refused, approvals, organizations, volunteers
+from volunteerkit.store.desk import Desk
+from volunteerkit.volunteers import Guardian
+from volunteerkit.volunteers.reading import find, status_of
+
+MONDAY = dt.date(2026, 11, 23)
+CENTRE, SECOND = Actor.of("centre-1", "centre"), Actor.of("centre-2", "centre")
+OLD, OLD2 = (Actor(f"admin-{n}", (Grant("organization_admin", "O1"),)) for n in (1, 2))
+CITIZEN = Actor.of("citizen-1", "public")
+
+
+@pytest.fixture
+def city(city: Any) -> Any:
+    def begin(desk: Desk) -> None:
+        for number in ("O1", "O2"):
+            organizations.register(desk, number, name=f"{number}志愿服务队")
+
+    city.at(MONDAY, CENTRE, begin)
+    return city
+
+
+def adult(**more: Any) -> Application:
+    given: dict[str, Any] = {"born_on": dt.date(1990, 5, 1), "consent_on": MONDAY}
+    return Application("兰𠮷", "O1", **(given | more))
+
+
+def approved(city: Any, **more: Any) -> str:
+    number: str = city.at(MONDAY, OLD, volunteers.register, adult(**more))
+    city.at(MONDAY, OLD2, volunteers.approve, number)
+    return number
+
+
+def status(city: Any, number: str, day: dt.date = MONDAY) -> str:
+    def read(desk: Desk) -> str:
+        found = find(desk, number)
+        assert found is not None
+        return status_of(desk, found)
+
+    return str(city.at(day, CENTRE, read))
+
+
+def codes(error: pytest.ExceptionInfo[Refused]) -> set[str]:
+    return {finding.code for finding in error.value.findings if finding.severity == "block"}
+
+
+def myself(number: str) -> Actor:
+    return Actor("self-1", (Grant("volunteer"),), volunteer=number)
+
+
+def test_nobody_is_reactivated_whom_no_second_person_ever_approved(city: Any) -> None:
+    number = city.at(MONDAY, OLD, volunteers.register, adult())
+    (case,) = city.at(MONDAY, CENTRE, approvals.pending)
+    city.at(MONDAY, OLD, approvals.withdraw, case.id)
+    for actor in (OLD, OLD2, CENTRE):
+        with pytest.raises(Refused) as caught:
+            city.at(MONDAY, actor, volunteers.reactivate, number)
+        assert codes(caught) == {"never_approved"}
+    assert status(city, number) == "deregistered"
+    city.at(MONDAY, OLD, volunteers.resubmit, number)
+    city.at(MONDAY, OLD2, volunteers.approve, number)
+    city.at(MONDAY, OLD, volunteers.deregister, number)
+    city.at(MONDAY, OLD2, volunteers.reactivate, number)
+    assert status(city, number) == "approved"
+
+
+def test_who_was_taken_over_from_elsewhere_can_be_reactivated(city: Any) -> None:
+    number = city.at(MONDAY, CENTRE, lambda desk: volunteers.admit(desk, name="兰𠮷", organization="O1"))
+    city.at(MONDAY, OLD, volunteers.deregister, number)
+    city.at(MONDAY, OLD, volunteers.reactivate, number)
+    assert status(city, number) == "approved"
+
+
+def test_who_withdrew_the_consent_comes_back_only_with_a_new_one(city: Any) -> None:
+    grown = dt.date(2026, 11, 24)
+    mother = Guardian("母亲", "12900000001", consented_on=MONDAY)
+    number = approved(city, born_on=dt.date(2008, 11, 24), guardian=mother)
+    city.at(grown, myself(number), volunteers.answer_consent, number, "withdraw")
+    for actor in (OLD, CENTRE):
+        with pytest.raises(Refused) as caught:
+            city.at(grown, actor, volunteers.reactivate, number)
+        assert codes(caught) == {"consent_withdrawn"}
+        with pytest.raises(Refused) as caught:
+            city.at(grown, actor, volunteers.resubmit, number)
+        assert codes(caught) == {"consent_day_missing"}
+        assert status(city, number, grown) == "deregistered"
+    city.at(grown, OLD, lambda desk: volunteers.resubmit(desk, number, consent_on=grown))
+    city.at(grown, OLD2, volunteers.approve, number)
+    assert status(city, number, grown) == "approved"
+    city.at(grown, OLD, volunteers.deregister, number)
+    city.at(grown, OLD, volunteers.reactivate, number)  # what was withdrawn was given again
+    assert status(city, number, grown) == "approved"
