@@ -5,9 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+import attrs
 import pytest
 
-from volunteerkit import Actor, Application, Grant, Refused, approvals, organizations, volunteers
+from volunteerkit import Actor, Application, Grant, Refused, approvals, organizations, projects, volunteers
+from volunteerkit.errors import NotFound
+from volunteerkit.organizations import OrganizationForm
 from volunteerkit.store.desk import Desk
 from volunteerkit.volunteers import Guardian
 from volunteerkit.volunteers.reading import find, status_of
@@ -15,6 +18,7 @@ from volunteerkit.volunteers.reading import find, status_of
 MONDAY = dt.date(2026, 11, 23)
 CENTRE, SECOND = Actor.of("centre-1", "centre"), Actor.of("centre-2", "centre")
 OLD, OLD2 = (Actor(f"admin-{n}", (Grant("organization_admin", "O1"),)) for n in (1, 2))
+OFFICER = Actor("officer-1", (Grant("department_officer", "渝水区"),))
 CITIZEN = Actor.of("citizen-1", "public")
 
 
@@ -98,3 +102,57 @@ def test_who_withdrew_the_consent_comes_back_only_with_a_new_one(city: Any) -> N
     city.at(grown, OLD, volunteers.deregister, number)
     city.at(grown, OLD, volunteers.reactivate, number)  # what was withdrawn was given again
     assert status(city, number, grown) == "approved"
+
+
+def stopped(city: Any, number: str, how: str) -> str:
+    """Bring an organization into a state from today on and return its number."""
+    if how == "suspended":
+        case = city.at(MONDAY, CENTRE, organizations.propose_suspension, number, reason="年检未过")
+    else:
+        case = city.at(
+            MONDAY, CENTRE, organizations.propose_merger, number, successor="O1", reason="合并", on=MONDAY
+        )
+    city.at(MONDAY, SECOND, approvals.decide, case, "approve")
+    return number
+
+
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [("unknown", "organization_unknown"), ("applied", "organization_unknown"), ("refused", "organization_unknown"),
+     ("suspended", "organization_not_active"), ("merged", "organization_not_active")],
+)  # fmt: skip
+def test_nobody_is_registered_into_an_organization_that_cannot_act(city: Any, how: str, code: str) -> None:
+    number = "O404"
+    if how in ("applied", "refused"):
+        form = OrganizationForm(
+            "白鹭书社", kind="hosted_group", hosted_by="O1", area="渝水区", consent="渝志函1号"
+        )
+        applied = city.at(MONDAY, CENTRE, organizations.apply, form)
+        number = applied.number
+        if how == "refused":
+            city.at(
+                MONDAY, OFFICER, lambda desk: approvals.decide(desk, applied.case, "refuse", reason="不全")
+            )
+    elif how != "unknown":
+        number = stopped(city, "O2", how)
+    application = attrs.evolve(adult(by_oneself=True, consent_on=None), organization=number)
+    told = city.at(MONDAY, CITIZEN, volunteers.check_registration, application)
+    assert code in {each.code for each in told if each.severity == "block"}
+    with pytest.raises(Refused) as caught:
+        city.at(MONDAY, CITIZEN, volunteers.register, application)
+    assert codes(caught) == {code}
+    with pytest.raises((Refused, NotFound)) as wrong:
+        city.at(MONDAY, CENTRE, lambda desk: projects.register(desk, "P1", name="献血", organization=number))
+    assert isinstance(wrong.value, NotFound if how == "unknown" else Refused)
+
+
+def test_an_organization_that_stopped_meanwhile_gets_nobody(city: Any) -> None:
+    application = attrs.evolve(adult(), organization="O2")
+    number = city.at(MONDAY, CENTRE, volunteers.register, application)
+    stopped(city, "O2", "suspended")
+    with pytest.raises(Refused) as caught:
+        city.at(MONDAY, SECOND, volunteers.approve, number)
+    assert codes(caught) == {"organization_not_active"}
+    assert status(city, number) == "pending"
+    city.at(MONDAY, SECOND, lambda desk: volunteers.refuse(desk, number, reason="组织已暂停"))
+    assert status(city, number) == "refused"

@@ -17,6 +17,7 @@ from volunteerkit.approvals.cases import last_case, open_case, waiting_case
 from volunteerkit.errors import Finding, InvalidValue, Refused
 from volunteerkit.ledger import honour_account
 from volunteerkit.organizations import tables as organizations
+from volunteerkit.organizations.reading import cannot_take_in
 from volunteerkit.privacy import found_by, normal
 from volunteerkit.store.cipher import Cipher
 from volunteerkit.store.desk import Desk
@@ -64,6 +65,7 @@ def check_registration(desk: Desk, application: Application) -> tuple[Finding, .
 
 
 def _permit(desk: Desk, application: Application) -> None:
+    plain_text("organization", application.organization)
     brought = desk.actor.id if application.by_oneself else None
     place = Place(None, (), () if application.by_oneself else (application.organization,), (), brought)
     desk.permit("volunteer.register", place)
@@ -83,6 +85,8 @@ def _findings(desk: Desk, application: Application) -> tuple[Finding, ...]:
     if born_on is not None and not dt.date(1850, 1, 1) <= born_on <= desk.today:
         raise InvalidValue(name="born_on", value="?", allowed=f"1850-01-01 … {desk.today}")
     found = _unreadable(application) + review_age(application, born_on, desk.today)
+    if application.organization:  # whom an import left without one may be submitted again
+        found += cannot_take_in(desk, application.organization, desk.today)
     if not application.by_oneself and application.consent_on is None:
         found += (Finding("consent_day_missing", {}),)
     for day in (application.consent_on, application.guardian and application.guardian.consented_on):
@@ -130,7 +134,7 @@ def register(desk: Desk, application: Application, *, number: str | None = None)
 
     The volunteer is ``pending`` until the office of the route ``volunteer.registration`` approves; whoever
     registered cannot. Personal data go into the vault, sealed. Without ``number`` a plugin chooses one, else
-    it is ``V`` and ten digits drawn by chance. Raises NotPermitted, NotFound for an unknown organization, InvalidValue,
+    it is ``V`` and ten digits drawn by chance. Raises NotPermitted, InvalidValue,
     KeyProblem without a cipher, and Refused with every finding that blocks, when the number is taken, or
     with ``identity_known`` when the identity number belongs to somebody registered: nothing of theirs is
     told, and `claim` is the way for who is that person.
@@ -346,6 +350,10 @@ def _settle(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
     id_ = int(case.subject.partition(":")[2])
     pending = sa.select(volunteer.c.id).where(volunteer.c.id == id_, volunteer.c.status == "pending")
     if desk.connection.execute(pending).first() is not None:
+        if outcome == "granted" and case.facts["organization"]:
+            stopped = cannot_take_in(desk, case.facts["organization"], on)
+            if stopped:
+                raise Refused(*stopped)
         put_status(desk, id_, ("pending",), status, on=on, case=case.id)
 
 

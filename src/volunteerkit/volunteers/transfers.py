@@ -14,7 +14,8 @@ from volunteerkit.access import Place
 from volunteerkit.approvals import Case, Workflow
 from volunteerkit.approvals.cases import open_case
 from volunteerkit.errors import Finding, InvalidValue
-from volunteerkit.organizations.tables import organization, status_on
+from volunteerkit.organizations.reading import cannot_take_in
+from volunteerkit.organizations.tables import organization
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.grants import grant
 from volunteerkit.store.posting import command, note
@@ -62,10 +63,7 @@ def request_transfer(
     )  # fmt: skip
     if desk.connection.execute(sa.select(membership.c.id).where(later)).first() is not None:
         findings += (Finding("managed_later", {"volunteer": found.number}),)
-    stands = sa.select(status_on(organization, day_number(desk.today))).where(organization.c.number == to)
-    status = desk.connection.execute(stands).scalar()
-    if status != "active":
-        findings += (Finding("organization_not_active", {"organization": to, "status": status}),)
+    findings += cannot_take_in(desk, to, desk.today)
     findings += hooks.review_transfer(desk, found.number, found.organization, to, effective_on or desk.today)
     facts = {
         "from": found.organization, "to": to, "effective_on": effective_on and day_number(effective_on),
