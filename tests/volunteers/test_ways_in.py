@@ -8,9 +8,19 @@ from typing import Any
 import attrs
 import pytest
 
-from volunteerkit import Actor, Application, Grant, Refused, approvals, organizations, projects, volunteers
+from volunteerkit import (
+    Actor,
+    Application,
+    Grant,
+    Refused,
+    approvals,
+    organizations,
+    personal,
+    projects,
+    volunteers,
+)
 from volunteerkit.errors import NotFound
-from volunteerkit.organizations import OrganizationForm
+from volunteerkit.organizations import OrganizationForm, TeamForm, teams
 from volunteerkit.store.desk import Desk
 from volunteerkit.volunteers import Guardian
 from volunteerkit.volunteers.reading import find, status_of
@@ -156,3 +166,84 @@ def test_an_organization_that_stopped_meanwhile_gets_nobody(city: Any) -> None:
     assert status(city, number) == "pending"
     city.at(MONDAY, SECOND, lambda desk: volunteers.refuse(desk, number, reason="组织已暂停"))
     assert status(city, number) == "refused"
+
+
+NEW = Actor("admin-3", (Grant("organization_admin", "O2"),))
+AFTER = MONDAY + dt.timedelta(31)
+"""The first day after the term of a transfer asked for on `MONDAY`."""
+
+
+def manager(city: Any, number: str, day: dt.date) -> str:
+    return str(city.at(day, CENTRE, lambda desk: getattr(find(desk, number), "organization", "")))
+
+
+def waiting(city: Any) -> set[str]:
+    return {each.kind for each in city.at(MONDAY, CENTRE, lambda desk: approvals.pending(desk, mine=False))}
+
+
+def test_who_left_is_transferred_no_more(city: Any) -> None:
+    number = approved(city)
+    case = city.at(MONDAY, OLD, volunteers.request_transfer, number, "O2")
+    city.at(MONDAY, CENTRE, lambda desk: organizations.propose_admin(desk, "O1", "actor-9", volunteer=number))
+    sanction = city.at(
+        MONDAY, CENTRE, lambda desk: volunteers.propose_blacklist(desk, number, until=AFTER, reason="作假")
+    )
+    city.at(MONDAY, OLD, volunteers.deregister, number)
+    assert waiting(city) == {sanction.kind}  # who leaves does not escape what is said against them
+    assert city.at(AFTER, CENTRE, approvals.view, case.id).state == "withdrawn"
+    assert manager(city, number, AFTER) == "O1"
+
+
+def test_who_is_erased_is_transferred_no_more(city: Any) -> None:
+    number = approved(city)
+    case = city.at(MONDAY, OLD, volunteers.request_transfer, number, "O2")
+    erasure = city.at(MONDAY, CENTRE, personal.erase, number)
+    city.at(MONDAY, SECOND, approvals.decide, erasure.id, "approve")
+    assert city.at(AFTER, CENTRE, approvals.view, case.id).state == "withdrawn"
+    assert manager(city, number, AFTER) == "O1"
+
+
+def test_who_is_blacklisted_is_not_transferred_by_the_term(city: Any) -> None:
+    number = approved(city)
+    city.at(MONDAY, OLD, volunteers.request_transfer, number, "O2")
+    sanction = city.at(
+        MONDAY, CENTRE, lambda desk: volunteers.propose_blacklist(desk, number, until=AFTER, reason="作假")
+    )
+    city.at(MONDAY, SECOND, approvals.decide, sanction.id, "approve")
+    assert manager(city, number, AFTER) == "O1"
+
+
+def test_nobody_is_transferred_into_an_organization_that_stopped_meanwhile(city: Any) -> None:
+    number = approved(city)
+    case = city.at(MONDAY, OLD, volunteers.request_transfer, number, "O2")
+    city.at(MONDAY, OLD2, approvals.decide, case.id, "approve")
+    stopped(city, "O2", "suspended")
+    with pytest.raises(Refused) as caught:
+        city.at(MONDAY, NEW, approvals.decide, case.id, "approve")
+    assert codes(caught) == {"organization_not_active"}
+    assert manager(city, number, AFTER) == "O1"
+
+
+def test_what_waited_at_the_old_organization_ends_with_a_transfer(city: Any) -> None:
+    """A53: requests to join its teams and offices in it, those given under the volunteer's number too."""
+    number = approved(city)
+
+    def begin(desk: Desk) -> int:
+        applied = teams.apply(desk, TeamForm("白鹭队", organization="O1"))
+        return applied.case
+
+    case = city.at(MONDAY, OLD, begin)
+    city.at(MONDAY, OLD2, approvals.decide, case, "approve")
+    team = city.at(MONDAY, CENTRE, lambda desk: approvals.view(desk, case).place.teams[0])
+    held = city.at(
+        MONDAY, CENTRE, lambda desk: organizations.propose_admin(desk, "O1", "actor-8", volunteer=number)
+    )
+    city.at(MONDAY, SECOND, approvals.decide, held, "approve")
+    city.at(MONDAY, CENTRE, lambda desk: organizations.propose_admin(desk, "O1", "actor-9", volunteer=number))
+    city.at(MONDAY, myself(number), volunteers.ask_to_join, number, team)
+    transfer = city.at(MONDAY, OLD, volunteers.request_transfer, number, "O2")
+    assert waiting(city) == {"organization.admin", "team.membership", "volunteer.transfer"}
+    for actor in (OLD2, NEW):
+        city.at(MONDAY, actor, approvals.decide, transfer.id, "approve")
+    assert waiting(city) == set()
+    assert city.at(MONDAY, CENTRE, organizations.administrators, "O1") == ()

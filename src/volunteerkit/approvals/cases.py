@@ -32,6 +32,7 @@ from volunteerkit.workflow import CLOSED, Position, after_approval, forecast, st
 __all__ = [
     "already_decided",
     "close_expired",
+    "end_cases",
     "find_case",
     "foresee",
     "last_case",
@@ -243,6 +244,15 @@ def close_expired(desk: Desk, found: Case) -> Case:
     if found.standing.position == found.put:
         return found
     return put(desk, found, found.standing.position, by=_DEADLINE)
+
+
+def end_cases(desk: Desk, which: sa.ColumnElement[bool], *, by: str) -> None:
+    """Withdraw those of the cases that still wait: what they asked for has no ground any more."""
+    query = selected.where(which, is_open).order_by(case.c.id)
+    for row in desk.connection.execute(query).fetchall():
+        found = close_expired(desk, read_case(desk, row))
+        if not found.standing.closed:
+            put(desk, found, attrs.evolve(found.put, state="withdrawn", since=desk.today), by=by)
 
 
 def already_decided(desk: Desk, found: Case) -> AlreadyResolved:

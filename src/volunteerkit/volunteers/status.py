@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from volunteerkit.access import Person
 from volunteerkit.approvals import Case, Workflow
-from volunteerkit.approvals.cases import last_case, open_case
+from volunteerkit.approvals.cases import end_cases, last_case, open_case
+from volunteerkit.approvals.tables import case as case_table
 from volunteerkit.errors import Finding, InvalidValue, Refused
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
@@ -27,7 +28,7 @@ from volunteerkit.volunteers.tables import membership, period, volunteer
 from volunteerkit.workflow import Office, Route, Step
 
 __all__ = [
-    "GONE", "WORKFLOWS", "blacklist", "consent_withdrawn", "deregister", "end_period", "propose_blacklist", "put_on_probation",
+    "GONE", "WORKFLOWS", "blacklist", "consent_withdrawn", "deregister", "end_period", "end_requests", "propose_blacklist", "put_on_probation",
     "put_status", "reactivate", "suspend", "take_leave",
 ]  # fmt: skip
 
@@ -144,8 +145,8 @@ def deregister(desk: Desk, number: str, *, reason: str = "") -> None:
     """Cancel a volunteer's registration; titles and records survive it.
 
     By the volunteer, the managing organization or the centre. Memberships end yesterday, but for the
-    managing one: the record stays with the organization that vouched for it. Raises NotFound, NotPermitted,
-    Refused when it is cancelled already.
+    managing one: the record stays with the organization that vouched for it. What they asked for is withdrawn.
+    Raises NotFound, NotPermitted, Refused when it is cancelled already.
     """
     found = _reached(desk, "volunteer.leave", number)
     if reason:
@@ -156,6 +157,20 @@ def deregister(desk: Desk, number: str, *, reason: str = "") -> None:
     )
     yesterday = day_number(desk.today) - 1
     desk.connection.execute(sa.update(membership).where(lasting).values(until=yesterday, why="deregistered"))
+    end_requests(desk, found, by="volunteer_left")
+
+
+def end_requests(desk: Desk, found: Found, *, by: str, at: str | None = None) -> None:
+    """Withdraw what waits for a volunteer: transfers, memberships, offices; with ``at`` only at that organization.
+
+    What is said against them, claims and erasures stay.
+    """
+    asked = sa.and_(
+        case_table.c.kind.in_(["volunteer.transfer", "team.membership"]),
+        sa.or_(case_table.c.subject == found.subject, case_table.c.subject.startswith(f"{found.subject}:")),
+    )
+    theirs = sa.or_(asked, case_table.c.beneficiary == found.number)
+    end_cases(desk, theirs if at is None else sa.and_(theirs, case_table.c.organization == at), by=by)
 
 
 @command
