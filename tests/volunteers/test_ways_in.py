@@ -19,7 +19,7 @@ from volunteerkit import (
     projects,
     volunteers,
 )
-from volunteerkit.errors import NotFound
+from volunteerkit.errors import InvalidValue, NotFound
 from volunteerkit.organizations import OrganizationForm, TeamForm, teams
 from volunteerkit.store.desk import Desk
 from volunteerkit.volunteers import Guardian
@@ -247,3 +247,36 @@ def test_what_waited_at_the_old_organization_ends_with_a_transfer(city: Any) -> 
         city.at(MONDAY, actor, approvals.decide, transfer.id, "approve")
     assert waiting(city) == set()
     assert city.at(MONDAY, CENTRE, organizations.administrators, "O1") == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        ("Ｖ9", ""), (" v9 ", ""), ('="V9"', ""), ("=1+1", "number_malformed"), ("V 9", "number_malformed"), ("0000009", "number_malformed"),
+        ("王小明", "number_is_personal"), ("V王", "number_is_personal"), ("12900000078", "number_is_personal"),
+        ("V１２９00000078", "number_is_personal"), ("a@example.org", "number_is_personal"), ("36059919900315001X", "number_is_personal"),
+    ],
+)  # fmt: skip
+def test_a_public_number_has_one_form_and_tells_nothing(city: Any, given: str, code: str) -> None:
+    verbs = (
+        lambda desk: volunteers.register(desk, adult(), number=given),
+        lambda desk: volunteers.admit(desk, name="兰𠮷", organization="O1", number=given),
+        lambda desk: organizations.register(desk, given, name="白鹭书社"),
+        lambda desk: (
+            organizations.apply(
+                desk, OrganizationForm("白鹭书社", "branch", "渝水区", parent="O1"), number=given
+            ).number
+        ),
+    )
+    for n, verb in enumerate(verbs):
+        if code:
+            with pytest.raises(InvalidValue) as caught:
+                city.at(MONDAY, CENTRE, verb)
+            assert caught.value.code == code
+            assert given.strip() not in str(caught.value)
+        elif n % 2 == 0:
+            assert city.at(MONDAY, CENTRE, verb) == "V9"
+        else:  # however it is written, it is the same number
+            with pytest.raises(Refused) as taken:
+                city.at(MONDAY, CENTRE, verb)
+            assert codes(taken) == {"already_registered"}

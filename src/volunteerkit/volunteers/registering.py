@@ -18,7 +18,7 @@ from volunteerkit.errors import Finding, InvalidValue, Refused
 from volunteerkit.ledger import honour_account
 from volunteerkit.organizations import tables as organizations
 from volunteerkit.organizations.reading import cannot_take_in
-from volunteerkit.privacy import found_by, normal
+from volunteerkit.privacy import found_by, normal, public_number
 from volunteerkit.store.cipher import Cipher
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
@@ -216,7 +216,10 @@ def _enter(
     """Write an applicant with all that belongs to them; return id and number."""
     identity = _identity(desk, application)
     organization_id = id_of(desk, organizations.organization, "organization", application.organization)
-    given = checked_text("number", _number(desk, application.organization) if number is None else number, 100)
+    given = (
+        checked_text("number", _number(desk, application.organization), 100)
+        if number is None else public_number(number)
+    )  # fmt: skip
     born_on, personal = _born_on(application, identity), _personal(application, identity)
     if _is_personal(given, personal):
         raise InvalidValue("number_is_personal")
