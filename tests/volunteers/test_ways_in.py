@@ -22,7 +22,7 @@ from volunteerkit import (
 from volunteerkit.errors import InvalidValue, NotFound
 from volunteerkit.organizations import OrganizationForm, TeamForm, teams
 from volunteerkit.store.desk import Desk
-from volunteerkit.volunteers import Guardian
+from volunteerkit.volunteers import Acknowledgement, Guardian
 from volunteerkit.volunteers.reading import find, status_of
 
 MONDAY = dt.date(2026, 11, 23)
@@ -280,3 +280,55 @@ def test_a_public_number_has_one_form_and_tells_nothing(city: Any, given: str, c
             with pytest.raises(Refused) as taken:
                 city.at(MONDAY, CENTRE, verb)
             assert codes(taken) == {"already_registered"}
+
+
+def test_who_is_registered_registers_themselves_no_second_time(city: Any) -> None:
+    own = adult(by_oneself=True, consent_on=None)
+    number = city.at(MONDAY, CITIZEN, volunteers.register, own)
+    told = city.at(MONDAY, CITIZEN, volunteers.check_registration, own)
+    assert "actor_registered" in {each.code for each in told if each.severity == "block"}
+    with pytest.raises(Refused) as caught:
+        city.at(MONDAY, CITIZEN, volunteers.register, own)
+    assert codes(caught) == {"actor_registered"}
+    city.at(MONDAY, CENTRE, lambda desk: volunteers.refuse(desk, number, reason="照片不清"))
+    me = Actor("citizen-1", (Grant("public"), Grant("volunteer")), volunteer=number)
+    assert city.at(MONDAY, me, volunteers.resubmit, number).state == "review"  # the way that is named
+    other = Actor.of("citizen-2", "public")
+    assert city.at(MONDAY, other, volunteers.register, own) != number
+
+
+def test_what_is_said_twice_counts_once(city: Any) -> None:
+    rights = Acknowledgement("rights_and_duties", "1", MONDAY)
+    again = Acknowledgement(" rights_and_duties", "1", MONDAY)
+    form = adult(acknowledged=(rights, rights, again), skills=("急救", " 急救"), languages=("é", "e\u0301"))
+    assert (form.skills, form.languages) == (("急救",), ("é",))
+    assert status(city, city.at(MONDAY, OLD, volunteers.register, form)) == "pending"
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ({"guardian": Guardian("母亲", "", consented_on=MONDAY)}, "guardian_consent_needed"),
+        ({"guardian": Guardian("兰 𠮷", "12900000001", consented_on=MONDAY)}, "guardian_is_applicant"),
+        ({"guardian": Guardian("母亲", "12900000001", consented_on=dt.date(2012, 4, 30))}, "consent_before_birth"),
+        ({"acknowledged": (Acknowledgement("data_use", "1", MONDAY + dt.timedelta(1)),)}, "consent_in_future"),
+    ],
+)  # fmt: skip
+def test_a_guardian_is_another_person_and_days_are_possible(
+    city: Any, more: dict[str, Any], code: str
+) -> None:
+    mother = Guardian("母亲", "12900000001", consented_on=MONDAY)
+    form = adult(**({"born_on": dt.date(2012, 5, 1), "guardian": mother} | more))
+    with pytest.raises(Refused) as caught:
+        city.at(MONDAY, OLD, volunteers.register, form)
+    assert codes(caught) == {code}
+
+
+@pytest.mark.parametrize("day", ["2026-11-23", 5, dt.datetime(2026, 11, 23, tzinfo=dt.UTC)])
+def test_a_day_of_consent_is_a_date(day: Any) -> None:
+    for make in (
+        lambda: Guardian("母亲", "12900000001", consented_on=day),
+        lambda: Acknowledgement("data_use", "1", day),
+    ):
+        with pytest.raises(InvalidValue):
+            make()

@@ -33,11 +33,18 @@ from volunteerkit.store.vault import (
 )
 from volunteerkit.units import day_number, day_of, plain_day, plain_text
 from volunteerkit.volunteers.identity import Identity, adult_on, read_identity, read_phone
-from volunteerkit.volunteers.model import TAG_KINDS, Acknowledgement, Application, Guardian, review_age
-from volunteerkit.volunteers.persons import together
+from volunteerkit.volunteers.model import (
+    TAG_KINDS,
+    Acknowledgement,
+    Application,
+    Guardian,
+    review_age,
+    review_guardian,
+)
+from volunteerkit.volunteers.persons import connect, linked, together
 from volunteerkit.volunteers.reading import Found, reached
 from volunteerkit.volunteers.status import GONE, consent_withdrawn, put_status
-from volunteerkit.volunteers.tables import acknowledgement, doubt, link, membership, tag, volunteer
+from volunteerkit.volunteers.tables import acknowledgement, doubt, membership, tag, volunteer
 from volunteerkit.workflow import Office, Route, Step
 
 __all__ = ["WORKFLOWS", "admit", "approve", "check_registration", "claim", "refuse", "register", "resubmit"]
@@ -61,7 +68,7 @@ def check_registration(desk: Desk, application: Application) -> tuple[Finding, .
     a value that cannot be read.
     """
     _permit(desk, application)
-    return _findings(desk, application)
+    return _findings(desk, application, first=True)
 
 
 def _permit(desk: Desk, application: Application) -> None:
@@ -79,18 +86,23 @@ def _born_on(application: Application, identity: Identity | None) -> dt.date | N
     return application.born_on or (identity.born_on if identity else None)
 
 
-def _findings(desk: Desk, application: Application) -> tuple[Finding, ...]:
+def _findings(desk: Desk, application: Application, *, first: bool) -> tuple[Finding, ...]:
     identity = _identity(desk, application)
     born_on = _born_on(application, identity)
     if born_on is not None and not dt.date(1850, 1, 1) <= born_on <= desk.today:
         raise InvalidValue(name="born_on", value="?", allowed=f"1850-01-01 … {desk.today}")
     found = _unreadable(application) + review_age(application, born_on, desk.today)
+    found += review_guardian(application, born_on)
+    if first and application.by_oneself and linked(desk) is not None:
+        found += (Finding("actor_registered", {}),)
     if application.organization:  # whom an import left without one may be submitted again
         found += cannot_take_in(desk, application.organization, desk.today)
     if not application.by_oneself and application.consent_on is None:
         found += (Finding("consent_day_missing", {}),)
-    for day in (application.consent_on, application.guardian and application.guardian.consented_on):
-        if day and day > desk.today:
+    consented_on = application.guardian and application.guardian.consented_on
+    days = {application.consent_on, consented_on, *(each.on for each in application.acknowledged)}
+    for day in sorted(each for each in days if each):
+        if day > desk.today:
             found += (Finding("consent_in_future", {"day": day, "today": desk.today}),)
     if not any(each.document == "rights_and_duties" for each in application.acknowledged):
         found += (Finding("rights_not_acknowledged", {}, "warn"),)
@@ -156,7 +168,7 @@ def _reviewed(
 
     ``but`` is the volunteer's own id, when they are registered already.
     """
-    findings, identity = _findings(desk, application), _identity(desk, application)
+    findings, identity = _findings(desk, application, first=but is None), _identity(desk, application)
     if any(finding.severity == "block" for finding in findings):
         raise Refused(*findings)
     if identity is not None and set(known_identity(desk, cipher, identity.number)) - {but}:
@@ -291,7 +303,8 @@ def _belong(desk: Desk, id_: int, organization_id: int, application: Application
         agreed.append(("guardian_consent", "1", application.guardian.consented_on))
     if application.consent_on:
         agreed.append((CONSENT, "1", application.consent_on))
-    for document, version, on in agreed:
+    once = {(checked_text("document", each[0]), checked_text("version", each[1])): each[2] for each in agreed}
+    for (document, version), on in once.items():
         agree(desk, id_, document, version, on)
     if application.by_oneself:
         connect(desk, desk.actor.id, id_)
@@ -304,13 +317,6 @@ def agree(desk: Desk, id_: int, document: str, version: str, on: dt.date) -> Non
         "version": checked_text("version", version, 100), "acknowledged_on": day_number(on), "actor_id": desk.actor.id,
     }  # fmt: skip
     desk.connection.execute(sa.insert(acknowledgement).values(**values))
-
-
-def connect(desk: Desk, actor_id: str, volunteer_id: int) -> None:
-    """Note which of the portal's actors is which volunteer."""
-    desk.connection.execute(sa.delete(link).where(link.c.actor_id == actor_id))
-    values = {"actor_id": actor_id, "volunteer_id": volunteer_id, "linked_on": day_number(desk.today)}
-    desk.connection.execute(sa.insert(link).values(values))
 
 
 def enter(
