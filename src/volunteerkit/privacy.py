@@ -29,9 +29,12 @@ __all__ = [
     "checked",
     "fields",
     "found_by",
+    "hide",
+    "id_form",
     "mask",
     "normal",
     "parts",
+    "public_number",
     "retention",
 ]
 
@@ -58,6 +61,7 @@ _COMPOUND: Final = frozenset(
         "百里呼延东郭南宫西门独孤拓跋南门第五左丘歐陽司馬諸葛東方尉遲公孫長孫鍾離東郭",
     )
 )
+_HAN: Final = re.compile("[\u4e00-\u9fff]")
 _PLAIN: Final = re.compile("[0-9a-z\u4e00-\u9fff]+")
 _DOTS: Final = "·•・‧∙⋅．"
 # An address is shown as far as it surely names a province, a city and a district. Housing estates, communities,
@@ -81,6 +85,15 @@ _NO_DISTRICT: Final = re.compile(  # 小区, 社区, 园区, 住宅区, 开发�
 )
 _TRUE_DISTRICT: Final = frozenset(("东营", "浦东新", "滨海新"))
 _NO_CITY: Final = re.compile(".*[超夜菜]|..+[城都]")
+
+_ID: Final = re.compile(r"[A-Z0-9\u4e00-\u9fff](?:[A-Z0-9\u4e00-\u9fff_.:/-]{0,99})", re.ASCII)
+_DAY_PART: Final = r"(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
+_PERSONAL: Final = re.compile(
+    rf"(?<![0-9])(?:[1-8][0-9]{{5}}[ -]?(?:(?:19|20)[0-9]{{2}}{_DAY_PART}[ -]?[0-9]{{3}}[0-9Xx]"
+    rf"|[0-9]{{2}}{_DAY_PART}[0-9]{{3}})|1[2-9][0-9][ -]?[0-9]{{4}}[ -]?[0-9]{{4}}"
+    r"|0[1-9][0-9]{1,2}[ -]?[0-9]{7,8})(?![0-9])"
+    r"|[^@\s]+@[^@\s]+"
+)
 
 
 def __dir__() -> list[str]:
@@ -347,3 +360,45 @@ def found_by(data: Mapping[str, Any]) -> dict[str, set[str]]:
             continue
         found[name] = {normal(name, value)}
     return {kind: values - {""} for kind, values in found.items() if values - {""}}
+
+
+def hide(text: str) -> str:
+    """Return ``text`` with what looks like an identity number, a phone or an e-mail address masked.
+
+    >>> hide("V0000001"), hide("１２９０００００００1"), hide("36059919900315001X")
+    ('V0000001', '*********01', '****************1X')
+    """
+    plain = fold(text)
+    hidden = _PERSONAL.sub(lambda found: "*" * (len(found[0]) - 2) + found[0][-2:], plain)
+    return text if hidden == plain else hidden
+
+
+def id_form(text: str) -> str | None:
+    """Return an id in its one form (folded, upper case), None for what cannot be one.
+
+    >>> id_form(" ｖ0007957 "), id_form("=1+1")
+    ('V0007957', None)
+    """
+    number = fold(text).strip(" \t\r\n\u3000\xa0\ufeff").upper()
+    if number.startswith('="') and number.endswith('"'):
+        number = number[2:-1]  # how spreadsheets are kept from eating leading zeros
+    return number if _ID.fullmatch(number) else None
+
+
+def public_number(text: str) -> str:
+    """Return a number that a person or an organization is to have in its one form; it says nothing about anybody.
+
+    Raises InvalidValue number_malformed, also for digits alone, which read as the id of a case, and
+    number_is_personal for a phone, an identity number, an e-mail address or a name; neither tells the text.
+
+    >>> public_number("ｖ9")
+    'V9'
+    """
+    number = id_form(text) if type(text) is str and storable(text) else None
+    if type(text) is str and (hide(text) != text or _HAN.search(text)):
+        raise InvalidValue("number_is_personal")
+    if number is None or number.isdigit():
+        raise InvalidValue("number_malformed")
+    if hide(number) != number:
+        raise InvalidValue("number_is_personal")
+    return number

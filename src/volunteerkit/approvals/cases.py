@@ -33,8 +33,10 @@ from volunteerkit.workflow import CLOSED, Position, after_approval, forecast, st
 __all__ = [
     "already_decided",
     "close_expired",
+    "end_cases",
     "find_case",
     "foresee",
+    "last_case",
     "open_case",
     "put",
     "read_case",
@@ -113,6 +115,13 @@ def waiting_case(desk: Desk, kind: str, subject: str) -> Case | None:
     """
     query = selected.where(case.c.kind == kind, case.c.subject == subject, is_open)
     row = desk.connection.execute(query).first()
+    return None if row is None else read_case(desk, row)
+
+
+def last_case(desk: Desk, kind: str, subject: str) -> Case | None:
+    """Return the newest case of this kind about ``subject``, waiting or closed, if any."""
+    query = selected.where(case.c.kind == kind, case.c.subject == subject).order_by(case.c.id.desc())
+    row = desk.connection.execute(query.limit(1)).first()
     return None if row is None else read_case(desk, row)
 
 
@@ -262,6 +271,15 @@ def close_expired(desk: Desk, found: Case) -> Case:
         codes = ", ".join(each.code for each in error.findings)
         _log.warning("case %s cannot be granted by its deadline: %s", found.id, codes)
     return put(desk, found, attrs.evolve(at, state="refused"), by=_DEADLINE, reason=codes)
+
+
+def end_cases(desk: Desk, which: sa.ColumnElement[bool], *, by: str) -> None:
+    """Withdraw those of the cases that still wait: what they asked for has no ground any more."""
+    query = selected.where(which, is_open).order_by(case.c.id)
+    for row in desk.connection.execute(query).fetchall():
+        found = close_expired(desk, read_case(desk, row))
+        if not found.standing.closed:
+            put(desk, found, attrs.evolve(found.put, state="withdrawn", since=desk.today), by=by)
 
 
 def already_decided(desk: Desk, found: Case) -> AlreadyResolved:

@@ -56,14 +56,14 @@ def actor_of(id: str, roles: Iterable[str]) -> Actor:
 
 def shown(typed: str) -> str:
     """Return what was typed in a place that asks for no personal datum, hidden if it may be one all the same."""
-    from volunteerkit.exchange.cells import hide
+    from volunteerkit.privacy import hide
 
     return typed if typed.isascii() and hide(typed) == typed else HIDDEN
 
 
 def _missing(kind: str, typed: str) -> NotFound:
     """Return the error for what was typed in place of a number; perhaps it was a name, a phone or an identity number."""
-    from volunteerkit.exchange.cells import hide
+    from volunteerkit.privacy import hide
 
     if any(letter.isdigit() for letter in typed):
         told = HIDDEN if hide(typed) != typed else typed

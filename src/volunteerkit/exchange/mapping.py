@@ -15,11 +15,12 @@ from zoneinfo import ZoneInfo
 from volunteerkit.clock import zone_named
 from volunteerkit.errors import ImportRefused, did_you_mean
 from volunteerkit.exchange import decoding
-from volunteerkit.exchange.cells import Cell, clean, hide, read_day, read_instant
+from volunteerkit.exchange.cells import Cell, clean, read_day, read_instant
 from volunteerkit.exchange.layouts import ENTITIES, in_minutes, is_title
 from volunteerkit.exchange.mapping_file import Column, FileMapping, Mapping, read_mapping
 from volunteerkit.exchange.reading import Plan, Source, csv_files
 from volunteerkit.messages import phrase
+from volunteerkit.privacy import hide
 from volunteerkit.units import day_of
 
 __all__ = ["plan_mapped"]

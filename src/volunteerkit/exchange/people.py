@@ -16,11 +16,11 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from volunteerkit.errors import InvalidValue
-from volunteerkit.exchange.cells import Cell, clean, hide, read_id
+from volunteerkit.exchange.cells import Cell, clean, read_id
 from volunteerkit.exchange.reading import Source
 from volunteerkit.exchange.table_rows import Cells, Numbers, Ready, registered
 from volunteerkit.organizations.tables import organization, team
-from volunteerkit.privacy import found_by
+from volunteerkit.privacy import found_by, hide
 from volunteerkit.store.cipher import Cipher
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.grants import alias

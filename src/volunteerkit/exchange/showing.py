@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from volunteerkit.exchange.cells import clean, hide, mask
+from volunteerkit.exchange.cells import clean, mask
 from volunteerkit.exchange.layouts import PERSONAL, is_word
-from volunteerkit.privacy import HIDDEN
+from volunteerkit.privacy import HIDDEN, hide
 
 __all__ = ["shown"]
 

@@ -35,6 +35,7 @@ from volunteerkit.organizations.reading import (
     reached,
 )
 from volunteerkit.organizations.tables import organization, status_on
+from volunteerkit.privacy import public_number
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, note
@@ -202,7 +203,7 @@ def given_number(desk: Desk, number: str | None, table: sa.Table, letter: str) -
     """Return the city's own number for what is applied for, or the next free one; raises InvalidValue."""
     if number is None or not given_text("number", number):
         return free_number(desk, table, letter)
-    return checked_text("number", number, 100)
+    return public_number(number)
 
 
 def _values(desk: Desk, form: OrganizationForm) -> dict[str, Any]:
@@ -247,7 +248,7 @@ def register(
     Raises NotPermitted, NotFound, InvalidValue, Refused when the number is taken.
     """
     desk.permit("organization.register")
-    given = checked_text("number", number, 100)
+    given = public_number(number)
     if given_text("kind", kind) and kind not in KINDS:
         raise InvalidValue(name="kind", value=kind, allowed=", ".join(KINDS))
     values = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,6 +22,7 @@ __all__ = [
     "as_organization",
     "as_team",
     "below",
+    "cannot_take_in",
     "found_row",
     "id_or_none",
     "listed",
@@ -164,6 +166,20 @@ def must_live(row: Any, *also: str) -> None:
     """
     if row.stands not in (*ADMITTED, *also) or row.ended_on is not None:
         raise Refused(Finding("not_living", {"number": row.number, "status": row.stands}))
+
+
+def cannot_take_in(desk: Desk, number: str, day: dt.date) -> tuple[Finding, ...]:
+    """Return why an organization takes in nobody and nothing on ``day``, or nothing.
+
+    One that was never admitted counts as unknown: nobody learns of an application by naming it.
+    """
+    stands = sa.select(status_on(organization, day_number(day))).where(organization.c.number == number)
+    status = desk.connection.execute(stands).scalar()
+    if status is None or status in WAITING:
+        return (Finding("organization_unknown", {}),)
+    if status not in ADMITTED:
+        return (Finding("organization_not_active", {"organization": number, "status": status}),)
+    return ()
 
 
 def id_or_none(desk: Desk, number: str | None, *, kind: str = "organization") -> int | None:

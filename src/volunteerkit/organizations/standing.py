@@ -13,9 +13,8 @@ import attrs
 import sqlalchemy as sa
 
 from volunteerkit.approvals import Case
-from volunteerkit.approvals.cases import close_expired, open_case, put, read_case, selected
+from volunteerkit.approvals.cases import end_cases, open_case
 from volunteerkit.approvals.tables import case as case_table
-from volunteerkit.approvals.tables import is_open
 from volunteerkit.errors import Finding, Refused
 from volunteerkit.organizations.model import given_text
 from volunteerkit.organizations.reading import admitted_row, must_live, place_of, reached
@@ -207,7 +206,9 @@ def _end(desk: Desk, row: Any, case: Case, since: int) -> None:
         sa.or_(grant.c.until.is_(None), grant.c.until >= since),
     )  # fmt: skip
     desk.connection.execute(offices.values(until=since - 1))
-    _end_cases(desk, number, case.id)
+    # whatever still waits there can be opened anew at another one
+    here = sa.or_(case_table.c.organization == number, case_table.c.second_organization == number)
+    end_cases(desk, sa.and_(here, case_table.c.id != case.id), by="organization_ended")
     note(desk, "organization.ended", case.subject, {"ending": ending, "on": since})
 
 
@@ -248,14 +249,3 @@ def _number(desk: Desk, id_: int) -> str:
     query = sa.select(organization.c.number).where(organization.c.id == id_)
     found: str = desk.connection.execute(query).scalar_one()
     return found
-
-
-def _end_cases(desk: Desk, number: str, but: int) -> None:
-    """Withdraw whatever still waits at an organization that ends; it can be opened anew at another one."""
-    here = sa.or_(case_table.c.organization == number, case_table.c.second_organization == number)
-    query = selected.where(here, is_open, case_table.c.id != but)
-    for waiting in desk.connection.execute(query.order_by(case_table.c.id)).fetchall():
-        found = close_expired(desk, read_case(desk, waiting))
-        if not found.standing.closed:
-            after = attrs.evolve(found.put, state="withdrawn", since=desk.today)
-            put(desk, found, after, by="organization_ended")

@@ -31,8 +31,8 @@ from volunteerkit.store.vault import (
 )
 from volunteerkit.units import day_number, day_of
 from volunteerkit.volunteers.persons import together
-from volunteerkit.volunteers.reading import by_managing, reached
-from volunteerkit.volunteers.status import GONE
+from volunteerkit.volunteers.reading import by_managing, find_many, reached
+from volunteerkit.volunteers.status import GONE, end_requests
 from volunteerkit.volunteers.tables import (
     doubt,
     membership,
@@ -146,6 +146,7 @@ def _forget(desk: Desk, case: Case, id_: int, on: dt.date) -> None:
         sa.update(volunteer).where(volunteer.c.id == id_).values(row_digest=None, status=merged)
     )
     put_retention(connection, subject, "erased", day_number(on))
+    end_requests(desk, find_many(desk, [id_])[0], by="volunteer_left")
 
 
 ERASURE = Workflow(Route(_KIND, (Step("centre", Office("centre")),)), "privacy.erase", _settle)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 from typing import Final
+from unicodedata import normalize
 
 import attrs
 
 from volunteerkit.clock import age_on
 from volunteerkit.errors import Finding, InvalidValue
+from volunteerkit.privacy import normal
 from volunteerkit.units import plain_day
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "Guardian",
     "Period",
     "review_age",
+    "review_guardian",
     "status_on",
 ]
 
@@ -50,7 +53,9 @@ def __dir__() -> list[str]:
 
 
 def _tags(values: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted(set(values)))
+    # in the form in which they are stored, where one stands once
+    plain = {normalize("NFC", each).strip() if type(each) is str else each for each in values}
+    return tuple(sorted(plain, key=str))
 
 
 @attrs.frozen
@@ -63,6 +68,10 @@ class Guardian:
     identity_number: str = attrs.field(default="", repr=False)
     consented_on: dt.date | None = None
 
+    def __attrs_post_init__(self) -> None:
+        if self.consented_on is not None:
+            plain_day("consented_on", self.consented_on)
+
 
 @attrs.frozen
 class Acknowledgement:
@@ -71,6 +80,9 @@ class Acknowledgement:
     document: str
     version: str
     on: dt.date
+
+    def __attrs_post_init__(self) -> None:
+        plain_day("on", self.on)
 
 
 @attrs.frozen
@@ -153,7 +165,20 @@ def review_age(application: Application, born_on: dt.date | None, day: dt.date) 
     if born_on is None:
         return (Finding("age_unknown", {}, "warn"),)
     age = age_on(born_on, day)
-    consented = application.guardian is not None and application.guardian.consented_on is not None
+    guardian = application.guardian
+    consented = guardian is not None and guardian.consented_on is not None and bool(guardian.phone)
     if consented or age >= (EARNING_YEARS if application.own_income else ADULT_YEARS):
         return ()
     return (Finding("guardian_consent_needed", {"age": CHILD_YEARS if age < CHILD_YEARS else ADULT_YEARS}),)
+
+
+def review_guardian(application: Application, born_on: dt.date | None) -> tuple[Finding, ...]:
+    """Return what shows that a guardian is the applicant, or agreed before there was anybody to agree for."""
+    guardian, found = application.guardian, list[Finding]()
+    if guardian is None:
+        return ()
+    if normal("name", guardian.name) == normal("name", application.name):
+        found.append(Finding("guardian_is_applicant", {}))
+    if born_on and guardian.consented_on and guardian.consented_on < born_on:
+        found.append(Finding("consent_before_birth", {"day": guardian.consented_on}))
+    return tuple(found)

@@ -13,9 +13,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from volunteerkit.volunteers.tables import merge, volunteer
+from volunteerkit.store.desk import Desk
+from volunteerkit.store.vault import closed
+from volunteerkit.units import day_number
+from volunteerkit.volunteers.tables import link, merge, volunteer
 
-__all__ = ["everybody", "flattened", "merged_into", "together", "united"]
+__all__ = ["connect", "everybody", "flattened", "linked", "merged_into", "together", "united"]
 
 
 def __dir__() -> list[str]:
@@ -97,3 +100,18 @@ def everybody(connection: sa.Connection, ids: tuple[int, ...] | None = None) -> 
     for kept, some in others.items():
         rows[kept] = united((rows[kept], *some))
     return list(rows.values())
+
+
+def connect(desk: Desk, actor_id: str, volunteer_id: int) -> None:
+    """Note which of the portal's actors is which volunteer."""
+    desk.connection.execute(sa.delete(link).where(link.c.actor_id == actor_id))
+    values = {"actor_id": actor_id, "volunteer_id": volunteer_id, "linked_on": day_number(desk.today)}
+    desk.connection.execute(sa.insert(link).values(values))
+
+
+def linked(desk: Desk) -> int | None:
+    """Return the id of the volunteer that the actor is, None for nobody; the erased have no way back but a new one."""
+    query = sa.select(link.c.volunteer_id).where(link.c.actor_id == desk.actor.id)
+    found: int | None = desk.connection.execute(query).scalar()
+    gone = found is not None and closed(desk.connection, [f"volunteer:{found}"], "erased")
+    return None if gone else found

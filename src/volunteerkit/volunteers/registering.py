@@ -13,11 +13,12 @@ import sqlalchemy as sa
 from volunteerkit import hooks
 from volunteerkit.access import Person, Place
 from volunteerkit.approvals import Case, Workflow, decide
-from volunteerkit.approvals.cases import open_case, waiting_case
+from volunteerkit.approvals.cases import last_case, open_case, waiting_case
 from volunteerkit.errors import Finding, InvalidValue, Refused
 from volunteerkit.ledger import honour_account
 from volunteerkit.organizations import tables as organizations
-from volunteerkit.privacy import found_by, normal
+from volunteerkit.organizations.reading import cannot_take_in
+from volunteerkit.privacy import found_by, normal, public_number
 from volunteerkit.store.cipher import Cipher
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
@@ -32,11 +33,18 @@ from volunteerkit.store.vault import (
 )
 from volunteerkit.units import day_number, day_of, plain_day, plain_text
 from volunteerkit.volunteers.identity import Identity, adult_on, read_identity, read_phone
-from volunteerkit.volunteers.model import TAG_KINDS, Acknowledgement, Application, Guardian, review_age
-from volunteerkit.volunteers.persons import together
+from volunteerkit.volunteers.model import (
+    TAG_KINDS,
+    Acknowledgement,
+    Application,
+    Guardian,
+    review_age,
+    review_guardian,
+)
+from volunteerkit.volunteers.persons import connect, linked, together
 from volunteerkit.volunteers.reading import Found, reached
-from volunteerkit.volunteers.status import GONE, put_status
-from volunteerkit.volunteers.tables import acknowledgement, doubt, link, membership, tag, volunteer
+from volunteerkit.volunteers.status import GONE, consent_withdrawn, put_status
+from volunteerkit.volunteers.tables import acknowledgement, doubt, membership, tag, volunteer
 from volunteerkit.workflow import Office, Route, Step
 
 __all__ = ["WORKFLOWS", "admit", "approve", "check_registration", "claim", "refuse", "register", "resubmit"]
@@ -60,10 +68,11 @@ def check_registration(desk: Desk, application: Application) -> tuple[Finding, .
     a value that cannot be read.
     """
     _permit(desk, application)
-    return _findings(desk, application)
+    return _findings(desk, application, first=True)
 
 
 def _permit(desk: Desk, application: Application) -> None:
+    plain_text("organization", application.organization)
     brought = desk.actor.id if application.by_oneself else None
     place = Place(None, (), () if application.by_oneself else (application.organization,), (), brought)
     desk.permit("volunteer.register", place)
@@ -77,16 +86,23 @@ def _born_on(application: Application, identity: Identity | None) -> dt.date | N
     return application.born_on or (identity.born_on if identity else None)
 
 
-def _findings(desk: Desk, application: Application) -> tuple[Finding, ...]:
+def _findings(desk: Desk, application: Application, *, first: bool) -> tuple[Finding, ...]:
     identity = _identity(desk, application)
     born_on = _born_on(application, identity)
     if born_on is not None and not dt.date(1850, 1, 1) <= born_on <= desk.today:
         raise InvalidValue(name="born_on", value="?", allowed=f"1850-01-01 … {desk.today}")
     found = _unreadable(application) + review_age(application, born_on, desk.today)
+    found += review_guardian(application, born_on)
+    if first and application.by_oneself and linked(desk) is not None:
+        found += (Finding("actor_registered", {}),)
+    if application.organization:  # whom an import left without one may be submitted again
+        found += cannot_take_in(desk, application.organization, desk.today)
     if not application.by_oneself and application.consent_on is None:
         found += (Finding("consent_day_missing", {}),)
-    for day in (application.consent_on, application.guardian and application.guardian.consented_on):
-        if day and day > desk.today:
+    consented_on = application.guardian and application.guardian.consented_on
+    days = {application.consent_on, consented_on, *(each.on for each in application.acknowledged)}
+    for day in sorted(each for each in days if each):
+        if day > desk.today:
             found += (Finding("consent_in_future", {"day": day, "today": desk.today}),)
     if not any(each.document == "rights_and_duties" for each in application.acknowledged):
         found += (Finding("rights_not_acknowledged", {}, "warn"),)
@@ -130,7 +146,7 @@ def register(desk: Desk, application: Application, *, number: str | None = None)
 
     The volunteer is ``pending`` until the office of the route ``volunteer.registration`` approves; whoever
     registered cannot. Personal data go into the vault, sealed. Without ``number`` a plugin chooses one, else
-    it is ``V`` and ten digits drawn by chance. Raises NotPermitted, NotFound for an unknown organization, InvalidValue,
+    it is ``V`` and ten digits drawn by chance. Raises NotPermitted, InvalidValue,
     KeyProblem without a cipher, and Refused with every finding that blocks, when the number is taken, or
     with ``identity_known`` when the identity number belongs to somebody registered: nothing of theirs is
     told, and `claim` is the way for who is that person.
@@ -152,7 +168,7 @@ def _reviewed(
 
     ``but`` is the volunteer's own id, when they are registered already.
     """
-    findings, identity = _findings(desk, application), _identity(desk, application)
+    findings, identity = _findings(desk, application, first=but is None), _identity(desk, application)
     if any(finding.severity == "block" for finding in findings):
         raise Refused(*findings)
     if identity is not None and set(known_identity(desk, cipher, identity.number)) - {but}:
@@ -212,7 +228,10 @@ def _enter(
     """Write an applicant with all that belongs to them; return id and number."""
     identity = _identity(desk, application)
     organization_id = id_of(desk, organizations.organization, "organization", application.organization)
-    given = checked_text("number", _number(desk, application.organization) if number is None else number, 100)
+    given = (
+        checked_text("number", _number(desk, application.organization), 100)
+        if number is None else public_number(number)
+    )  # fmt: skip
     born_on, personal = _born_on(application, identity), _personal(application, identity)
     if _is_personal(given, personal):
         raise InvalidValue("number_is_personal")
@@ -284,7 +303,8 @@ def _belong(desk: Desk, id_: int, organization_id: int, application: Application
         agreed.append(("guardian_consent", "1", application.guardian.consented_on))
     if application.consent_on:
         agreed.append((CONSENT, "1", application.consent_on))
-    for document, version, on in agreed:
+    once = {(checked_text("document", each[0]), checked_text("version", each[1])): each[2] for each in agreed}
+    for (document, version), on in once.items():
         agree(desk, id_, document, version, on)
     if application.by_oneself:
         connect(desk, desk.actor.id, id_)
@@ -297,13 +317,6 @@ def agree(desk: Desk, id_: int, document: str, version: str, on: dt.date) -> Non
         "version": checked_text("version", version, 100), "acknowledged_on": day_number(on), "actor_id": desk.actor.id,
     }  # fmt: skip
     desk.connection.execute(sa.insert(acknowledgement).values(**values))
-
-
-def connect(desk: Desk, actor_id: str, volunteer_id: int) -> None:
-    """Note which of the portal's actors is which volunteer."""
-    desk.connection.execute(sa.delete(link).where(link.c.actor_id == actor_id))
-    values = {"actor_id": actor_id, "volunteer_id": volunteer_id, "linked_on": day_number(desk.today)}
-    desk.connection.execute(sa.insert(link).values(values))
 
 
 def enter(
@@ -346,6 +359,10 @@ def _settle(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
     id_ = int(case.subject.partition(":")[2])
     pending = sa.select(volunteer.c.id).where(volunteer.c.id == id_, volunteer.c.status == "pending")
     if desk.connection.execute(pending).first() is not None:
+        if outcome == "granted" and case.facts["organization"]:
+            stopped = cannot_take_in(desk, case.facts["organization"], on)
+            if stopped:
+                raise Refused(*stopped)
         put_status(desk, id_, ("pending",), status, on=on, case=case.id)
 
 
@@ -385,17 +402,20 @@ def resubmit(
     cipher = desk.needed_cipher()
     if found.status not in (*GONE, "erased"):  # the erased are told so
         raise Refused(Finding("not_refused", {"volunteer": number, "status": found.status}))
+    withdrawn = consent_withdrawn(desk, found)
     put_status(desk, found.id, GONE, "pending")
     application = attrs.evolve(
         _kept(desk, cipher, found), student=student, own_income=own_income, school_procedure=school_procedure
     )  # fmt: skip
+    if withdrawn:  # what was agreed to before counts no more
+        application = attrs.evolve(application, consent_on=None)
     if consent_on is not None:
         again = sum(each.document == CONSENT for each in application.acknowledged) + 1
         application = attrs.evolve(application, consent_on=consent_on)
         agree(desk, found.id, CONSENT, str(again), consent_on)
     findings = _reviewed(desk, cipher, application, but=found.id)
     before = last_case(desk, "volunteer.registration", found.subject)
-    return _open(desk, found.subject, found.number, application, findings, before)
+    return _open(desk, found.subject, found.number, application, findings, before.id if before else None)
 
 
 def _kept(desk: Desk, cipher: Cipher, found: Found) -> Application:
@@ -423,15 +443,6 @@ def _kept(desk: Desk, cipher: Cipher, found: Found) -> Application:
         by_oneself=desk.is_one_of(Person(None, found.number)),
         consent_on=max((each.on for each in agreed if each.document == CONSENT), default=None), **given,
     )  # fmt: skip
-
-
-def last_case(desk: Desk, kind: str, subject: str) -> int | None:
-    """Return the id of the newest case of this kind about ``subject``."""
-    from volunteerkit.approvals.tables import case
-
-    query = sa.select(sa.func.max(case.c.id)).where(case.c.kind == kind, case.c.subject == subject)
-    found: int | None = desk.connection.execute(query).scalar()
-    return found
 
 
 @command

@@ -11,12 +11,14 @@ import sqlalchemy as sa
 
 from volunteerkit.access import Person
 from volunteerkit.approvals import Case, Workflow
-from volunteerkit.approvals.cases import open_case
+from volunteerkit.approvals.cases import end_cases, last_case, open_case
+from volunteerkit.approvals.tables import case as case_table
 from volunteerkit.errors import Finding, InvalidValue, Refused
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, next_id
+from volunteerkit.store.schema import event
 from volunteerkit.store.texts import seal_text
 from volunteerkit.store.vault import closed, put_retention, release
 from volunteerkit.units import day_number, day_of
@@ -26,7 +28,7 @@ from volunteerkit.volunteers.tables import membership, period, volunteer
 from volunteerkit.workflow import Office, Route, Step
 
 __all__ = [
-    "GONE", "WORKFLOWS", "blacklist", "deregister", "end_period", "propose_blacklist", "put_on_probation",
+    "GONE", "WORKFLOWS", "blacklist", "consent_withdrawn", "deregister", "end_period", "end_requests", "propose_blacklist", "put_on_probation",
     "put_status", "reactivate", "suspend", "take_leave",
 ]  # fmt: skip
 
@@ -143,8 +145,8 @@ def deregister(desk: Desk, number: str, *, reason: str = "") -> None:
     """Cancel a volunteer's registration; titles and records survive it.
 
     By the volunteer, the managing organization or the centre. Memberships end yesterday, but for the
-    managing one: the record stays with the organization that vouched for it. Raises NotFound, NotPermitted,
-    Refused when it is cancelled already.
+    managing one: the record stays with the organization that vouched for it. What they asked for is withdrawn.
+    Raises NotFound, NotPermitted, Refused when it is cancelled already.
     """
     found = _reached(desk, "volunteer.leave", number)
     if reason:
@@ -155,16 +157,46 @@ def deregister(desk: Desk, number: str, *, reason: str = "") -> None:
     )
     yesterday = day_number(desk.today) - 1
     desk.connection.execute(sa.update(membership).where(lasting).values(until=yesterday, why="deregistered"))
+    end_requests(desk, found, by="volunteer_left")
+
+
+def end_requests(desk: Desk, found: Found, *, by: str, at: str | None = None) -> None:
+    """Withdraw what waits for a volunteer: transfers, memberships, offices; with ``at`` only at that organization.
+
+    What is said against them, claims and erasures stay.
+    """
+    asked = sa.and_(
+        case_table.c.kind.in_(["volunteer.transfer", "team.membership"]),
+        sa.or_(case_table.c.subject == found.subject, case_table.c.subject.startswith(f"{found.subject}:")),
+    )
+    theirs = sa.or_(asked, case_table.c.beneficiary == found.number)
+    end_cases(desk, theirs if at is None else sa.and_(theirs, case_table.c.organization == at), by=by)
 
 
 @command
 def reactivate(desk: Desk, number: str) -> None:
-    """Approve a cancelled volunteer again.
+    """Approve a cancelled volunteer again, who was approved before.
 
-    Raises NotFound, NotPermitted, Refused when not cancelled or when the data are erased or to be erased.
+    Raises NotFound, NotPermitted, Refused when not cancelled, when never approved or after the consent was
+    withdrawn (`resubmit` is the way then), or when the data are erased or to be erased.
     """
     found = _reached(desk, "volunteer.decide", number)
+    if found.status == "deregistered":
+        registration = last_case(desk, "volunteer.registration", found.subject)
+        if registration is not None and registration.state != "granted":
+            raise Refused(Finding("never_approved", {"volunteer": found.number}))
+        if consent_withdrawn(desk, found):
+            raise Refused(Finding("consent_withdrawn", {"volunteer": found.number}))
     put_status(desk, found.id, ("deregistered",), "approved")
+
+
+def consent_withdrawn(desk: Desk, found: Found) -> bool:
+    """Tell whether a cancelled volunteer's registration ended with the consent to it: see `answer_consent`."""
+    # the answer is noted after the status that it brings, and whatever comes afterwards notes its own
+    types = ("volunteer.status", "volunteer.consent_answered")
+    query = sa.select(event.c.type).where(event.c.subject == found.subject, event.c.type.in_(types))
+    last = desk.connection.execute(query.order_by(event.c.seq.desc()).limit(1)).scalar()
+    return last == "volunteer.consent_answered"
 
 
 def put_status(

@@ -6,6 +6,7 @@ What was served before stays with the organization that vouched for it: records 
 from __future__ import annotations
 
 import datetime as dt
+import json
 
 import sqlalchemy as sa
 
@@ -13,16 +14,19 @@ from volunteerkit import hooks
 from volunteerkit.access import Place
 from volunteerkit.approvals import Case, Workflow
 from volunteerkit.approvals.cases import open_case
-from volunteerkit.errors import Finding, InvalidValue
-from volunteerkit.organizations.tables import organization, status_on
+from volunteerkit.approvals.tables import case as case_table
+from volunteerkit.errors import Finding, InvalidValue, Refused
+from volunteerkit.organizations.reading import cannot_take_in
+from volunteerkit.organizations.tables import organization
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.grants import grant
 from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, id_of
-from volunteerkit.units import day_number
+from volunteerkit.units import day_number, day_of
 from volunteerkit.volunteers.model import PERIODS
-from volunteerkit.volunteers.reading import reached, status_of, teams_of
+from volunteerkit.volunteers.reading import Found, find_many, reached, status_of, teams_of
 from volunteerkit.volunteers.registering import enter
+from volunteerkit.volunteers.status import end_requests
 from volunteerkit.volunteers.tables import link, membership
 from volunteerkit.workflow import Facts, Office, Route, Step
 
@@ -48,11 +52,7 @@ def request_transfer(
     id_of(desk, organization, "organization", to)
     if effective_on is not None and effective_on < desk.today:
         raise InvalidValue(name="effective_on", value=effective_on, allowed=f"≥ {desk.today}")
-    findings: tuple[Finding, ...] = ()
-    if status_of(desk, found) not in ("approved", *PERIODS[1:]):
-        findings += (
-            Finding("volunteer_not_active", {"volunteer": number, "status": status_of(desk, found)}),
-        )
+    findings = _against(desk, found, to, effective_on or desk.today)
     if to == found.organization:
         findings += (Finding("managed_already", {"organization": to}),)
     later = sa.and_(
@@ -62,10 +62,6 @@ def request_transfer(
     )  # fmt: skip
     if desk.connection.execute(sa.select(membership.c.id).where(later)).first() is not None:
         findings += (Finding("managed_later", {"volunteer": found.number}),)
-    stands = sa.select(status_on(organization, day_number(desk.today))).where(organization.c.number == to)
-    status = desk.connection.execute(stands).scalar()
-    if status != "active":
-        findings += (Finding("organization_not_active", {"organization": to, "status": status}),)
     findings += hooks.review_transfer(desk, found.number, found.organization, to, effective_on or desk.today)
     facts = {
         "from": found.organization, "to": to, "effective_on": effective_on and day_number(effective_on),
@@ -77,11 +73,24 @@ def request_transfer(
     )
 
 
+def _against(desk: Desk, found: Found, to: str, first: dt.date) -> tuple[Finding, ...]:
+    """Return what speaks against a transfer to ``to`` from the day ``first`` on, asked for or granted."""
+    status = status_of(desk, found, first)
+    stopped = cannot_take_in(desk, to, first)
+    if status in ("approved", *PERIODS[1:]):
+        return stopped
+    return (Finding("volunteer_not_active", {"volunteer": found.number, "status": status}), *stopped)
+
+
 def _settle(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
     if outcome != "granted":
         return
     volunteer_id, wanted = int(case.subject.partition(":")[2]), case.facts["effective_on"]
     first = max(day_number(on), wanted or 0)
+    (found,) = find_many(desk, [volunteer_id])
+    against = _against(desk, found, case.facts["to"], day_of(first))
+    if against:  # what was asked for may have lost its ground while it waited
+        raise Refused(*against)
     lasting = sa.or_(membership.c.until.is_(None), membership.c.until >= first)
     managing = sa.select(membership).where(
         membership.c.volunteer_id == volunteer_id, membership.c.role == "managing", lasting
@@ -101,11 +110,18 @@ def _settle(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
     )  # fmt: skip
     to = id_of(desk, organization, "organization", case.facts["to"])
     enter(desk, volunteer_id, to, "managing", first, linked_id=held[0].id if held else None)
+    end_requests(desk, found, by="transferred", at=case.facts["from"])
     actors = sa.select(link.c.actor_id).where(link.c.volunteer_id == volunteer_id)
+    # an office may have been given under the volunteer's number to an actor who never was linked
+    named = sa.select(case_table.c.facts).where(
+        case_table.c.organization == case.facts["from"], case_table.c.kind == "organization.admin",
+        case_table.c.state == "granted", case_table.c.beneficiary == found.number,
+    )  # fmt: skip
+    appointed = [json.loads(each)["beneficiary_actor"] for each in desk.connection.execute(named).scalars()]
     desk.connection.execute(
         sa.update(grant)
         .where(
-            grant.c.actor_id.in_(actors), grant.c.role == "organization_admin", grant.c.scope == case.facts["from"],
+            sa.or_(grant.c.actor_id.in_(actors), grant.c.actor_id.in_(appointed)), grant.c.role == "organization_admin", grant.c.scope == case.facts["from"],
             sa.or_(grant.c.until.is_(None), grant.c.until >= first),
         )
         .values(until=first - 1)
