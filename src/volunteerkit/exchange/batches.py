@@ -120,7 +120,7 @@ class ImportReport:
             refused.update(file.refused)
             flagged.update(file.flagged)
         for file in self.files:
-            if file.entity == "volunteers":
+            if file.entity != "service_records":
                 flagged.update(file.flagged)
         return {
             "source": self.source,
