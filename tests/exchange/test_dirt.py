@@ -17,7 +17,8 @@ from volunteerkit.errors import ImportRefused
 from volunteerkit.exchange.tables import batch, quarantine
 from volunteerkit.hours import verify_store
 from volunteerkit.hours.tables import service_record
-from volunteerkit.organizations.tables import organization
+from volunteerkit.organizations.tables import organization, team
+from volunteerkit.projects.tables import project
 from volunteerkit.store.vault import find_subjects, open_subject
 from volunteerkit.units import day_of
 from volunteerkit.volunteers.tables import doubt, membership, volunteer
@@ -362,6 +363,36 @@ def test_a_column_that_the_file_lacks_changes_nothing(load: Load, engine: sa.Eng
         assert set(map(tuple, connection.execute(joined))) == {
             (place, "高新区", "suspended", None) for place in (None, 1)
         }
+
+
+STATUSES = {
+    "organizations": ("org_id,org_name,status\nO0001,甲社区,\nX1,乙社区,{}\n", organization),
+    "teams": ("team_id,team_name,org_id,status\nX1,一队,O0001,{}\n", team),
+    "projects": ("project_id,project_name,org_id,status\nP0001,献血,O0001,\nX1,义诊,O0001,{}\n", project),
+    "volunteers": ("volunteer_id,name,org_id,registered_at,status\nX1,兰,O0001,2020-01-01,{}\n", volunteer),
+}
+
+
+@pytest.mark.parametrize(
+    ("entity", "said", "status"),
+    [
+        ("organizations", "已通过", "active"), ("organizations", "正常", "active"),
+        ("organizations", "已注销", "dissolved"), ("organizations", "已确认", None),
+        ("teams", "正常", "approved"), ("teams", "已解散", "dissolved"), ("teams", "已取消", None),
+        ("projects", "进行中", "approved"), ("projects", "已解散", None),
+        ("volunteers", "正常", "approved"), ("volunteers", "有效", "approved"), ("volunteers", "已驳回", "rejected"),
+        ("volunteers", "已解散", None), ("volunteers", "已确认", None), ("volunteers", "已取消", None),
+    ],
+)  # fmt: skip
+def test_a_status_is_one_of_its_table(
+    load: Load, engine: sa.Engine, entity: str, said: str, status: str | None
+) -> None:
+    text, table = STATUSES[entity]
+    load(**{"service_records": None, entity: text.format(said)})
+    with engine.connect() as connection:
+        found = connection.execute(sa.select(table.c.status).where(table.c.number == "X1")).scalar()
+        reasons = set(connection.execute(sa.select(quarantine.c.reason)).scalars())
+    assert (found, reasons) == (status, set() if status else {"status_unknown"})
 
 
 def personal(kit: Kit, engine: sa.Engine, number: str) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def _organization(desk: Desk, source: Source) -> Callable[[Cells], Ready]:
             "type": row.text("org_type"),
             "credit_code": clean(row.text("uscc")).upper(),
             "registered_on": registered(row, desk.zone),
-            "status": row.word("status", "active"),
+            "status": row.state("organizations", "active"),
             "incubated": int(row.word("incubated", "no") == "yes"),
         }
         parent = clean(row["parent_org_id"]).upper()
@@ -73,7 +73,7 @@ def _team(desk: Desk, source: Source) -> Callable[[Cells], Ready]:
         values = {
             "name": row.name("team_name"),
             "organization_id": organizations.get(row["org_id"]),
-            "status": row.word("status", "approved"),
+            "status": row.state("teams", "approved"),
         }
         return number, values, row_digest(number, *values.values())
 
@@ -96,7 +96,7 @@ def _project(desk: Desk, source: Source) -> Callable[[Cells], Ready]:
             "starts_on": row.day("start_date"),
             "ends_on": row.day("end_date"),
             "recruit_target": int(target) if target else None,
-            "status": row.word("status", "approved"),
+            "status": row.state("projects", "approved"),
         }
         return number, values, row_digest(number, *values.values())
 

@@ -21,6 +21,7 @@ __all__ = [
     "is_title",
     "is_word",
     "recognise",
+    "state",
     "titles_for",
     "unplaced_titles",
     "word",
@@ -121,7 +122,19 @@ _TITLES: Final = frozenset(
 )
 _PARTS: Final = frozenset(part for name in _TITLES for part in name.split("_"))
 _HAN: Final = re.compile("[\u4e00-\u9fff]")
-_RECORD_STATES: Final = ("confirmed", "pending", "rejected", "cancelled")
+_STATES: Final[dict[str, dict[str, str]]] = {
+    "organizations": {"active": "active approved", "dissolved": "dissolved deregistered",
+                      "pending": "pending", "rejected": "rejected", "suspended": "suspended"},
+    "teams": {"approved": "approved active", "dissolved": "dissolved deregistered", "pending": "pending",
+              "rejected": "rejected", "suspended": "suspended"},
+    "projects": {"approved": "approved active", "pending": "pending", "rejected": "rejected",
+                 "cancelled": "cancelled", "suspended": "suspended", "deregistered": "deregistered"},
+    "volunteers": {"approved": "approved active", "pending": "pending", "rejected": "rejected",
+                   "suspended": "suspended", "deregistered": "deregistered"},
+    "service_records": {"confirmed": "confirmed", "pending": "pending", "rejected": "rejected",
+                        "cancelled": "cancelled"},
+}  # fmt: skip
+"""The statuses of each table, with the words that mean them there: who is 正常 is active or approved."""
 _FOUND: Final = {
     field: {other.casefold(): name for name, others in words.items() for other in (name, *others.split())}
     for field, words in _WORDS.items()
@@ -132,14 +145,14 @@ def __dir__() -> list[str]:
     return __all__
 
 
-def word(field: str, text: str, allowed: Sequence[str] = ()) -> str:
+def word(field: str, text: str) -> str:
     """Return the word that ``text`` stands for, in Chinese or English; raises Cell word_unknown.
 
     >>> word("status", "已确认"), word("sex", "Female")
     ('confirmed', 'F')
     """
     found = _FOUND[field].get(clean(text).casefold())
-    if found is None or (allowed and found not in allowed):
+    if found is None:
         raise Cell("status_unknown" if field == "status" else "word_unknown")
     return found
 
@@ -154,9 +167,17 @@ def is_word(text: str) -> bool:
     return any(plain in words for words in _FOUND.values())
 
 
-def record_state(text: str) -> str:
-    """Return the state of a service record; raises Cell status_unknown."""
-    return word("status", text, _RECORD_STATES)
+def state(entity: str, text: str) -> str:
+    """Return the status that ``text`` means in a table; raises Cell status_unknown for one it does not have.
+
+    >>> state("volunteers", "正常"), state("organizations", "已通过")
+    ('approved', 'active')
+    """
+    said = word("status", text)
+    for status, words in _STATES[entity].items():
+        if said in words.split():
+            return status
+    raise Cell("status_unknown")
 
 
 def in_minutes(title: str, text: str) -> str:

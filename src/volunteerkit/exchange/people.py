@@ -71,7 +71,7 @@ def volunteer_rows(desk: Desk, source: Source) -> Callable[[Cells], Ready]:
             "organization_id": organizations.get(row["org_id"]),
             "team_id": teams.maybe(row["team_id"]),
             "district": row.text("district"),
-            "status": row.word("status", "approved"),
+            "status": row.state("volunteers", "approved"),
             "registered_on": registered_on,
         }
         digest = index("row", "\x1f".join(map(str, (number, *values.values(), *personal.values()))))

@@ -28,7 +28,7 @@ from volunteerkit.exchange.cells import (
     read_minutes,
     read_time,
 )
-from volunteerkit.exchange.layouts import record_state, word
+from volunteerkit.exchange.layouts import state, word
 from volunteerkit.exchange.reading import Source
 from volunteerkit.hours.tables import flag, service_record
 from volunteerkit.ledger import (
@@ -153,7 +153,7 @@ class _Reader:
             _Memo(lambda text: _past_day(text, last)),
             _Memo(lambda text: read_time(text) if text.strip() else -1),
             _Memo(read_minutes),
-            _Memo(record_state),
+            _Memo(lambda text: state("service_records", text)),
             _Memo(lambda text: word("source", text) if text.strip() else "import"),
             _instants(desk),
         )
