@@ -22,6 +22,7 @@ __all__ = [
     "is_word",
     "recognise",
     "state",
+    "table_named",
     "titles_for",
     "unplaced_titles",
     "word",
@@ -90,6 +91,15 @@ ENTITIES: Final[dict[str, dict[str, str]]] = {
     "service_records": _RECORDS,
 }
 """The five tables, in the order in which they are loaded, each with its fields and their other headers."""
+
+_FILES: Final = {
+    "organizations": "组织 志愿服务组织 组织信息",
+    "teams": "服务队 志愿服务队 服务队信息",
+    "projects": "项目 志愿服务项目 项目信息",
+    "volunteers": "志愿者 志愿者信息 志愿者名单",
+    "service_records": "服务记录 志愿服务记录",
+}
+"""What people call the files of the five tables, beside the tables' own names."""
 
 REQUIRED: Final = {
     "organizations": ("org_id", "org_name"),
@@ -227,6 +237,16 @@ def _placed(entity: str, header: Sequence[str]) -> Recognised:
     return Recognised(entity, columns, tuple(unplaced), missing, tuple(twice))
 
 
+def table_named(stem: str) -> str:
+    """Return the table that a file's name without its ending is the name of, empty for another name.
+
+    >>> table_named("Volunteers"), table_named("志愿者"), table_named("名单")
+    ('volunteers', 'volunteers', '')
+    """
+    plain = clean(stem).casefold()
+    return next((entity for entity in ENTITIES if plain in (entity, *_FILES[entity].split())), "")
+
+
 def recognise(header: Sequence[str], stem: str = "") -> Recognised:
     """Return which table a header belongs to and where its fields stand.
 
@@ -236,8 +256,8 @@ def recognise(header: Sequence[str], stem: str = "") -> Recognised:
     >>> recognise(["记录编号", "志愿者编号", "项目编号", "服务日期", "服务时长（小时）", "状态"]).entity
     'service_records'
     """
-    if stem.casefold() in ENTITIES:
-        return _placed(stem.casefold(), header)
+    if named := table_named(stem):
+        return _placed(named, header)
     found = [_placed(entity, header) for entity in ENTITIES]
     return max(
         found, key=lambda each: (not each.missing, len(each.columns) - len(each.unplaced), -len(each.missing))
