@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 import volunteerkit
-from volunteerkit import Actor, Application, KeyCipher, Kit, volunteers
+from volunteerkit import Actor, Application, KeyCipher, Kit, messages, volunteers
 from volunteerkit.errors import ImportRefused
 from volunteerkit.exchange.tables import batch, quarantine
 from volunteerkit.hours import verify_store
@@ -150,6 +150,18 @@ def test_one_bad_cell_refuses_its_row_and_no_other(
     counts = load(service_records=records(ONE, TWO.replace(old, new, 1)))
     assert (counts["read"], counts["credited"]) == (2, 1)
     assert refused(engine) == [(3, value, reason)]
+
+
+@pytest.mark.parametrize(("said", "shown"), [("90.5", "90.5"), (" 1.5 ", "1.5"), ("很久", "＊"), ("", "")])
+def test_a_column_of_minutes_is_mended_in_minutes(
+    load: Load, engine: sa.Engine, said: str, shown: str
+) -> None:
+    text = records(ONE.replace(",2.5,", ",150,"), TWO.replace(",2.5,", f",{said},"))
+    counts = load(service_records=text.replace("hours", "服务时长（分钟）"))
+    assert (counts["credited"], refused(engine)) == (1, [(3, shown, "minutes_unreadable")])
+    for language, word in (("zh-CN", "整分钟数"), ("en", "counts minutes")):
+        assert word in messages.text("minutes_unreadable", language)
+        assert "2.5" not in messages.text("minutes_unreadable", language)
 
 
 def test_a_repeat_that_comes_first_next_time_costs_nobody_a_record(load: Load, engine: sa.Engine) -> None:

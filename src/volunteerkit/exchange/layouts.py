@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import attrs
 
 from volunteerkit.errors import nearest
-from volunteerkit.exchange.cells import Cell, clean
+from volunteerkit.exchange.cells import Cell, clean, read_minutes
 from volunteerkit.messages import Phrase, language, phrase
 
 __all__ = [
@@ -17,9 +17,9 @@ __all__ = [
     "PERSONAL",
     "REQUIRED",
     "Recognised",
-    "in_minutes",
     "is_title",
     "is_word",
+    "lengths",
     "recognise",
     "state",
     "table_named",
@@ -190,13 +190,25 @@ def state(entity: str, text: str) -> str:
     raise Cell("status_unknown")
 
 
-def in_minutes(title: str, text: str) -> str:
-    """Return a length's text with its unit when the column's title says that bare numbers are minutes.
+def lengths(title: str) -> Callable[[str], int]:
+    """Return what reads a length under ``title`` as minutes: bare numbers are hours unless it says minutes.
 
-    >>> in_minutes("服务时长（分钟）", "150"), in_minutes("hours", "2.5")
-    ('150分钟', '2.5')
+    It raises Cell as `read_minutes` does, and minutes_unreadable where the title says minutes.
+
+    >>> lengths("服务时长（分钟）")("150"), lengths("hours")("2.5")
+    (150, 150)
     """
-    return f"{text.strip()}分钟" if _IN_MINUTES.search(title) and _BARE.fullmatch(clean(text)) else text
+    if not _IN_MINUTES.search(title):
+        return read_minutes
+
+    def read(text: str) -> int:
+        try:
+            return read_minutes(f"{text.strip()}分钟" if _BARE.fullmatch(clean(text)) else text)
+        except Cell as problem:
+            # the other reason's advice, hours such as 2.5, would be taken for minutes here
+            raise Cell(problem.reason.replace("hours_unreadable", "minutes_unreadable")) from None
+
+    return read
 
 
 @attrs.frozen

@@ -15,7 +15,6 @@ from volunteerkit.exchange.cells import Cell
 from volunteerkit.exchange.layouts import (
     ENTITIES,
     Recognised,
-    in_minutes,
     recognise,
     table_named,
     titles_for,
@@ -106,18 +105,6 @@ def _in_order(positions: Sequence[int | None], width: int) -> Cells:
     return lambda row: [row[position] if position is not None else "" for position in positions]
 
 
-def _with_unit(cells: Cells, at: int, title: str) -> Cells:
-    if in_minutes(title, "1") == "1":
-        return cells
-
-    def said(row: Sequence[str]) -> Sequence[str]:
-        found = list(cells(row))
-        found[at] = in_minutes(title, found[at])
-        return found
-
-    return said
-
-
 def plan_directory(folder: Path, mapping: Path | None = None, source: str = "city") -> Plan:
     """Find the tables in a folder of CSV files, by name or by header; other files are left alone, and told.
 
@@ -152,8 +139,6 @@ def plan_directory(folder: Path, mapping: Path | None = None, source: str = "cit
         positions = [placed.columns.get(field) for field in fields]
         titles = {field: header[position] for field, position in placed.columns.items()}
         cells = _in_order(positions, len(header))
-        if "hours" in titles:
-            cells = _with_unit(cells, fields.index("hours"), titles["hours"])
         found[placed.entity] = Source(source, path, placed.entity, fields, titles, len(header), named, cells)
     if not found:
         raise _no_table(folder, paths)

@@ -25,10 +25,9 @@ from volunteerkit.exchange.cells import (
     read_day,
     read_id,
     read_instant,
-    read_minutes,
     read_time,
 )
-from volunteerkit.exchange.layouts import state, word
+from volunteerkit.exchange.layouts import lengths, state, word
 from volunteerkit.exchange.reading import Source
 from volunteerkit.hours.tables import flag, service_record
 from volunteerkit.ledger import (
@@ -136,8 +135,11 @@ class _Reader:
     instants: Callable[[str], int | None]
 
     @classmethod
-    def at(cls, desk: Desk, as_of: dt.date) -> _Reader:
-        """Return a reader that knows this database's numbers; later days than ``as_of`` are the future."""
+    def at(cls, desk: Desk, as_of: dt.date, title: str) -> _Reader:
+        """Return a reader that knows this database's numbers; later days than ``as_of`` are the future.
+
+        ``title`` is what the file calls the length.
+        """
         connection, last = desk.connection, day_number(as_of)
         people = connection.execute(sa.select(volunteer.c.number, volunteer.c.id, volunteer.c.registered_on))
         projects = connection.execute(sa.select(project.c.number, project.c.id, project.c.organization_id))
@@ -152,7 +154,7 @@ class _Reader:
             _Memo(lambda text: _known(text, by_team, shapes, "team_unknown")[0] if text.strip() else None),
             _Memo(lambda text: _past_day(text, last)),
             _Memo(lambda text: read_time(text) if text.strip() else -1),
-            _Memo(read_minutes),
+            _Memo(lengths(title)),
             _Memo(lambda text: state("service_records", text)),
             _Memo(lambda text: word("source", text) if text.strip() else "import"),
             _instants(desk),
@@ -463,7 +465,7 @@ class _Load:
 
 def load_records(desk: Desk, source: Source, as_of: dt.date, progress: Callable[[int], None]) -> FileReport:
     """Load a file of service records into the desk's transaction and return the counts."""
-    reader, load = _Reader.at(desk, as_of), _Load(desk, source)
+    reader, load = _Reader.at(desk, as_of, source.header("hours")), _Load(desk, source)
     chunk: list[tuple[_Row, Sequence[str]]] = []
     rows: Iterable[tuple[int, Any]] = source.rows()
     for row_number, cells in rows:
