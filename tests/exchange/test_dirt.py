@@ -16,7 +16,7 @@ from volunteerkit import Actor, Application, KeyCipher, Kit, messages, volunteer
 from volunteerkit.errors import ImportRefused
 from volunteerkit.exchange.tables import batch, quarantine
 from volunteerkit.hours import verify_store
-from volunteerkit.hours.tables import service_record
+from volunteerkit.hours.tables import flag, service_record
 from volunteerkit.organizations.tables import organization, team
 from volunteerkit.projects.tables import project
 from volunteerkit.store.vault import find_subjects, open_subject
@@ -162,6 +162,38 @@ def test_a_column_of_minutes_is_mended_in_minutes(
     for language, word in (("zh-CN", "整分钟数"), ("en", "counts minutes")):
         assert word in messages.text("minutes_unreadable", language)
         assert "2.5" not in messages.text("minutes_unreadable", language)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "hours", "flagged"),
+    [
+        ("11:00", "09:00", "2", True), ("14:00", "10:00", "3.5", True), ("22:00", "06:00", "8", False),
+        ("20:00", "08:00", "8", False), ("21:00", "00:30", "1", False), ("09:00", "11:00", "2", False),
+        ("18:00", "24:00", "1", False),
+    ],
+)  # fmt: skip
+def test_a_swapped_start_and_end_are_flagged(
+    load: Load, engine: sa.Engine, start: str, end: str, hours: str, flagged: bool
+) -> None:
+    counts = load(service_records=records(ONE.replace("15:00,17:30,2.5", f"{start},{end},{hours}"), TWO))
+    kind = sa.select(service_record.c.external_id, flag.c.kind).join(
+        flag, flag.c.record_id == service_record.c.id
+    )
+    with engine.connect() as connection:
+        found = [tuple(row) for row in connection.execute(kind)]
+    assert (counts["credited"], found) == (2, [("R1", "times_swapped")] if flagged else [])
+
+
+def test_a_repeat_in_a_file_without_record_ids_is_told_by_a_column_that_it_has(
+    load: Load, engine: sa.Engine
+) -> None:
+    row = "V0000001,P0001,2020-09-13,2.5,已确认\n"
+    load(service_records=f"志愿者编号,项目编号,服务日期,服务时长,状态\n{row}{row}")
+    with engine.connect() as connection:
+        query = sa.select(quarantine.c.row, quarantine.c.column, quarantine.c.value, quarantine.c.reason)
+        assert [tuple(each) for each in connection.execute(query)] == [
+            (3, "志愿者编号", "V0000001", "exact_duplicate")
+        ]
 
 
 def test_a_repeat_that_comes_first_next_time_costs_nobody_a_record(load: Load, engine: sa.Engine) -> None:

@@ -274,6 +274,10 @@ def _read_row(reader: _Reader, row: int, cells: Sequence[str]) -> _Row:
         flags.append("no_clock")
     elif minutes > clock:
         flags.append("hours_exceed_clock")
+    elif (
+        minutes <= start - end < clock and 2 * minutes <= clock
+    ):  # a long night that fits the other way round
+        flags.append("times_swapped")
     if day < registered_on:
         flags.append("before_registration")
     mark = (volunteer_id, project_id, team_id, day, start, clock, minutes, state, method)
@@ -305,7 +309,9 @@ class _Load:
         self.any_before = desk.connection.execute(sa.select(table.c.id).limit(1)).first() is not None
 
     def refuse(self, row: int, field: str, cells: Sequence[str], reason: str) -> None:
-        """Put a row into quarantine under the header its column has in the file."""
+        """Put a row into quarantine under a header of the file: without record ids the volunteer's."""
+        if field == "record_id" and field not in self.source.titles:
+            field = "volunteer_id"
         position = self.source.fields.index(field)
         value = cells[position] if position < len(cells) else ""
         self.refusals.add(row, field, self.source.header(field), value, reason)
