@@ -353,7 +353,7 @@ class Kit:
             with suppress(StorageError), self.open(engine, actor) as desk:
                 exchange.note_refusal(desk, error)
             raise
-        return exchange.ImportReport(plan.source, tuple(reports))
+        return exchange.ImportReport(plan.source, tuple(reports), plan.left_out)
 
 
 def _reacted(react: Callable[..., Any], event: Event) -> bool:

@@ -12,12 +12,13 @@ import pytest
 import sqlalchemy as sa
 
 import volunteerkit
-from volunteerkit import Actor, Application, KeyCipher, Kit, volunteers
+from volunteerkit import Actor, Application, KeyCipher, Kit, messages, volunteers
 from volunteerkit.errors import ImportRefused
 from volunteerkit.exchange.tables import batch, quarantine
 from volunteerkit.hours import verify_store
-from volunteerkit.hours.tables import service_record
-from volunteerkit.organizations.tables import organization
+from volunteerkit.hours.tables import flag, service_record
+from volunteerkit.organizations.tables import organization, team
+from volunteerkit.projects.tables import project
 from volunteerkit.store.vault import find_subjects, open_subject
 from volunteerkit.units import day_of
 from volunteerkit.volunteers.tables import doubt, membership, volunteer
@@ -149,6 +150,50 @@ def test_one_bad_cell_refuses_its_row_and_no_other(
     counts = load(service_records=records(ONE, TWO.replace(old, new, 1)))
     assert (counts["read"], counts["credited"]) == (2, 1)
     assert refused(engine) == [(3, value, reason)]
+
+
+@pytest.mark.parametrize(("said", "shown"), [("90.5", "90.5"), (" 1.5 ", "1.5"), ("很久", "＊"), ("", "")])
+def test_a_column_of_minutes_is_mended_in_minutes(
+    load: Load, engine: sa.Engine, said: str, shown: str
+) -> None:
+    text = records(ONE.replace(",2.5,", ",150,"), TWO.replace(",2.5,", f",{said},"))
+    counts = load(service_records=text.replace("hours", "服务时长（分钟）"))
+    assert (counts["credited"], refused(engine)) == (1, [(3, shown, "minutes_unreadable")])
+    for language, word in (("zh-CN", "整分钟数"), ("en", "counts minutes")):
+        assert word in messages.text("minutes_unreadable", language)
+        assert "2.5" not in messages.text("minutes_unreadable", language)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "hours", "flagged"),
+    [
+        ("11:00", "09:00", "2", True), ("14:00", "10:00", "3.5", True), ("22:00", "06:00", "8", False),
+        ("20:00", "08:00", "8", False), ("21:00", "00:30", "1", False), ("09:00", "11:00", "2", False),
+        ("18:00", "24:00", "1", False),
+    ],
+)  # fmt: skip
+def test_a_swapped_start_and_end_are_flagged(
+    load: Load, engine: sa.Engine, start: str, end: str, hours: str, flagged: bool
+) -> None:
+    counts = load(service_records=records(ONE.replace("15:00,17:30,2.5", f"{start},{end},{hours}"), TWO))
+    kind = sa.select(service_record.c.external_id, flag.c.kind).join(
+        flag, flag.c.record_id == service_record.c.id
+    )
+    with engine.connect() as connection:
+        found = [tuple(row) for row in connection.execute(kind)]
+    assert (counts["credited"], found) == (2, [("R1", "times_swapped")] if flagged else [])
+
+
+def test_a_repeat_in_a_file_without_record_ids_is_told_by_a_column_that_it_has(
+    load: Load, engine: sa.Engine
+) -> None:
+    row = "V0000001,P0001,2020-09-13,2.5,已确认\n"
+    load(service_records=f"志愿者编号,项目编号,服务日期,服务时长,状态\n{row}{row}")
+    with engine.connect() as connection:
+        query = sa.select(quarantine.c.row, quarantine.c.column, quarantine.c.value, quarantine.c.reason)
+        assert [tuple(each) for each in connection.execute(query)] == [
+            (3, "志愿者编号", "V0000001", "exact_duplicate")
+        ]
 
 
 def test_a_repeat_that_comes_first_next_time_costs_nobody_a_record(load: Load, engine: sa.Engine) -> None:
@@ -362,6 +407,36 @@ def test_a_column_that_the_file_lacks_changes_nothing(load: Load, engine: sa.Eng
         assert set(map(tuple, connection.execute(joined))) == {
             (place, "高新区", "suspended", None) for place in (None, 1)
         }
+
+
+STATUSES = {
+    "organizations": ("org_id,org_name,status\nO0001,甲社区,\nX1,乙社区,{}\n", organization),
+    "teams": ("team_id,team_name,org_id,status\nX1,一队,O0001,{}\n", team),
+    "projects": ("project_id,project_name,org_id,status\nP0001,献血,O0001,\nX1,义诊,O0001,{}\n", project),
+    "volunteers": ("volunteer_id,name,org_id,registered_at,status\nX1,兰,O0001,2020-01-01,{}\n", volunteer),
+}
+
+
+@pytest.mark.parametrize(
+    ("entity", "said", "status"),
+    [
+        ("organizations", "已通过", "active"), ("organizations", "正常", "active"),
+        ("organizations", "已注销", "dissolved"), ("organizations", "已确认", None),
+        ("teams", "正常", "approved"), ("teams", "已解散", "dissolved"), ("teams", "已取消", None),
+        ("projects", "进行中", "approved"), ("projects", "已解散", None),
+        ("volunteers", "正常", "approved"), ("volunteers", "有效", "approved"), ("volunteers", "已驳回", "rejected"),
+        ("volunteers", "已解散", None), ("volunteers", "已确认", None), ("volunteers", "已取消", None),
+    ],
+)  # fmt: skip
+def test_a_status_is_one_of_its_table(
+    load: Load, engine: sa.Engine, entity: str, said: str, status: str | None
+) -> None:
+    text, table = STATUSES[entity]
+    load(**{"service_records": None, entity: text.format(said)})
+    with engine.connect() as connection:
+        found = connection.execute(sa.select(table.c.status).where(table.c.number == "X1")).scalar()
+        reasons = set(connection.execute(sa.select(quarantine.c.reason)).scalars())
+    assert (found, reasons) == (status, set() if status else {"status_unknown"})
 
 
 def personal(kit: Kit, engine: sa.Engine, number: str) -> dict[str, Any]:

@@ -111,6 +111,18 @@ def test_a_folder_that_cannot_be_imported_makes_no_database(say: Say, tmp_path: 
     assert not (tmp_path / "city.db").exists()
 
 
+def test_a_file_that_is_left_out_is_named(say: Say) -> None:
+    more: dict[str, Any] = {"名册": "志愿者编号,姓名\nV1,周兰\n"}
+    code, out, _ = say("import", "files", records=RIGHT, **more)
+    assert (code, "未导入：名册.csv" in out, "缺少列：所属组织编号、注册时间" in out) == (0, True, True)
+    assert "Not imported: 名册.csv" in say("import", "files", language="en", records=RIGHT, **more)[1]
+    (left,) = json.loads(say("import", "files", "--json", records=RIGHT, **more)[1])["left_out"]
+    assert left["file"] == "名册.csv"
+    named: dict[str, Any] = {"志愿者": "编号;姓名\nV1;周兰\n", "volunteers": None, "名册": None}
+    code, _, err = say("import", "files", records=RIGHT, **named)
+    assert (code, "志愿者.csv" in err, "注册时间" in err) == (1, True, True)
+
+
 def test_flagged_rows_are_listed_by_kind_and_by_page(say: Say, tmp_path: Path) -> None:
     records = "".join(f"V1,P1,2018-01-{1 + at % 28:02d},{1 + at // 28},confirmed\n" for at in range(250))
     assert "quarantine --flagged" in say("import", "files", records=records)[1]

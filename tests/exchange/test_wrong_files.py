@@ -129,3 +129,35 @@ def test_what_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_a_pipe_does_not_make_the_import_wait(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "volunteers.csv")
     assert refusal(tmp_path).code == "file_not_regular"
+
+
+def test_a_table_is_known_by_its_chinese_name_too(tmp_path: Path) -> None:
+    for name in ("组织", "服务队", "项目", "志愿者", "服务记录"):
+        (tmp_path / f"{name}.csv").write_text("编号;名称;备注\nX1;甲;\n", "utf-8")
+        error = refusal(tmp_path)
+        assert error.code in ("file_columns_missing", "header_missing")
+        assert error.values["file"] == f"{name}.csv"
+        (tmp_path / f"{name}.csv").unlink()
+    (tmp_path / "志愿者.csv").write_text("编号;姓名;所属组织;注册时间;a;b;c;d;e\n", "utf-8")
+    assert [file.entity for file in plan_directory(tmp_path).files] == ["volunteers"]
+
+
+@pytest.mark.parametrize(
+    ("content", "zh", "en"),
+    [
+        ("志愿者编号,姓名,备注\nV1,张三丰,\n", "缺少列：所属组织编号、注册时间。", "lacks the columns: 所属组织编号"),
+        ("张三丰,1990-03-15\n", "第一行没有认识的列名", "no title that is known"),
+        ("组织编号,组织名称,甲,乙,丙\n", "请把文件改名为 organizations.csv", "name the file organizations.csv"),
+        (None, "另存为 CSV", "save each as CSV"),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_left_out_is_told(content: str | None, zh: str, en: str, tmp_path: Path) -> None:
+    (tmp_path / "volunteers.csv").write_text(f"{HEADER}\n{PERSON}\n", "utf-8")
+    name = "名册.csv" if content is not None else "名册.xlsx"
+    (tmp_path / name).write_bytes((content or "PK").encode())
+    (left,) = plan_directory(tmp_path).left_out
+    assert left.file == name
+    for language, words in (("zh-CN", zh), ("en", en)):
+        with messages.in_language(language):
+            assert words in str(left.why)
+            assert not [word for word in PRIVATE if word in str(left.why)]

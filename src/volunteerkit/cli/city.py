@@ -118,6 +118,8 @@ def print_import(report: Any, db: str) -> None:
         both("导入结果", "Import"),
         range(1, len(headers)),
     )  # fmt: skip
+    for each in report.left_out:
+        print(both(f"未导入：{each.file}：{each.why}", f"Not imported: {each.file}: {each.why}"))
     for title, attribute in (
         (both("拒绝的行", "Refused rows"), "refused"),
         (both("存疑但计入的行", "Flagged, still credited"), "flagged"),

@@ -8,7 +8,7 @@ from collections import Counter
 import attrs
 import sqlalchemy as sa
 
-from volunteerkit.exchange.reading import Source
+from volunteerkit.exchange.reading import LeftOut, Source
 from volunteerkit.exchange.showing import shown
 from volunteerkit.exchange.tables import batch
 from volunteerkit.store.desk import Desk, microseconds
@@ -92,10 +92,11 @@ class FileReport:
 
 @attrs.frozen
 class ImportReport:
-    """The reports of all files of a directory, in the order they were loaded."""
+    """The reports of all files of a directory, in the order they were loaded, and what was left out."""
 
     source: str
     files: tuple[FileReport, ...]
+    left_out: tuple[LeftOut, ...] = ()
 
     def as_dict(self) -> dict[str, object]:
         """Return the counts as JSON: those of the service records on top, every file's below.
@@ -120,7 +121,7 @@ class ImportReport:
             refused.update(file.refused)
             flagged.update(file.flagged)
         for file in self.files:
-            if file.entity == "volunteers":
+            if file.entity != "service_records":
                 flagged.update(file.flagged)
         return {
             "source": self.source,
@@ -134,6 +135,7 @@ class ImportReport:
             "refused": dict(sorted(refused.items())),
             "flagged": dict(sorted(flagged.items())),
             "files": [attrs.asdict(file) for file in self.files],
+            "left_out": [{"file": each.file, "why": str(each.why)} for each in self.left_out],
         }
 
 

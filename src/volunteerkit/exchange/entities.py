@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from volunteerkit.exchange.batches import FileReport, Refusals, finish_batch, next_batch_id, same_as_before
 from volunteerkit.exchange.cells import Cell, clean, read_id
 from volunteerkit.exchange.people import (
+    columns_left,
     count_doubts,
     silent_columns,
     store_people,
@@ -24,7 +25,7 @@ from volunteerkit.exchange.people import (
 from volunteerkit.exchange.reading import Source
 from volunteerkit.exchange.table_rows import Cells, Numbers, Ready, registered
 from volunteerkit.ledger import honour_account, issuer_account
-from volunteerkit.organizations.tables import organization, team
+from volunteerkit.organizations.tables import affiliation, organization, team
 from volunteerkit.projects.tables import project
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.posting import hold_head, insert_rows
@@ -54,7 +55,7 @@ def _organization(desk: Desk, source: Source) -> Callable[[Cells], Ready]:
             "type": row.text("org_type"),
             "credit_code": clean(row.text("uscc")).upper(),
             "registered_on": registered(row, desk.zone),
-            "status": row.word("status", "active"),
+            "status": row.state("organizations", "active"),
             "incubated": int(row.word("incubated", "no") == "yes"),
         }
         parent = clean(row["parent_org_id"]).upper()
@@ -72,7 +73,7 @@ def _team(desk: Desk, source: Source) -> Callable[[Cells], Ready]:
         values = {
             "name": row.name("team_name"),
             "organization_id": organizations.get(row["org_id"]),
-            "status": row.word("status", "approved"),
+            "status": row.state("teams", "approved"),
         }
         return number, values, row_digest(number, *values.values())
 
@@ -95,7 +96,7 @@ def _project(desk: Desk, source: Source) -> Callable[[Cells], Ready]:
             "starts_on": row.day("start_date"),
             "ends_on": row.day("end_date"),
             "recruit_target": int(target) if target else None,
-            "status": row.word("status", "approved"),
+            "status": row.state("projects", "approved"),
         }
         return number, values, row_digest(number, *values.values())
 
@@ -162,24 +163,29 @@ def load_entities(desk: Desk, source: Source, progress: Callable[[int], None]) -
     # A parent that was refused when its child came in: the child finds it now.
     changed.update({got[0]: got for got in same if got[1]["parent"] in added})
     silent = silent_columns(source) if entity == "volunteers" else frozenset()
-    _store(desk, entity, table, added, changed, {number: id_ for number, (id_, _) in stored.items()}, silent)
+    ids = {number: id_ for number, (id_, _) in stored.items()}
+    otherwise = _store(desk, entity, table, added, changed, ids, silent)
     if added or changed or not same_as_before(desk, source, refusals):
         batch_id = next_batch_id(desk)
         finish_batch(desk, batch_id, source, read, len(added) + len(changed), refusals)
     progress(read)
     unchanged = len(seen) - len(added) - len(changed)
-    flagged = count_doubts(desk) if entity == "volunteers" else {}
+    flagged = count_doubts(desk) if entity == "volunteers" else otherwise
     return FileReport(source.file, entity, read, len(added), len(changed), unchanged, None,
                       dict(sorted(skipped.items())), refusals.counts(), flagged)  # fmt: skip
 
 
 def _store(desk: Desk, entity: str, table: sa.Table, added: dict[str, Ready], changed: dict[str, Ready],
-           ids: dict[str, int], silent: Set[str]) -> None:  # fmt: skip
+           ids: dict[str, int], silent: Set[str]) -> dict[str, int]:  # fmt: skip
+    """Write the rows; return how many say otherwise than a desk decided, if any."""
     connection = desk.connection
     ids |= {number: id_ for id_, number in enumerate(added, next_id(desk, table))}
     columns = {column.name for column in table.columns}
     if entity == "volunteers":
         whole_people(desk, added, changed, ids)
+        left, otherwise = columns_left(desk, changed, ids, silent)
+    else:
+        left, otherwise = _decided(connection, table, changed, ids)
 
     def stored(got: Ready, silent: Set[str] = frozenset()) -> dict[str, Any]:
         kept = {name: value for name, value in got[1].items() if name in columns - silent}
@@ -189,7 +195,9 @@ def _store(desk: Desk, entity: str, table: sa.Table, added: dict[str, Ready], ch
         rows = [stored(got) for got in added.values()]
         insert_rows(connection, table.name, list(rows[0]), [tuple(row.values()) for row in rows])
     for got in changed.values():
-        connection.execute(sa.update(table).where(table.c.id == ids[got[0]]).values(stored(got, silent)))
+        connection.execute(
+            sa.update(table).where(table.c.id == ids[got[0]]).values(stored(got, left[got[0]]))
+        )
     if entity == "organizations":
         _parents(connection, [*added.values(), *changed.values()], ids)
     holder = {"volunteers": honour_account, "projects": issuer_account}.get(entity)
@@ -197,7 +205,29 @@ def _store(desk: Desk, entity: str, table: sa.Table, added: dict[str, Ready], ch
         accounts = [(holder(ids[number]), 0, 0) for number in added]
         insert_rows(connection, account.name, ("id", "posted_minutes", "pending_minutes"), accounts)
     if entity == "volunteers" and (added or changed):
-        store_people(desk, list(added.values()), list(changed.values()), ids, silent)
+        store_people(desk, list(added.values()), list(changed.values()), ids, left)
+    return {"decided_here": otherwise} if otherwise else {}
+
+
+def _decided(
+    connection: sa.Connection, table: sa.Table, changed: dict[str, Ready], ids: dict[str, int]
+) -> tuple[dict[str, Set[str]], int]:
+    """Return for each number the columns a desk decided, which no file overturns, and how many rows differ there."""
+    left: dict[str, Set[str]] = dict.fromkeys(changed, frozenset())
+    otherwise = 0
+    for number, values, _ in changed.values() if table is not project else ():
+        row = connection.execute(sa.select(table).where(table.c.id == ids[number])).one()._mapping
+        own = {"status"} if row["case_id"] is not None else set()
+        now = {"status": row["status"]}
+        if table is team:
+            later = sa.select(affiliation.c.organization_id).where(affiliation.c.team_id == row["id"])
+            to = connection.execute(later.order_by(affiliation.c.since.desc()).limit(1)).scalar()
+            if to is not None:
+                own.add("organization_id")
+                now["organization_id"] = to
+        left[number] = own
+        otherwise += any(now[name] != values[name] for name in own)
+    return left, otherwise
 
 
 def _parents(connection: sa.Connection, rows: list[Ready], ids: dict[str, int]) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import attrs
 
 from volunteerkit.errors import nearest
-from volunteerkit.exchange.cells import Cell, clean
+from volunteerkit.exchange.cells import Cell, clean, read_minutes
 from volunteerkit.messages import Phrase, language, phrase
 
 __all__ = [
@@ -17,10 +17,12 @@ __all__ = [
     "PERSONAL",
     "REQUIRED",
     "Recognised",
-    "in_minutes",
     "is_title",
     "is_word",
+    "lengths",
     "recognise",
+    "state",
+    "table_named",
     "titles_for",
     "unplaced_titles",
     "word",
@@ -90,6 +92,15 @@ ENTITIES: Final[dict[str, dict[str, str]]] = {
 }
 """The five tables, in the order in which they are loaded, each with its fields and their other headers."""
 
+_FILES: Final = {
+    "organizations": "组织 志愿服务组织 组织信息",
+    "teams": "服务队 志愿服务队 服务队信息",
+    "projects": "项目 志愿服务项目 项目信息",
+    "volunteers": "志愿者 志愿者信息 志愿者名单",
+    "service_records": "服务记录 志愿服务记录",
+}
+"""What people call the files of the five tables, beside the tables' own names."""
+
 REQUIRED: Final = {
     "organizations": ("org_id", "org_name"),
     "teams": ("team_id", "team_name", "org_id"),
@@ -121,7 +132,19 @@ _TITLES: Final = frozenset(
 )
 _PARTS: Final = frozenset(part for name in _TITLES for part in name.split("_"))
 _HAN: Final = re.compile("[\u4e00-\u9fff]")
-_RECORD_STATES: Final = ("confirmed", "pending", "rejected", "cancelled")
+_STATES: Final[dict[str, dict[str, str]]] = {
+    "organizations": {"active": "active approved", "dissolved": "dissolved deregistered",
+                      "pending": "pending", "rejected": "rejected", "suspended": "suspended"},
+    "teams": {"approved": "approved active", "dissolved": "dissolved deregistered", "pending": "pending",
+              "rejected": "rejected", "suspended": "suspended"},
+    "projects": {"approved": "approved active", "pending": "pending", "rejected": "rejected",
+                 "cancelled": "cancelled", "suspended": "suspended", "deregistered": "deregistered"},
+    "volunteers": {"approved": "approved active", "pending": "pending", "rejected": "rejected",
+                   "suspended": "suspended", "deregistered": "deregistered"},
+    "service_records": {"confirmed": "confirmed", "pending": "pending", "rejected": "rejected",
+                        "cancelled": "cancelled"},
+}  # fmt: skip
+"""The statuses of each table, with the words that mean them there: who is 正常 is active or approved."""
 _FOUND: Final = {
     field: {other.casefold(): name for name, others in words.items() for other in (name, *others.split())}
     for field, words in _WORDS.items()
@@ -132,14 +155,14 @@ def __dir__() -> list[str]:
     return __all__
 
 
-def word(field: str, text: str, allowed: Sequence[str] = ()) -> str:
+def word(field: str, text: str) -> str:
     """Return the word that ``text`` stands for, in Chinese or English; raises Cell word_unknown.
 
     >>> word("status", "已确认"), word("sex", "Female")
     ('confirmed', 'F')
     """
     found = _FOUND[field].get(clean(text).casefold())
-    if found is None or (allowed and found not in allowed):
+    if found is None:
         raise Cell("status_unknown" if field == "status" else "word_unknown")
     return found
 
@@ -154,18 +177,38 @@ def is_word(text: str) -> bool:
     return any(plain in words for words in _FOUND.values())
 
 
-def record_state(text: str) -> str:
-    """Return the state of a service record; raises Cell status_unknown."""
-    return word("status", text, _RECORD_STATES)
+def state(entity: str, text: str) -> str:
+    """Return the status that ``text`` means in a table; raises Cell status_unknown for one it does not have.
 
-
-def in_minutes(title: str, text: str) -> str:
-    """Return a length's text with its unit when the column's title says that bare numbers are minutes.
-
-    >>> in_minutes("服务时长（分钟）", "150"), in_minutes("hours", "2.5")
-    ('150分钟', '2.5')
+    >>> state("volunteers", "正常"), state("organizations", "已通过")
+    ('approved', 'active')
     """
-    return f"{text.strip()}分钟" if _IN_MINUTES.search(title) and _BARE.fullmatch(clean(text)) else text
+    said = word("status", text)
+    for status, words in _STATES[entity].items():
+        if said in words.split():
+            return status
+    raise Cell("status_unknown")
+
+
+def lengths(title: str) -> Callable[[str], int]:
+    """Return what reads a length under ``title`` as minutes: bare numbers are hours unless it says minutes.
+
+    It raises Cell as `read_minutes` does, and minutes_unreadable where the title says minutes.
+
+    >>> lengths("服务时长（分钟）")("150"), lengths("hours")("2.5")
+    (150, 150)
+    """
+    if not _IN_MINUTES.search(title):
+        return read_minutes
+
+    def read(text: str) -> int:
+        try:
+            return read_minutes(f"{text.strip()}分钟" if _BARE.fullmatch(clean(text)) else text)
+        except Cell as problem:
+            # the other reason's advice, hours such as 2.5, would be taken for minutes here
+            raise Cell(problem.reason.replace("hours_unreadable", "minutes_unreadable")) from None
+
+    return read
 
 
 @attrs.frozen
@@ -206,6 +249,16 @@ def _placed(entity: str, header: Sequence[str]) -> Recognised:
     return Recognised(entity, columns, tuple(unplaced), missing, tuple(twice))
 
 
+def table_named(stem: str) -> str:
+    """Return the table that a file's name without its ending is the name of, empty for another name.
+
+    >>> table_named("Volunteers"), table_named("志愿者"), table_named("名单")
+    ('volunteers', 'volunteers', '')
+    """
+    plain = clean(stem).casefold()
+    return next((entity for entity in ENTITIES if plain in (entity, *_FILES[entity].split())), "")
+
+
 def recognise(header: Sequence[str], stem: str = "") -> Recognised:
     """Return which table a header belongs to and where its fields stand.
 
@@ -215,8 +268,8 @@ def recognise(header: Sequence[str], stem: str = "") -> Recognised:
     >>> recognise(["记录编号", "志愿者编号", "项目编号", "服务日期", "服务时长（小时）", "状态"]).entity
     'service_records'
     """
-    if stem.casefold() in ENTITIES:
-        return _placed(stem.casefold(), header)
+    if named := table_named(stem):
+        return _placed(named, header)
     found = [_placed(entity, header) for entity in ENTITIES]
     return max(
         found, key=lambda each: (not each.missing, len(each.columns) - len(each.unplaced), -len(each.missing))

@@ -16,7 +16,7 @@ from volunteerkit.clock import zone_named
 from volunteerkit.errors import ImportRefused, did_you_mean
 from volunteerkit.exchange import decoding
 from volunteerkit.exchange.cells import Cell, clean, read_day, read_instant
-from volunteerkit.exchange.layouts import ENTITIES, in_minutes, is_title
+from volunteerkit.exchange.layouts import ENTITIES, is_title
 from volunteerkit.exchange.mapping_file import Column, FileMapping, Mapping, read_mapping
 from volunteerkit.exchange.reading import Plan, Source, csv_files
 from volunteerkit.messages import phrase
@@ -117,8 +117,6 @@ def _getter(column: Column, position: Callable[[str], int], field: str) -> _Gett
         text = text.strip() or column.default
         if text in column.words:
             return column.words[text]
-        if field == "hours":
-            return in_minutes(column.column, text)
         if not column.formats or not text:
             return text
         try:

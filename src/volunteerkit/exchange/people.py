@@ -2,7 +2,8 @@
 
 A file knows only a part of a person. What a changed row does not say (no such column, an empty cell, an
 identity number that cannot be read) is no deletion: the personal data stored so far stay. So do district,
-status and team when the file has no such column; an empty cell under it is a change there.
+status and team when the file has no such column; an empty cell under it is a change there. What was decided
+at a desk, no file overturns: status, organization and team stay as decided, and the row is marked.
 """
 
 from __future__ import annotations
@@ -25,12 +26,13 @@ from volunteerkit.store.cipher import Cipher
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.grants import alias
 from volunteerkit.store.registering import next_id
+from volunteerkit.store.schema import event
 from volunteerkit.store.vault import CLOSED, blind, indexer, open_subjects, retention, seal_subjects
 from volunteerkit.units import day_number, day_of
 from volunteerkit.volunteers.identity import Identity, adult_on, read_identity, read_phone
 from volunteerkit.volunteers.tables import doubt, membership, volunteer
 
-__all__ = ["count_doubts", "silent_columns", "store_people", "volunteer_rows", "whole_people"]
+__all__ = ["columns_left", "count_doubts", "silent_columns", "store_people", "volunteer_rows", "whole_people"]
 
 
 def __dir__() -> list[str]:
@@ -69,7 +71,7 @@ def volunteer_rows(desk: Desk, source: Source) -> Callable[[Cells], Ready]:
             "organization_id": organizations.get(row["org_id"]),
             "team_id": teams.maybe(row["team_id"]),
             "district": row.text("district"),
-            "status": row.word("status", "approved"),
+            "status": row.state("volunteers", "approved"),
             "registered_on": registered_on,
         }
         digest = index("row", "\x1f".join(map(str, (number, *values.values(), *personal.values()))))
@@ -157,6 +159,68 @@ def silent_columns(source: Source) -> Set[str]:
     return _OPTIONAL - set(source.titles)
 
 
+_DECISIONS: Final = {
+    "status": ("volunteer.registered", "volunteer.status"),
+    "organization_id": ("volunteer.registered",),
+    "team_id": ("team.joined", "team.appointed"),
+}
+"""By which events a desk decides a field; what else it decides of memberships ends one, and that says why."""
+_OF_THE_IMPORT: Final = ("", "imported")
+
+
+def columns_left(
+    desk: Desk, changed: dict[str, Ready], ids: dict[str, int], silent: Set[str]
+) -> tuple[dict[str, Set[str]], int]:
+    """Return for each number the fields that stay as they are: ``silent`` ones, and those a desk decided.
+
+    Beside it, how many rows say otherwise than the desk; they are given the doubt ``decided_here``.
+    """
+    decided = _decided(desk.connection) if changed else {}
+    left: dict[str, Set[str]] = {}
+    otherwise = 0
+    for number, values, _ in changed.values():
+        own = decided.get(ids[number], set()) - silent
+        left[number] = silent | own
+        if own and any(_differs(desk.connection, ids[number], name, values[name]) for name in own):
+            values["doubts"].add("decided_here")
+            otherwise += 1
+    return left, otherwise
+
+
+def _decided(connection: sa.Connection) -> dict[int, set[str]]:
+    """Return by volunteer which fields were decided at a desk."""
+    found: dict[int, set[str]] = defaultdict(set)
+    for name, types in _DECISIONS.items():
+        query = sa.select(event.c.subject).where(
+            event.c.type.in_(types), event.c.subject.startswith("volunteer:")
+        )
+        for subject in connection.execute(query).scalars():
+            found[int(subject.partition(":")[2])].add(name)
+    ended = sa.select(membership.c.volunteer_id, membership.c.role).where(
+        membership.c.why.not_in(_OF_THE_IMPORT)
+    )
+    for id_, role in connection.execute(ended):
+        found[id_].add("organization_id" if role == "managing" else "team_id")
+    return found
+
+
+def _differs(connection: sa.Connection, id_: int, name: str, said: Any) -> bool:
+    """Tell whether what stands of a volunteer is something else than a file's word for it."""
+    if name == "status":
+        status = connection.execute(sa.select(volunteer.c.status).where(volunteer.c.id == id_)).scalar_one()
+        return (status in _REFUSED) != (said in _REFUSED) or (status not in _REFUSED and status != said)
+    managing = membership.c.role == "managing"
+    query = sa.select(membership.c.organization_id if name == "organization_id" else membership.c.team_id).where(
+        membership.c.volunteer_id == id_, membership.c.until.is_(None),
+        managing if name == "organization_id" else ~managing,
+    )  # fmt: skip
+    places = set(connection.execute(query).scalars())
+    return said not in places if said else bool(places)
+
+
+_REFUSED: Final = ("refused", "rejected")
+
+
 def whole_people(desk: Desk, added: dict[str, Ready], changed: dict[str, Ready], ids: dict[str, int]) -> None:
     """Put what the rows say together with what is stored of these volunteers."""
     subjects = [f"volunteer:{ids[number]}" for number in changed]
@@ -175,11 +239,11 @@ def whole_people(desk: Desk, added: dict[str, Ready], changed: dict[str, Ready],
 
 
 def store_people(
-    desk: Desk, added: list[Ready], changed: list[Ready], ids: dict[str, int], silent: Set[str]
+    desk: Desk, added: list[Ready], changed: list[Ready], ids: dict[str, int], left: dict[str, Set[str]]
 ) -> None:
-    """Write the sealed data, the doubts and the memberships of these volunteers."""
+    """Write the sealed data, the doubts and the memberships of these volunteers, but for the fields ``left``."""
     _people(desk.connection, desk.needed_cipher(), [*added, *changed], ids)
-    _belong(desk, added, changed, ids, silent, day_number(desk.today))
+    _belong(desk, added, changed, ids, left, day_number(desk.today))
 
 
 def _belong(
@@ -187,7 +251,7 @@ def _belong(
     added: list[Ready],
     changed: list[Ready],
     ids: dict[str, int],
-    silent: Set[str],
+    left: dict[str, Set[str]],
     today: int,
 ) -> None:
     """Write who belongs where: new volunteers since they registered, changed ones from today on."""
@@ -210,16 +274,21 @@ def _belong(
         lasting = sa.and_(membership.c.volunteer_id == ids[number], membership.c.until.is_(None))
         for role, column, wanted in (("managing", membership.c.organization_id, values["organization_id"]),
                                      ("member", membership.c.team_id, values["team_id"])):  # fmt: skip
-            if column.name in silent:
+            if column.name in left[number]:
                 continue
             now = connection.execute(
-                sa.select(membership.c.id, column).where(lasting, membership.c.role == role)
+                sa.select(membership.c.id, column, membership.c.since).where(
+                    lasting, membership.c.role == role
+                )
             ).first()
             if (now and now[1]) == wanted:
                 continue
             if now is not None:
-                ended = sa.update(membership).where(membership.c.id == now[0])
-                connection.execute(ended.values(until=today - 1, why="imported"))
+                standing = sa.update(membership).where(membership.c.id == now[0])
+                if wanted and now[2] >= today:  # a day belongs to whom the last file of the day names
+                    connection.execute(standing.values({column: wanted}))
+                    continue
+                connection.execute(standing.values(until=max(today, now[2]) - 1, why="imported"))
             if wanted:
                 begin(ids[number], values, role, today, now and now[0])
     if rows:

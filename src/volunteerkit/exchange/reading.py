@@ -15,14 +15,14 @@ from volunteerkit.exchange.cells import Cell
 from volunteerkit.exchange.layouts import (
     ENTITIES,
     Recognised,
-    in_minutes,
     recognise,
+    table_named,
     titles_for,
     unplaced_titles,
 )
 from volunteerkit.messages import Phrase, phrase
 
-__all__ = ["Plan", "Source", "csv_files", "plan_directory"]
+__all__ = ["LeftOut", "Plan", "Source", "csv_files", "plan_directory"]
 
 
 def __dir__() -> list[str]:
@@ -80,11 +80,20 @@ class Source:
 
 
 @attrs.frozen
+class LeftOut:
+    """A file that nothing is read of, and ``why``, a sentence in the reader's language."""
+
+    file: str
+    why: Phrase
+
+
+@attrs.frozen
 class Plan:
-    """The files of a folder in the order in which they are loaded."""
+    """The files of a folder in the order in which they are loaded, and those that are none of the tables."""
 
     source: str
     files: tuple[Source, ...]
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def _in_order(positions: Sequence[int | None], width: int) -> Cells:
@@ -96,20 +105,8 @@ def _in_order(positions: Sequence[int | None], width: int) -> Cells:
     return lambda row: [row[position] if position is not None else "" for position in positions]
 
 
-def _with_unit(cells: Cells, at: int, title: str) -> Cells:
-    if in_minutes(title, "1") == "1":
-        return cells
-
-    def said(row: Sequence[str]) -> Sequence[str]:
-        found = list(cells(row))
-        found[at] = in_minutes(title, found[at])
-        return found
-
-    return said
-
-
 def plan_directory(folder: Path, mapping: Path | None = None, source: str = "city") -> Plan:
-    """Find the tables in a folder of CSV files, by name or by header; other files are left alone.
+    """Find the tables in a folder of CSV files, by name or by header; other files are left alone, and told.
 
     With ``mapping`` the folder has a foreign layout that the mapping file describes. Raises ImportRefused
     when there is no such folder, no table in it, or a table lacks a required column.
@@ -120,12 +117,13 @@ def plan_directory(folder: Path, mapping: Path | None = None, source: str = "cit
 
         return plan_mapped(folder, mapping)
     found: dict[str, Source] = {}
+    left_out = [LeftOut(book, phrase("left_out_workbook")) for book in _workbooks(folder)]
     for path in paths:
         header, named = decoding.header(path)
-        placed = recognise(header, path.stem)
-        if path.stem.casefold() not in ENTITIES and (
-            placed.missing or len(placed.unplaced) > len(placed.columns)
-        ):
+        stem = Path(decoding.file_name(path)).stem
+        placed = recognise(header, stem)
+        if not table_named(stem) and (placed.missing or len(placed.unplaced) > len(placed.columns)):
+            left_out.append(LeftOut(decoding.file_name(path), _why_left_out(header, placed)))
             continue
         if placed.missing:
             raise _columns_missing(path, header, placed)
@@ -141,12 +139,10 @@ def plan_directory(folder: Path, mapping: Path | None = None, source: str = "cit
         positions = [placed.columns.get(field) for field in fields]
         titles = {field: header[position] for field, position in placed.columns.items()}
         cells = _in_order(positions, len(header))
-        if "hours" in titles:
-            cells = _with_unit(cells, fields.index("hours"), titles["hours"])
         found[placed.entity] = Source(source, path, placed.entity, fields, titles, len(header), named, cells)
     if not found:
         raise _no_table(folder, paths)
-    return Plan(source, tuple(found[entity] for entity in ENTITIES if entity in found))
+    return Plan(source, tuple(found[entity] for entity in ENTITIES if entity in found), tuple(left_out))
 
 
 def csv_files(folder: Path) -> list[Path]:
@@ -171,8 +167,24 @@ def _columns_missing(path: Path, header: list[str], placed: Recognised) -> Impor
                          unplaced=unplaced_titles(header, placed.unplaced))  # fmt: skip
 
 
+def _why_left_out(header: list[str], placed: Recognised) -> Phrase:
+    """Return what a file lacks to be the table it comes nearest to."""
+    if not placed.columns:
+        return phrase("left_out_no_title")
+    if not placed.missing:
+        return phrase("left_out_few_titles", entity=placed.entity)
+    return phrase("left_out_columns", entity=placed.entity,
+                  columns=titles_for(placed.entity, placed.missing, header))  # fmt: skip
+
+
+def _workbooks(folder: Path) -> list[str]:
+    return [
+        decoding.file_name(path) for path in sorted(folder.iterdir()) if path.suffix.lower() in _WORKBOOKS
+    ]
+
+
 def _no_table(folder: Path, paths: Sequence[Path]) -> ImportRefused:
-    books = [path.name for path in sorted(folder.iterdir()) if path.suffix.lower() in _WORKBOOKS]
+    books = _workbooks(folder)
     near: Phrase | str = ""
     if paths:
         near = phrase("no_header_known", files=", ".join(path.name for path in paths))

@@ -25,10 +25,9 @@ from volunteerkit.exchange.cells import (
     read_day,
     read_id,
     read_instant,
-    read_minutes,
     read_time,
 )
-from volunteerkit.exchange.layouts import record_state, word
+from volunteerkit.exchange.layouts import lengths, state, word
 from volunteerkit.exchange.reading import Source
 from volunteerkit.hours.tables import flag, service_record
 from volunteerkit.ledger import (
@@ -136,8 +135,11 @@ class _Reader:
     instants: Callable[[str], int | None]
 
     @classmethod
-    def at(cls, desk: Desk, as_of: dt.date) -> _Reader:
-        """Return a reader that knows this database's numbers; later days than ``as_of`` are the future."""
+    def at(cls, desk: Desk, as_of: dt.date, title: str) -> _Reader:
+        """Return a reader that knows this database's numbers; later days than ``as_of`` are the future.
+
+        ``title`` is what the file calls the length.
+        """
         connection, last = desk.connection, day_number(as_of)
         people = connection.execute(sa.select(volunteer.c.number, volunteer.c.id, volunteer.c.registered_on))
         projects = connection.execute(sa.select(project.c.number, project.c.id, project.c.organization_id))
@@ -152,8 +154,8 @@ class _Reader:
             _Memo(lambda text: _known(text, by_team, shapes, "team_unknown")[0] if text.strip() else None),
             _Memo(lambda text: _past_day(text, last)),
             _Memo(lambda text: read_time(text) if text.strip() else -1),
-            _Memo(read_minutes),
-            _Memo(record_state),
+            _Memo(lengths(title)),
+            _Memo(lambda text: state("service_records", text)),
             _Memo(lambda text: word("source", text) if text.strip() else "import"),
             _instants(desk),
         )
@@ -272,6 +274,10 @@ def _read_row(reader: _Reader, row: int, cells: Sequence[str]) -> _Row:
         flags.append("no_clock")
     elif minutes > clock:
         flags.append("hours_exceed_clock")
+    elif (
+        minutes <= start - end < clock and 2 * minutes <= clock
+    ):  # a long night that fits the other way round
+        flags.append("times_swapped")
     if day < registered_on:
         flags.append("before_registration")
     mark = (volunteer_id, project_id, team_id, day, start, clock, minutes, state, method)
@@ -303,7 +309,9 @@ class _Load:
         self.any_before = desk.connection.execute(sa.select(table.c.id).limit(1)).first() is not None
 
     def refuse(self, row: int, field: str, cells: Sequence[str], reason: str) -> None:
-        """Put a row into quarantine under the header its column has in the file."""
+        """Put a row into quarantine under a header of the file: without record ids the volunteer's."""
+        if field == "record_id" and field not in self.source.titles:
+            field = "volunteer_id"
         position = self.source.fields.index(field)
         value = cells[position] if position < len(cells) else ""
         self.refusals.add(row, field, self.source.header(field), value, reason)
@@ -463,7 +471,7 @@ class _Load:
 
 def load_records(desk: Desk, source: Source, as_of: dt.date, progress: Callable[[int], None]) -> FileReport:
     """Load a file of service records into the desk's transaction and return the counts."""
-    reader, load = _Reader.at(desk, as_of), _Load(desk, source)
+    reader, load = _Reader.at(desk, as_of, source.header("hours")), _Load(desk, source)
     chunk: list[tuple[_Row, Sequence[str]]] = []
     rows: Iterable[tuple[int, Any]] = source.rows()
     for row_number, cells in rows:

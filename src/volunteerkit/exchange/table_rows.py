@@ -11,7 +11,7 @@ import attrs
 import sqlalchemy as sa
 
 from volunteerkit.exchange.cells import Cell, IdShapes, clean, read_day, read_id, read_instant
-from volunteerkit.exchange.layouts import word
+from volunteerkit.exchange.layouts import state, word
 from volunteerkit.store.desk import Desk
 from volunteerkit.units import day_number
 
@@ -81,6 +81,11 @@ class Cells:
         """Return a word of the field's vocabulary, ``default`` for an empty cell."""
         text = self[field]
         return word(field, text) if text.strip() else default
+
+    def state(self, entity: str, default: str) -> str:
+        """Return the row's status in its table, ``default`` for an empty cell; raises Cell."""
+        text = self["status"]
+        return state(entity, text) if text.strip() else default
 
 
 Ready = tuple[str, dict[str, Any], bytes]
