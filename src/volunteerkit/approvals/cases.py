@@ -35,6 +35,7 @@ __all__ = [
     "close_expired",
     "find_case",
     "foresee",
+    "latest_case",
     "open_case",
     "put",
     "read_case",
@@ -207,6 +208,13 @@ def foresee(desk: Desk, found: Case) -> None:
     changed = sa.or_(*(case.c[name].is_distinct_from(value) for name, value in end.items()))
     guarded = sa.update(case).where(case.c.id == found.id, case.c.version == found.version, changed)
     desk.connection.execute(guarded.values(**end))
+
+
+def latest_case(desk: Desk, kind: str, subject: str) -> Case | None:
+    """Return the case of this kind about ``subject`` that was opened last, waiting or closed, if any."""
+    query = selected.where(case.c.kind == kind, case.c.subject == subject).order_by(case.c.id.desc()).limit(1)
+    row = desk.connection.execute(query).first()
+    return None if row is None else read_case(desk, row)
 
 
 def unforeseen(desk: Desk) -> Iterator[tuple[Any, dict[str, Any]]]:
