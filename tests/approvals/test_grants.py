@@ -89,6 +89,33 @@ def test_nobody_gives_to_themselves(at: At, actor: Actor) -> None:
     assert caught.value.findings[0].code == "grant_self"
 
 
+def test_nobody_is_given_what_they_hold(at: At) -> None:
+    """Revoked once, a role is gone."""
+    for scope, more in (("渝水区", {}), ("分宜县", {"until": LATER})):
+        given(at, "new-1", "department_officer", scope, **more)
+    for scope, more in (
+        ("渝水区", {}), ("渝水区", {"since": NEXT, "until": LATER}), ("分宜县", {"until": LATER}),
+    ):  # fmt: skip
+        with pytest.raises(Refused) as caught:
+            given(at, "new-1", "department_officer", scope, **more)
+        assert [each.code for each in caught.value.findings] == ["already_held"]
+    given(at, "new-1", "department_officer", "分宜县")  # longer than the one before
+    given(at, "new-2", "department_officer", "渝水区")  # somebody else
+    case = at(DAY, CENTRE, lambda desk: grants.revoke(desk, 1))
+    approve(at, SECOND, case.id)
+    given(at, "new-1", "department_officer", "渝水区")  # ended, it can be given again
+
+
+def test_what_was_given_meanwhile_is_not_given_twice(at: At) -> None:
+    early = at(DAY, CENTRE, lambda desk: grants.give(desk, "new-1", "auditor", since=NEXT, until=LATER))
+    approve(at, SECOND, early.id)
+    long = at(DAY, CENTRE, lambda desk: grants.give(desk, "new-1", "auditor", until=LATER))
+    with pytest.raises(Refused) as caught:  # of what it asked for only the days of the first are left
+        approve(at, SECOND, long.id, NEXT)
+    assert [each.code for each in caught.value.findings] == ["already_held"]
+    assert len(listed(at)) == 1
+
+
 def test_a_refused_proposal_gives_nothing(at: At) -> None:
     case = at(DAY, CENTRE, lambda desk: grants.give(desk, "new-1", "auditor"))
     done = at(DAY, SECOND, lambda desk: approvals.decide(desk, case.id, "refuse", reason="岗位已满"))

@@ -509,3 +509,15 @@ def test_where_no_area_is_known_the_centre_decides(small: Any) -> None:
     case = small.at(MONDAY, CENTRE, organizations.propose_admin, "O1", "admin-1")
     small.at(MONDAY, SECOND, approvals.decide, case, "approve")
     assert len(small.at(MONDAY, CENTRE, organizations.administrators, "O1")) == 1
+
+
+def test_an_applicant_reads_why_their_organization_was_refused(city: Any) -> None:
+    applied = city.at(MONDAY, CITIZEN, organizations.apply, form())
+    case = city.at(MONDAY, OFFICER, approvals.pending)[0]
+    city.at(MONDAY, OFFICER, approvals.decide, case.id, "refuse", reason="章程不全")
+    said = city.at(MONDAY, CITIZEN, approvals.decisions, case.id)
+    assert [(each.verdict, each.reason) for each in said] == [("refuse", "章程不全")]
+    assert city.at(MONDAY, CITIZEN, approvals.view, case.id).subject == case.subject
+    assert applied.number
+    with pytest.raises(NotFound):
+        city.at(MONDAY, Actor.of("citizen-2", "public"), approvals.view, case.id)

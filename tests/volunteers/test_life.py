@@ -96,8 +96,14 @@ def test_another_person_approves(city: Any) -> None:
             city.at(MONDAY, stranger, lambda desk: volunteers.approve(desk, number))
     city.at(MONDAY, OLD2, lambda desk: volunteers.approve(desk, number))
     assert status(city, number, MONDAY) == "approved"
-    with pytest.raises(Refused) as caught:  # A56: decided twice
-        city.at(MONDAY, CENTRE, lambda desk: volunteers.refuse(desk, number, reason="重复"))
+    for again in (lambda desk: volunteers.refuse(desk, number, reason="重复"),
+                  lambda desk: volunteers.approve(desk, number)):  # fmt: skip
+        with pytest.raises(AlreadyResolved) as told:  # A56: decided twice, and told by whom and when
+            city.at(MONDAY, CENTRE, again)
+        assert [part for part in ("admin-2", "2026-11-23") if part not in str(told.value)] == []
+    admitted = city.at(MONDAY, CENTRE, lambda desk: volunteers.admit(desk, name="龚欣", organization="O1"))
+    with pytest.raises(Refused) as caught:  # nobody ever asked about this one
+        city.at(MONDAY, CENTRE, lambda desk: volunteers.approve(desk, admitted))
     assert codes(caught) == {"not_pending_registration"}
 
 

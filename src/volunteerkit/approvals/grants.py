@@ -41,13 +41,14 @@ def give(
 
     Returns the case that another officer of the centre decides; the grant begins when it is granted, not
     before. ``volunteer`` is the number of the volunteer whom the actor is, if any. Nobody gives to
-    themselves. Raises NotPermitted, InvalidValue, Refused.
+    themselves, nor what somebody holds on those days already. Raises NotPermitted, InvalidValue, Refused.
     """
     desk.permit("grant.change")
     proposed = _checked(desk, actor_id, role, scope, since, until)
     if role not in CITY_ROLES:
         raise InvalidValue(name="role", value=role, allowed=", ".join(CITY_ROLES))
     lender = _not_self(desk, Person(actor_id, volunteer))
+    _not_held(desk, actor_id, proposed)
     facts = {
         "change": "give", "actor": actor_id, "role": role, "scope": scope,
         "since": _day(proposed.since), "until": _day(proposed.until),
@@ -139,6 +140,7 @@ def _settle(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
     if until is not None and until < on:
         raise Refused(Finding("grant_over", {"until": until}))
     given = Grant(facts["role"], facts["scope"], day_of(max(facts["since"], begins)), until)
+    _not_held(desk, facts["actor"], given)
     id_ = _insert(desk, facts["actor"], given, case.opened_by, volunteer=case.opened_volunteer)
     payload = {"role": given.role, "scope": given.scope, "actor": facts["actor"], "case": case.id}
     note(desk, "grant.given", f"grant:{id_}", payload)
@@ -159,6 +161,18 @@ def _not_self(desk: Desk, holder: Person) -> str | None:
     if desk.is_one_of(holder, lender=lender):
         raise Refused(Finding("grant_self", {}))
     return lender
+
+
+def _not_held(desk: Desk, actor_id: str, wanted: Grant) -> None:
+    """Refuse a grant that adds nothing: revoking it would leave the one that was there before."""
+    same = (grant.c.actor_id == actor_id, grant.c.role == wanted.role, grant.c.delegated == 0)
+    last = _day(wanted.until)
+    ends = sa.or_(grant.c.until.is_(None), sa.false() if last is None else grant.c.until >= last)
+    query = sa.select(grant.c.id).where(*same, grant.c.scope.is_not_distinct_from(wanted.scope),
+                                        grant.c.since <= _day(wanted.since), ends)  # fmt: skip
+    held = desk.connection.execute(query.limit(1)).scalar()
+    if held is not None:
+        raise Refused(Finding("already_held", {"role": wanted.role, "grant": held}))
 
 
 def _real_day(name: str, day: object) -> None:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from volunteerkit import hooks
 from volunteerkit.access import Person, Place
 from volunteerkit.approvals import Case, Workflow, decide
-from volunteerkit.approvals.cases import last_case, open_case, waiting_case
+from volunteerkit.approvals.cases import last_case, open_case
 from volunteerkit.errors import Finding, InvalidValue, Refused
 from volunteerkit.ledger import honour_account
 from volunteerkit.organizations import tables as organizations
@@ -368,10 +368,10 @@ def _settle(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
 
 def _registration(desk: Desk, number: str) -> tuple[Found, Case]:
     found, _ = reached(desk, "volunteer.decide", number, managing=True)
-    case = waiting_case(desk, "volunteer.registration", f"volunteer:{found.id}")
+    case = last_case(desk, "volunteer.registration", f"volunteer:{found.id}")
     if case is None:
         raise Refused(Finding("not_pending_registration", {"volunteer": number, "status": found.status}))
-    return found, case
+    return found, case  # a closed one tells who decided it, and when
 
 
 @command
