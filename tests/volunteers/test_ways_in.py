@@ -332,3 +332,24 @@ def test_a_day_of_consent_is_a_date(day: Any) -> None:
     ):
         with pytest.raises(InvalidValue):
             make()
+
+
+@pytest.mark.parametrize("answer", ["confirm", "withdraw"])
+def test_who_comes_of_age_answers_also_when_the_guardian_is_erased(city: Any, answer: str) -> None:
+    grown = dt.date(2026, 11, 24)
+    mother = Guardian("母亲", "12900000001", consented_on=MONDAY)
+    number = approved(city, born_on=dt.date(2008, 11, 24), guardian=mother)
+    erasure = city.at(grown, CENTRE, lambda desk: personal.erase(desk, number, only=["guardian"]))
+    city.at(grown, SECOND, approvals.decide, erasure.id, "approve")
+    city.at(grown, myself(number), volunteers.answer_consent, number, answer)
+    assert status(city, number, grown) == {"confirm": "approved", "withdraw": "deregistered"}[answer]
+    with pytest.raises(Refused) as caught:  # once
+        city.at(grown, myself(number), volunteers.answer_consent, number, "confirm")
+    assert codes(caught) == {"no_guardian_consent" if answer == "confirm" else "status_does_not_allow"}
+
+
+def test_who_never_had_a_guardian_has_no_consent_to_answer(city: Any) -> None:
+    number = approved(city)
+    with pytest.raises(Refused) as caught:
+        city.at(MONDAY, myself(number), volunteers.answer_consent, number, "confirm")
+    assert codes(caught) == {"no_guardian_consent"}
