@@ -21,8 +21,9 @@ from volunteerkit import (
 )
 from volunteerkit.errors import InvalidValue, NotFound
 from volunteerkit.organizations import OrganizationForm, TeamForm, teams
+from volunteerkit.privacy import hide
 from volunteerkit.store.desk import Desk
-from volunteerkit.volunteers import Acknowledgement, Guardian
+from volunteerkit.volunteers import Acknowledgement, Guardian, registering
 from volunteerkit.volunteers.reading import find, status_of
 
 MONDAY = dt.date(2026, 11, 23)
@@ -406,3 +407,11 @@ def test_nobody_is_suspended_before_they_were_registered_nor_for_days_gone_by(ci
             city.at(later, CENTRE, verb)
     city.at(later, CENTRE, lambda desk: volunteers.suspend(desk, number, reason="核查", since=gone))
     assert status(city, number, later) == "suspended"
+
+
+def test_a_number_drawn_by_chance_never_looks_like_a_phone(
+    city: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registering.secrets, "randbelow", lambda _: 258245164)
+    number = city.at(MONDAY, OLD, volunteers.register, adult())
+    assert (len(number), hide(number)) == (11, number)
