@@ -395,10 +395,10 @@ def public_number(text: str) -> str:
     'V9'
     """
     number = id_form(text) if type(text) is str and storable(text) else None
-    if type(text) is str and (hide(text) != text or _HAN.search(text)):
-        raise InvalidValue("number_is_personal")
+    if type(text) is str:
+        plain = fold(text).strip().removeprefix("+86")
+        if hide(plain) != plain or _HAN.search(plain):
+            raise InvalidValue("number_is_personal")
     if number is None or number.isdigit():
         raise InvalidValue("number_malformed")
-    if hide(number) != number:
-        raise InvalidValue("number_is_personal")
     return number

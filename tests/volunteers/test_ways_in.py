@@ -21,8 +21,9 @@ from volunteerkit import (
 )
 from volunteerkit.errors import InvalidValue, NotFound
 from volunteerkit.organizations import OrganizationForm, TeamForm, teams
+from volunteerkit.privacy import hide
 from volunteerkit.store.desk import Desk
-from volunteerkit.volunteers import Acknowledgement, Guardian
+from volunteerkit.volunteers import Acknowledgement, Guardian, registering
 from volunteerkit.volunteers.reading import find, status_of
 
 MONDAY = dt.date(2026, 11, 23)
@@ -332,3 +333,85 @@ def test_a_day_of_consent_is_a_date(day: Any) -> None:
     ):
         with pytest.raises(InvalidValue):
             make()
+
+
+@pytest.mark.parametrize("answer", ["confirm", "withdraw"])
+def test_who_comes_of_age_answers_also_when_the_guardian_is_erased(city: Any, answer: str) -> None:
+    grown = dt.date(2026, 11, 24)
+    mother = Guardian("母亲", "12900000001", consented_on=MONDAY)
+    number = approved(city, born_on=dt.date(2008, 11, 24), guardian=mother)
+    erasure = city.at(grown, CENTRE, lambda desk: personal.erase(desk, number, only=["guardian"]))
+    city.at(grown, SECOND, approvals.decide, erasure.id, "approve")
+    city.at(grown, myself(number), volunteers.answer_consent, number, answer)
+    assert status(city, number, grown) == {"confirm": "approved", "withdraw": "deregistered"}[answer]
+    with pytest.raises(Refused) as caught:  # once
+        city.at(grown, myself(number), volunteers.answer_consent, number, "confirm")
+    assert codes(caught) == {"no_guardian_consent" if answer == "confirm" else "status_does_not_allow"}
+
+
+def test_who_never_had_a_guardian_has_no_consent_to_answer(city: Any) -> None:
+    number = approved(city)
+    with pytest.raises(Refused) as caught:
+        city.at(MONDAY, myself(number), volunteers.answer_consent, number, "confirm")
+    assert codes(caught) == {"no_guardian_consent"}
+
+
+@pytest.mark.parametrize("wrong", ["2026-11-24", 0, dt.datetime(2026, 11, 24, tzinfo=dt.UTC)])
+def test_a_day_is_a_date(city: Any, wrong: Any) -> None:
+    number = approved(city)
+    verbs = (
+        lambda desk: volunteers.suspend(desk, number, reason="核查", since=wrong),
+        lambda desk: volunteers.suspend(desk, number, reason="核查", until=wrong),
+        lambda desk: volunteers.put_on_probation(desk, number, reason="核查", until=wrong),
+        lambda desk: volunteers.take_leave(desk, number, since=wrong),
+        lambda desk: volunteers.take_leave(desk, number, since=None),  # type: ignore[arg-type]
+        lambda desk: volunteers.end_period(desk, number, "on_leave", last_day=wrong),
+        lambda desk: volunteers.propose_blacklist(desk, number, until=wrong, reason="作假"),
+        lambda desk: volunteers.propose_blacklist(desk, number, until=AFTER, since=wrong, reason="作假"),
+        lambda desk: volunteers.request_transfer(desk, number, "O2", effective_on=wrong),
+        lambda desk: volunteers.add_training(desk, number, "急救", on=wrong, minutes=60, organization="O1"),
+        lambda desk: volunteers.add_qualification(desk, number, "急救", obtained_on=wrong),
+        lambda desk: volunteers.add_qualification(
+            desk, number, "急救", obtained_on=MONDAY, valid_until=wrong
+        ),
+    )
+    for verb in verbs:
+        with pytest.raises(InvalidValue):
+            city.at(MONDAY, CENTRE, verb)
+
+
+def test_a_period_to_come_is_cancelled_and_none_gets_longer(city: Any) -> None:
+    number, first, last = approved(city), MONDAY + dt.timedelta(5), MONDAY + dt.timedelta(9)
+    own = myself(number)
+    city.at(MONDAY, own, lambda desk: volunteers.take_leave(desk, number, since=first, until=last))
+    with pytest.raises(InvalidValue):
+        city.at(MONDAY, own, lambda desk: volunteers.end_period(desk, number, "on_leave", last_day=AFTER))
+    city.at(MONDAY, own, volunteers.end_period, number, "on_leave")
+    assert [status(city, number, day) for day in (MONDAY, first, last)] == ["approved"] * 3
+    with pytest.raises(Refused) as caught:
+        city.at(MONDAY, own, volunteers.end_period, number, "on_leave")
+    assert codes(caught) == {"no_period_running"}
+    city.at(MONDAY, own, lambda desk: volunteers.take_leave(desk, number, since=MONDAY, until=last))
+    assert status(city, number, first) == "on_leave"
+
+
+def test_nobody_is_suspended_before_they_were_registered_nor_for_days_gone_by(city: Any) -> None:
+    number, later = approved(city), MONDAY + dt.timedelta(9)
+    gone = MONDAY + dt.timedelta(8)
+    for verb in (
+        lambda desk: volunteers.suspend(desk, number, reason="核查", since=dt.date(1900, 1, 1)),
+        lambda desk: volunteers.suspend(desk, number, reason="核查", since=MONDAY, until=gone),
+        lambda desk: volunteers.propose_blacklist(desk, number, since=MONDAY, until=gone, reason="作假"),
+    ):
+        with pytest.raises(InvalidValue):
+            city.at(later, CENTRE, verb)
+    city.at(later, CENTRE, lambda desk: volunteers.suspend(desk, number, reason="核查", since=gone))
+    assert status(city, number, later) == "suspended"
+
+
+def test_a_number_drawn_by_chance_never_looks_like_a_phone(
+    city: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registering.secrets, "randbelow", lambda _: 258245164)
+    number = city.at(MONDAY, OLD, volunteers.register, adult())
+    assert (len(number), hide(number)) == (11, number)

@@ -6,12 +6,13 @@ import datetime as dt
 
 import sqlalchemy as sa
 
-from volunteerkit.clock import age_on
+from volunteerkit.clock import years_after
 from volunteerkit.errors import Finding, InvalidValue, Refused
 from volunteerkit.privacy import found_by
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.posting import command, note
 from volunteerkit.store.vault import CLOSED, open_subject, retention_of, seal_subject
+from volunteerkit.units import day_number
 from volunteerkit.volunteers.model import ADULT_YEARS, EARNING_YEARS
 from volunteerkit.volunteers.reading import Found, reached
 from volunteerkit.volunteers.registering import CONSENT, agree
@@ -43,10 +44,16 @@ def answer_consent(desk: Desk, number: str, answer: str, *, own_income: bool = F
     if retention_of(desk.connection, found.subject)[0] in CLOSED:
         raise Refused(Finding("restricted", {"number": found.number}))
     personal = open_subject(desk.connection, cipher, found.subject)
-    guardian = personal.pop("guardian", None)
-    if not guardian or not guardian.get("consented_on"):
+    guardian = personal.pop("guardian", None) or {}
+    day = guardian.get("consented_on")
+    consented = day_number(dt.date.fromisoformat(day)) if day else _last(desk, found, "guardian_consent")
+    if consented is None:
         raise Refused(Finding("no_guardian_consent", {"volunteer": found.number}))
-    _of_age(desk, str(personal.get("born_on") or ""), own_income)
+    of_age = _of_age(desk, str(personal.get("born_on") or ""), own_income)
+    # what was kept of the guardian may be erased already, when they come of age
+    own = None if day else _last(desk, found, CONSENT)
+    if own is not None and own > consented and own >= of_age:
+        raise Refused(Finding("no_guardian_consent", {"volunteer": found.number}))
     if found.status not in ("pending", "approved", "suspended"):
         raise Refused(Finding("status_does_not_allow", {"volunteer": found.number, "status": found.status}))
     if answer == "withdraw":
@@ -57,12 +64,23 @@ def answer_consent(desk: Desk, number: str, answer: str, *, own_income: bool = F
     note(desk, "volunteer.consent_answered", found.subject, {"answer": answer})
 
 
-def _of_age(desk: Desk, born_on: str, own_income: bool) -> None:
+def _of_age(desk: Desk, born_on: str, own_income: bool) -> int:
+    """Return the day number from which the volunteer answers; raise Refused before it."""
     if not born_on:
         raise Refused(Finding("age_unknown", {}))
     years = EARNING_YEARS if own_income else ADULT_YEARS
-    if age_on(dt.date.fromisoformat(born_on), desk.today) < years:
+    first = years_after(dt.date.fromisoformat(born_on), years)
+    if first > desk.today:
         raise Refused(Finding("not_of_age", {"age": years}))
+    return day_number(first)
+
+
+def _last(desk: Desk, found: Found, document: str) -> int | None:
+    """Return the last day number on which the volunteer agreed to a document, or somebody for them."""
+    mine = (acknowledgement.c.volunteer_id == found.id, acknowledgement.c.document == document)
+    query = sa.select(sa.func.max(acknowledgement.c.acknowledged_on)).where(*mine)
+    day: int | None = desk.connection.execute(query).scalar()
+    return day
 
 
 def _given(desk: Desk, found: Found) -> int:

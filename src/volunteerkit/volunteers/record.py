@@ -21,7 +21,7 @@ from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, id_of, next_id
 from volunteerkit.store.texts import seal_text
-from volunteerkit.units import day_number, day_of
+from volunteerkit.units import day_number, day_of, plain_day
 from volunteerkit.volunteers.reading import Found, reached
 from volunteerkit.volunteers.tables import entry, qualification
 
@@ -56,7 +56,7 @@ def _writable(desk: Desk, number: str) -> Found:
 
 
 def _past(desk: Desk, name: str, day: dt.date) -> int:
-    if day > desk.today:
+    if plain_day(name, day) > desk.today:
         raise InvalidValue(name=name, value=day, allowed=f"≤ {desk.today}")
     return day_number(day)
 
@@ -120,7 +120,7 @@ def add_qualification(
     """Note a qualification whose proof was seen. Raises what `add_training` raises, Refused for a repeat."""
     found = _writable(desk, number)
     word, on = checked_text("kind", kind, 100), _past(desk, "obtained_on", obtained_on)
-    if valid_until is not None and valid_until < obtained_on:
+    if valid_until is not None and plain_day("valid_until", valid_until) < obtained_on:
         raise InvalidValue(name="valid_until", value=valid_until, allowed=f"≥ {obtained_on}")
     same = sa.and_(qualification.c.volunteer_id == found.id, qualification.c.kind == word,
                    qualification.c.obtained_on == on)  # fmt: skip

@@ -346,7 +346,7 @@ def _number(desk: Desk, organization: str) -> str:
     if chosen is not None:
         return chosen
     while True:
-        drawn = f"V{secrets.randbelow(10**10):010d}"
+        drawn = f"V{10**9 + secrets.randbelow(9 * 10**9)}"  # with a 0 in front it may look like a phone
         if (
             desk.connection.execute(sa.select(volunteer.c.id).where(volunteer.c.number == drawn)).first()
             is None

@@ -21,7 +21,7 @@ from volunteerkit.store.registering import checked_text, next_id
 from volunteerkit.store.schema import event
 from volunteerkit.store.texts import seal_text
 from volunteerkit.store.vault import closed, put_retention, release
-from volunteerkit.units import day_number, day_of
+from volunteerkit.units import day_number, day_of, plain_day
 from volunteerkit.volunteers.model import PERIODS
 from volunteerkit.volunteers.reading import Found, by_managing, find, periods_of, reached, status_of
 from volunteerkit.volunteers.tables import membership, period, volunteer
@@ -55,12 +55,20 @@ def _begin(
     reason: str,
     case_id: int | None = None,
 ) -> None:
-    if until is not None and until < since:
+    plain_day("since", since)
+    if until is not None and plain_day("until", until) < since:
         raise InvalidValue(name="until", value=until, allowed=f"≥ {since}")
+    registered = day_of(found.registered_on)
+    if since < registered:
+        raise InvalidValue(name="since", value=since, allowed=f"≥ {registered}")
+    if kind != "on_leave" and until is not None and until < desk.today:  # nothing is forbidden afterwards
+        raise InvalidValue(name="until", value=until, allowed=f"≥ {desk.today}")
     if status_of(desk, found) not in ("approved", *PERIODS):
         raise Refused(Finding("volunteer_not_active", {"volunteer": found.number, "status": found.status}))
     for other in periods_of(desk, found.id):
         last = other.until or dt.date.max
+        if last < other.since:  # cancelled before it began
+            continue
         if other.kind == kind and other.since <= (until or dt.date.max) and since <= last:
             raise Refused(
                 Finding("period_overlaps", {"kind": kind, "since": other.since, "until": other.until or "…"})
@@ -85,7 +93,14 @@ def suspend(
     Nobody suspends themselves. Raises NotFound, NotPermitted, InvalidValue, Refused.
     """
     found = _reached(desk, "volunteer.suspend", number)
-    _begin(desk, found, "suspended", since or desk.today, until, checked_text("reason", reason, 500))
+    _begin(
+        desk,
+        found,
+        "suspended",
+        desk.today if since is None else since,
+        until,
+        checked_text("reason", reason, 500),
+    )
 
 
 @command
@@ -113,28 +128,34 @@ _ENDS = {
 
 @command
 def end_period(desk: Desk, number: str, kind: str, *, last_day: dt.date | None = None) -> None:
-    """End a running ``suspended``, ``on_leave`` or ``provisional`` period with ``last_day`` (default yesterday).
+    """End a ``suspended``, ``on_leave`` or ``provisional`` period with ``last_day`` (default yesterday).
 
-    Raises NotFound, NotPermitted, InvalidValue, Refused when none is running.
+    It is the earliest that runs or is to come; one that is to come is cancelled, and none gets longer. Raises
+    NotFound, NotPermitted, InvalidValue, Refused when there is none.
     """
     if kind not in _ENDS:
         raise InvalidValue(name="kind", value=kind, allowed=", ".join(_ENDS))
     found = _reached(desk, _ENDS[kind], number)
-    _end(desk, found, kind, last_day or desk.today - dt.timedelta(1))
+    _end(desk, found, kind, None if last_day is None else plain_day("last_day", last_day))
 
 
-def _end(desk: Desk, found: Found, kind: str, last_day: dt.date) -> None:
-    today, last = day_number(desk.today), day_number(last_day)
-    running = sa.and_(
-        period.c.volunteer_id == found.id, period.c.kind == kind, period.c.since <= today,
-        sa.or_(period.c.until.is_(None), period.c.until >= today),
+def _end(desk: Desk, found: Found, kind: str, last_day: dt.date | None) -> None:
+    """End the earliest period that runs or is to come, by default yesterday; one to come then never begins."""
+    today = day_number(desk.today)
+    lasting = sa.and_(
+        period.c.volunteer_id == found.id, period.c.kind == kind,
+        sa.or_(period.c.until.is_(None), sa.and_(period.c.until >= today, period.c.until >= period.c.since)),
     )  # fmt: skip
-    row = desk.connection.execute(sa.select(period.c.id, period.c.since).where(running)).first()
+    query = sa.select(period.c.id, period.c.since, period.c.until).where(lasting)
+    row = desk.connection.execute(query.order_by(period.c.since).limit(1)).first()
     if row is None:
         raise Refused(Finding("no_period_running", {"kind": kind}))
+    last = max(today, row.since) - 1 if last_day is None else day_number(last_day)
     if last < row.since - 1:
         raise InvalidValue(name="last_day", value=last_day, allowed=f"≥ {day_of(row.since - 1)}")
-    ended = sa.update(period).where(period.c.id == row.id, running)
+    if row.until is not None and last > row.until:
+        raise InvalidValue(name="last_day", value=last_day, allowed=f"≤ {day_of(row.until)}")
+    ended = sa.update(period).where(period.c.id == row.id, lasting)
     if desk.connection.execute(ended.values(until=last, ended_by=desk.actor.id)).rowcount != 1:
         raise Refused(Finding("no_period_running", {"kind": kind}))
     note(desk, "volunteer.period_ended", f"volunteer:{found.id}", {"kind": kind, "until": last})
@@ -242,9 +263,10 @@ def propose_blacklist(
     Raises NotFound, NotPermitted, InvalidValue, Refused.
     """
     found = _reached(desk, "volunteer.propose_sanction", number)
-    first = since or desk.today
-    if until < first:
-        raise InvalidValue(name="until", value=until, allowed=f"≥ {first}")
+    first = desk.today if since is None else plain_day("since", since)
+    earliest = max(first, desk.today)
+    if plain_day("until", until) < earliest:
+        raise InvalidValue(name="until", value=until, allowed=f"≥ {earliest}")
     facts = {
         "since": day_number(first),
         "until": day_number(until),

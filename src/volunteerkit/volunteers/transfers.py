@@ -22,7 +22,7 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.store.grants import grant
 from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, id_of
-from volunteerkit.units import day_number, day_of
+from volunteerkit.units import day_number, day_of, plain_day
 from volunteerkit.volunteers.model import PERIODS
 from volunteerkit.volunteers.reading import Found, find_many, reached, status_of, teams_of
 from volunteerkit.volunteers.registering import enter
@@ -50,7 +50,7 @@ def request_transfer(
     """
     found, _ = reached(desk, "volunteer.transfer", number, managing=True)
     id_of(desk, organization, "organization", to)
-    if effective_on is not None and effective_on < desk.today:
+    if effective_on is not None and plain_day("effective_on", effective_on) < desk.today:
         raise InvalidValue(name="effective_on", value=effective_on, allowed=f"≥ {desk.today}")
     findings = _against(desk, found, to, effective_on or desk.today)
     if to == found.organization:
