@@ -173,3 +173,18 @@ def test_an_organization_and_a_team_keep_what_was_decided_about_them(put: Put, d
     assert (teams["updated"], teams["flagged"]) == (1, {"decided_here": 1})
     shown = does(CENTRE, lambda desk: organizations.teams.view(desk, "T1"))
     assert (shown.name, shown.organization) == ("一分队", "O2")
+
+
+def test_a_number_that_was_drawn_is_no_telephone_number(
+    put: Put, does: Does, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(PEOPLE)
+    given = Application(
+        "简梅", "O1", phone="12900000008", born_on=dt.date(1990, 3, 15), consent_on=dt.date(2026, 1, 1)
+    )
+    monkeypatch.setattr("secrets.randbelow", lambda below: 299993662 % below)
+    number = does(CENTRE, lambda desk: volunteers.register(desk, given))
+    assert len(number) == 11
+    counts: Any = put(PEOPLE | {number: "简梅,12900000009,O1,,2026-01-01,pending"})
+    assert counts["files"][-1]["refused"] == {}
+    assert does(CENTRE, lambda desk: phone(desk, number)) == "12900000009"

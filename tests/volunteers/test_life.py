@@ -608,7 +608,7 @@ def admitted(city: Any, number: str | None = None) -> str:
 def test_a_public_number_is_drawn_and_never_twice(city: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = [*(admitted(city) for _ in range(20)), *(approved(city) for _ in range(5))]
     assert len(set(numbers)) == 25
-    assert all(re.fullmatch("V[0-9]{10}", number) for number in numbers)
+    assert all(re.fullmatch("V[1-9][0-9]{9}", number) for number in numbers)
     steps = [int(other[1:]) - int(one[1:]) for one, other in itertools.pairwise(numbers)]
     assert min(abs(step) for step in steps) > 1, "numbers that follow each other are no random ones"
     drawn = iter([int(numbers[0][1:]) - 10**9, int(numbers[7][1:]) - 10**9, 4711])

@@ -338,7 +338,8 @@ def _number(desk: Desk, organization: str) -> str:
     """Return the number of a new volunteer: a plugin's, else ``V`` and ten digits drawn by chance.
 
     A number is public: one that is counted on would tell how many came before, and whose is the next one.
-    Digits alone, because a letter may be read as a digit and is hard to say on the telephone.
+    Digits alone, because a letter may be read as a digit and is hard to say on the telephone; no 0 in front,
+    or they may look like a telephone's, which is hidden wherever it is typed.
     """
     hold_head(desk)  # of two registrations at once the second sees the first one's number
     serial = desk.connection.execute(sa.select(head.c.event_seq)).scalar_one() + 1
