@@ -283,7 +283,7 @@ def keep_the_record(url: str, me: int) -> list[str]:
         with KIT.open(engine, CLERK) as desk:
             volunteers.add_commendation(desk, "V1", "先进个人", on=DAY, granted_by="市文明办")
         outcomes.append("entered")
-        day = DAY + dt.timedelta(2 * i)
+        day = dt.date(2099, 1, 1) + dt.timedelta(2 * i)
         try:
             with KIT.open(engine, CLERK) as desk:
                 volunteers.take_leave(desk, "V1", since=day, until=day)
