@@ -38,11 +38,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             _fail("output_closed")
         try:
             from volunteerkit.cli.app import app
+            from volunteerkit.cli.common import close_databases
         except ModuleNotFoundError as error:
             raise MissingExtra(package=error.name or "cyclopts", extra="cli") from None
         try:
             app(arguments)
         finally:
+            close_databases()
             sys.stdout.flush()  # what cannot be written is noticed here, not when all is over
     except VolunteerkitError as error:
         _name_option(error, sys.argv[1:] if arguments is None else arguments)

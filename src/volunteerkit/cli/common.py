@@ -31,6 +31,7 @@ __all__ = [
     "City",
     "both",
     "check_out",
+    "close_databases",
     "command",
     "find_key_file",
     "open_city",
@@ -40,6 +41,7 @@ __all__ = [
 ]
 
 PLUGINS_VARIABLE = "VOLUNTEERKIT_PLUGINS"
+_OPENED: list[sa.Engine] = []
 KEY_VARIABLE = "VOLUNTEERKIT_KEY_FILE"
 
 
@@ -65,6 +67,12 @@ def word(area: str, code: str) -> str:
     """Return the word for a code in the reader's language, the code itself when there is none."""
     key = f"word_{area}_{code}"
     return messages.text(key) if key in messages.catalogue() else code
+
+
+def close_databases() -> None:
+    """Close the connections of every database that the command opened."""
+    while _OPENED:
+        _OPENED.pop().dispose()
 
 
 def command() -> str:
@@ -200,6 +208,7 @@ def open_city(
 
     names = plugin or tuple(os.environ.get(PLUGINS_VARIABLE, "xinyu").split())
     engine = volunteerkit.create_engine(url_of(db))
+    _OPENED.append(engine)
     new = engine.dialect.name == "sqlite" and _check_file(db, engine.url.database, create)
     kit = Kit.load(*(Path(name) if name.endswith((".py", ".toml")) else name for name in names), zone=zone)
     try:
