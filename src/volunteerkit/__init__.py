@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from volunteerkit.hooks import hookimpl
     from volunteerkit.hours.model import Claim
     from volunteerkit.kit import Kit
+    from volunteerkit.policy import Policy
     from volunteerkit.rules import Fact, Rulebook, RuleFunction
     from volunteerkit.store.cipher import KeyCipher
     from volunteerkit.store.desk import Desk
@@ -39,6 +40,7 @@ __all__ = [
     "Kit",
     "Office",
     "Place",
+    "Policy",
     "Refused",
     "Route",
     "RuleFunction",
@@ -61,7 +63,7 @@ __all__ = [
 ]
 
 _PLACES = {
-    "Place": "access", "Calendar": "clock", "Application": "volunteers.model", "Office": "workflow",
+    "Place": "access", "Policy": "policy", "Calendar": "clock", "Application": "volunteers.model", "Office": "workflow",
     "Route": "workflow", "Step": "workflow",
     "Actor": "access", "Grant": "access", "fixed_clock": "clock", "new_id": "clock", "Finding": "errors",
     "Refused": "errors", "VolunteerkitError": "errors", "Event": "events", "hookimpl": "hooks",

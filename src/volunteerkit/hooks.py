@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from volunteerkit.events import Event
     from volunteerkit.hours.model import Claim, Overlap
     from volunteerkit.organizations.model import OrganizationForm, TeamForm
+    from volunteerkit.policy import Policy
     from volunteerkit.rules import Fact, Rulebook, RuleFunction
     from volunteerkit.store.desk import Desk
     from volunteerkit.volunteers.model import Application
@@ -45,6 +46,7 @@ __all__ = [
     "review_transfer",
     "vk_choose_calendar",
     "vk_choose_lead",
+    "vk_choose_policy",
     "vk_choose_volunteer_number",
     "vk_facts",
     "vk_functions",
@@ -167,6 +169,17 @@ def vk_choose_lead() -> Office | None:
 
 
 @hookspec
+def vk_choose_policy() -> Policy | None:
+    """Choose what the city has settled about joining, attendance and hours.
+
+    Asked once, in `Kit.load`. At most one plugin may answer; None leaves it to the library: `Policy` with its
+    defaults.
+
+    Example: ``return Policy.read(Path(__file__).with_name("policy.toml"))``
+    """
+
+
+@hookspec
 def vk_review_organization(form: OrganizationForm) -> Iterable[Finding]:  # type: ignore[empty-body]
     """Review an application for an organization before its case is opened.
 
@@ -230,6 +243,7 @@ KINDS: Final = {
     "vk_review_team": "review",
     "vk_choose_calendar": "choose",
     "vk_choose_lead": "choose",
+    "vk_choose_policy": "choose",
     "vk_choose_volunteer_number": "choose",
     "vk_react": "react",
 }

@@ -44,6 +44,7 @@ from volunteerkit.exchange.quarantining import refuse_unless_whole
 from volunteerkit.organizations import routes as organizations
 from volunteerkit.personal import ERASURE
 from volunteerkit.plugins import Bound, Plugin
+from volunteerkit.policy import Policy
 from volunteerkit.rating.tables import decision as _decision
 from volunteerkit.rules import FACTS, Fact, Rulebook, RuleFunction, builtin_rulebooks
 from volunteerkit.store.cipher import Cipher
@@ -99,6 +100,7 @@ class Kit:
     workflows: Mapping[str, Workflow] = attrs.field(repr=False)
     calendar: Calendar = attrs.field(repr=False)
     grant_rest_days: int = 1
+    policy: Policy = attrs.field(factory=Policy, repr=False)
 
     @classmethod
     def load(
@@ -127,9 +129,11 @@ class Kit:
         functions = _unique(given, RuleFunction, {}, "rule function")
         facts = _unique(loading.contributed(bound, "vk_facts"), Fact, dict(FACTS), "fact")
         books = _rulebooks(loading.contributed(bound, "vk_rulebooks"), functions, facts)
-        workflows = _workflows(loading.contributed(bound, "vk_routes"), _lead(bound))
+        lead = _chosen(bound, "vk_choose_lead", Office, lambda: organizations.DEPARTMENT)
+        workflows = _workflows(loading.contributed(bound, "vk_routes"), lead)
         return cls(found, zone_named(zone), clock, cipher, MappingProxyType(books), MappingProxyType(functions),
-                   bound, MappingProxyType(workflows), _calendar(bound), grant_rest_days)  # fmt: skip
+                   bound, MappingProxyType(workflows), _chosen(bound, "vk_choose_calendar", Calendar, Calendar), grant_rest_days,
+                   _chosen(bound, "vk_choose_policy", Policy, Policy))  # fmt: skip
 
     def desk(self, connection: sa.Connection, actor: Actor, *, now: dt.datetime | None = None) -> Desk:
         """Return a desk on the portal's own open transaction; nothing is committed here.
@@ -166,6 +170,7 @@ class Kit:
             self.workflows,
             self.calendar,
             self.grant_rest_days,
+            self.policy,
         )
 
     @contextmanager
@@ -395,21 +400,13 @@ def _check_offices(plugin: str, route: Route, action: str) -> None:
         raise PluginError("plugin_route_second", plugin=plugin, kind=route.kind)
 
 
-def _lead(bound: Bound) -> Office:
-    chosen = loading.chosen(bound, "vk_choose_lead")
+def _chosen(bound: Bound, hook: str, type_: type[T], default: Callable[[], T]) -> T:
+    """Return the one value that a plugin chose for the whole city, the library's own when none did."""
+    chosen = loading.chosen(bound, hook)
     if chosen is None:
-        return organizations.DEPARTMENT
-    if not isinstance(chosen[1], Office):
-        raise loading.wrong_value(chosen[0], "lead office", chosen[1])
-    return chosen[1]
-
-
-def _calendar(bound: Bound) -> Calendar:
-    chosen = loading.chosen(bound, "vk_choose_calendar")
-    if chosen is None:
-        return Calendar()
-    if not isinstance(chosen[1], Calendar):
-        raise loading.wrong_value(chosen[0], "calendar", chosen[1])
+        return default()
+    if not isinstance(chosen[1], type_):
+        raise loading.wrong_value(chosen[0], hook.removeprefix("vk_choose_"), chosen[1])
     return chosen[1]
 
 

@@ -24,6 +24,7 @@ from volunteerkit.access import (
 )
 from volunteerkit.clock import Calendar
 from volunteerkit.errors import Finding, KeyProblem, NotFound, NotPermitted, Refused
+from volunteerkit.policy import Policy
 from volunteerkit.store.cipher import Cipher
 from volunteerkit.store.grants import (
     all_numbers,
@@ -73,6 +74,7 @@ class Desk:
     workflows: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
     calendar: Calendar = attrs.field(factory=Calendar, repr=False)
     grant_rest_days: int = attrs.field(default=1, repr=False)
+    policy: Policy = attrs.field(factory=Policy, repr=False)
     today: dt.date = attrs.field(init=False, repr=False)
     """The day that ``now`` is in the city's zone."""
     _looked_up: dict[str, Any] = attrs.field(factory=dict, init=False, repr=False, eq=False)
