@@ -42,7 +42,7 @@ from volunteerkit.exchange import count_flagged, flagged_rows, load_file, note_r
 from volunteerkit.organizations import OrganizationForm, TeamForm, base, teams
 from volunteerkit.organizations.tables import team, tenancy
 from volunteerkit.projects import PositionForm, ProjectChange, ProjectForm, ShiftForm, brands
-from volunteerkit.statistics import activity_record, city_figures
+from volunteerkit.statistics import activity_record, brand_page, city_figures
 from volunteerkit.store.desk import Desk
 from volunteerkit.units import day_number
 from volunteerkit.workflow import Office, Route, Step
@@ -67,7 +67,7 @@ LISTS = {
     "projects.brands.list_brands",
 }  # fmt: skip
 """Verbs that refuse nobody: who may see nothing gets nothing."""
-PUBLIC = {"projects.brands.view"}
+PUBLIC = {"projects.brands.view", "statistics.brand_page"}
 """Verbs for what is public from its first day: nobody's id is foreign."""
 PROTECTED = {
     "status", "state", "stars", "grade", "confirmed_minutes", "credited_minutes", "recorded_by", "opened_by",
@@ -158,6 +158,7 @@ VERBS = {
     ),
     "volunteers.qualifications": Verb("volunteer.view", volunteers.qualifications, "V1", "V404"),
     "statistics.activity_record": Verb("volunteer.view", activity_record, "V1", "V404"),
+    "statistics.brand_page": Verb("brand.view", brand_page, "B1", "B404"),
     "personal.profile": Verb("volunteer.view", personal.profile, "V1", "V404"),
     "personal.unmask": Verb("volunteer.unmask", lambda desk, id: personal.unmask(desk, id, "phone", purpose="contact"), "V1", "V404"),
     "personal.find": Verb("volunteer.view", lambda desk, _: personal.find(desk, "兰")),

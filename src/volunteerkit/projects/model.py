@@ -76,8 +76,8 @@ PROJECT_STATES: Final = (
 """From the application (pending) to the archive; an approved one is published before anybody joins, and its
 completion report (closing) is reviewed before it is closed. A deleted one is there for nobody."""
 
-WITHOUT_HOURS: Final = ("pending", "refused", "withdrawn", "cancelled", "deleted")
-"""States in which nobody's hours are recorded; an imported project has the word of its file."""
+WITHOUT_HOURS: Final = ("pending", "refused", "rejected", "withdrawn", "cancelled", "deleted")
+"""States in which nobody's hours are recorded; an imported project has the word of its file (rejected)."""
 
 ACCEPTANCE: Final = ("auto", "reviewed")
 """Who applies for a shift is accepted by itself while there is a free place, or after a review."""

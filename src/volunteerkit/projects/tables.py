@@ -44,7 +44,6 @@ project = table(
     id_column(),
     sa.Column("number", sa.Text, nullable=False, unique=True),
     sa.Column("name", sa.Text, nullable=False),
-    sa.Column("brand", sa.Text, nullable=False, server_default=""),
     sa.Column("brand_id", integer, sa.ForeignKey("vk_brand.id")),
     sa.Column("category", sa.Text, nullable=False, server_default=""),
     sa.Column("organization_id", integer, sa.ForeignKey("vk_organization.id"), nullable=False),
