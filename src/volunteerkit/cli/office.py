@@ -68,7 +68,8 @@ def _case_values(desk: Desk, case: Case) -> dict[str, Any]:
 
 
 def _about(case: dict[str, Any]) -> str:
-    return str(case["volunteer"] or case["facts"].get("actor", ""))
+    facts = case["facts"]
+    return str(case["volunteer"] or facts.get("actor") or facts.get("organization", ""))
 
 
 def _print_where(case: dict[str, Any], json: bool) -> None:
