@@ -112,8 +112,11 @@ def _shift_of(city: City, text: str) -> ShiftForm:
     if found is None or day is None:
         raise InvalidValue(name="--shift", value=text[:60], allowed="2026-12-05 09:00-12:00 x10")
     starts, ends = (each.zfill(5) for each in (found[2], found[3]))
-    begin = local_time(city.kit.zone, day, starts)
-    end = local_time(city.kit.zone, day + dt.timedelta(ends <= starts), ends)
+    try:
+        begin = local_time(city.kit.zone, day, starts)
+        end = local_time(city.kit.zone, day + dt.timedelta(ends <= starts), ends)
+    except InvalidValue as error:
+        raise InvalidValue(error.code, **error.values | {"name": "--shift"}) from None
     return ShiftForm(begin, end, None if found[4] is None else int(found[4]))
 
 
