@@ -6,6 +6,7 @@ that need more than a number are rules or hooks.
 
 from __future__ import annotations
 
+import datetime as dt
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import attrs
 
 from volunteerkit.errors import InvalidValue, nearest
+from volunteerkit.units import plain_day
 
 __all__ = ["MinorLimit", "Policy"]
 
@@ -40,6 +42,10 @@ def _word(*words: str) -> Any:
             raise InvalidValue(name=attribute.name, value=shown, allowed=guess or ", ".join(words))
 
     return check
+
+
+def _day(_: object, attribute: attrs.Attribute[Any], value: dt.date) -> None:
+    plain_day(attribute.name, value)
 
 
 _DAY = 1440
@@ -88,8 +94,10 @@ class Policy:
     statistics begins at minute ``day_begins_minute``; a project may issue ``issuance_percent`` percent of its
     places times the length of its shifts.
 
-    Time bank: minutes expire ``credit_months`` months after they were earned, a person gives away at most
-    ``gift_minutes_per_year``, and an account may stand ``overdraft_minutes`` below zero.
+    Time bank: what was served from ``credit_since`` on counts, as the rulebook ``credit_rulebook`` credits it;
+    minutes expire ``credit_months`` months after the day of service, are held for ``hold_days`` days until
+    they are redeemed, a person gives away at most ``gift_minutes_per_year`` in a calendar year, and an account
+    may stand ``overdraft_minutes`` below zero.
 
     >>> Policy(rest_minutes=30).rest_minutes
     30
@@ -122,6 +130,9 @@ class Policy:
     day_begins_minute: int = attrs.field(default=0, validator=_whole(0, _DAY - 1))
     issuance_percent: int = attrs.field(default=100, validator=_whole(1, 1000))
 
+    credit_since: dt.date = attrs.field(default=dt.date(1970, 1, 1), validator=_day)
+    credit_rulebook: str = attrs.field(default="union", validator=attrs.validators.instance_of(str))
+    hold_days: int = attrs.field(default=30, validator=_whole(0, 3660))
     credit_months: int | None = attrs.field(default=None, validator=_whole(1, 1200, optional=True))
     gift_minutes_per_year: int | None = attrs.field(default=None, validator=_whole(0, 10**7, optional=True))
     overdraft_minutes: int = attrs.field(default=0, validator=_whole(0, 10**7))

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from volunteerkit import Actor, Grant, Kit, approvals, organizations, volunteers
+from volunteerkit import Actor, Grant, Kit, approvals, hours, organizations, volunteers
 from volunteerkit.errors import NotFound, NotPermitted, Refused, StorageError, VolunteerkitError
 from volunteerkit.organizations import base, teams
 from volunteerkit.store.desk import Desk
@@ -44,6 +44,10 @@ def merged(desk: Desk, kit: Kit) -> None:
     decided(desk, volunteers.propose_merge(desk, "V1", "V5", reason="同一人").id, kit)
 
 
+def confirmed(desk: Desk, kit: Kit) -> None:
+    hours.confirm(kit.desk(desk.connection, SECOND), 1)
+
+
 def administered(desk: Desk, kit: Kit) -> None:
     for holder in ("head-1", "head-2"):
         decided(desk, organizations.propose_admin(desk, "O1", holder), kit)
@@ -71,6 +75,9 @@ BEFORE: dict[str, Callable[[Desk, Kit], Any]] = {
         desk, name="兰", organization="O1", number="V5"
     ),
     "volunteers.propose_unmerge": merged,
+    "hours.bank.settle": confirmed,
+    "hours.bank.settle_city": confirmed,
+    "hours.bank.give": lambda desk, _: volunteers.admit(desk, name="竹", organization="O1", number="V3"),
     "organizations.remove_admin": administered,
     "organizations.propose_lifting": lambda desk, kit: decided(
         desk, organizations.propose_suspension(desk, "O1", reason="核查"), kit

@@ -1,5 +1,6 @@
 """Hours: claims, confirmation, corrections, statements."""
 
+from volunteerkit.hours import bank
 from volunteerkit.hours.actions import confirm, record, record_many, reject, restore, reverse
 from volunteerkit.hours.model import Claim, Overlap, Recorded
 from volunteerkit.hours.statement import Statement, StatementLine, statement
@@ -12,6 +13,7 @@ __all__ = [
     "Statement",
     "StatementLine",
     "Verification",
+    "bank",
     "confirm",
     "rebuild",
     "record",
