@@ -11,10 +11,11 @@ from attrs import evolve
 
 from volunteerkit.access import Grant, Reach
 from volunteerkit.store.schema import id_column, integer, table
-from volunteerkit.units import day_of
+from volunteerkit.units import day_number, day_of
 
 __all__ = [
-    "alias", "all_numbers", "grant", "inherited", "lenders_numbers", "linked_numbers", "resolved_number", "stored_grants", "succession", "within",
+    "alias", "all_numbers", "can_be_suspended", "grant", "inherited", "lenders_numbers", "linked_numbers", "resolved_number", "stored_grants",
+    "succession", "unsuspended", "within",
 ]  # fmt: skip
 
 grant = table(
@@ -136,6 +137,41 @@ def inherited(connection: sa.Connection, grants: Iterable[Grant]) -> tuple[Grant
         ]
         found += held
     return tuple(found)
+
+
+_OFFICES = ("organization_admin", "team_leader")
+_SUSPENDED = sa.text(  # tables of the organizations, who are above the store; an ended one is not suspended
+    "WITH stopped AS (SELECT organization_id, team_id FROM vk_standing WHERE change = 'suspend' AND state = 'in_force' "
+    "AND since <= :day AND (until IS NULL OR until >= :day)) "
+    "SELECT 'organization_admin', o.number FROM vk_organization o WHERE o.number IN :organizations "
+    "AND (o.ended_on IS NULL OR o.ended_on > :day) AND o.id IN (SELECT organization_id FROM stopped) "
+    "UNION ALL SELECT 'team_leader', t.number FROM vk_team t WHERE t.number IN :teams "
+    "AND (t.ended_on IS NULL OR t.ended_on > :day) AND (t.id IN (SELECT team_id FROM stopped) "
+    "OR COALESCE((SELECT a.organization_id FROM vk_team_affiliation a WHERE a.team_id = t.id AND a.since <= :day "
+    "ORDER BY a.since DESC LIMIT 1), t.organization_id) IN (SELECT s.organization_id FROM stopped s "
+    "JOIN vk_organization o ON o.id = s.organization_id WHERE o.ended_on IS NULL OR o.ended_on > :day))"
+).bindparams(*(sa.bindparam(name, expanding=True, type_=sa.Text) for name in ("organizations", "teams")))
+
+
+def can_be_suspended(grants: Iterable[Grant]) -> bool:
+    """Tell whether any of the grants is an office of an organization or a team."""
+    return any(each.role in _OFFICES for each in grants)
+
+
+def unsuspended(connection: sa.Connection, grants: Iterable[Grant], day: dt.date) -> tuple[Grant, ...]:
+    """Return the grants but those for an organization, a team or an organization's team suspended on ``day``.
+
+    One statement, and none where no grant is such an office.
+    """
+    held = tuple(grants)
+    if not can_be_suspended(held):
+        return held
+    scopes = {
+        role: sorted({each.scope for each in held if each.role == role and each.scope}) for role in _OFFICES
+    }
+    given = {"day": day_number(day), "organizations": scopes[_OFFICES[0]], "teams": scopes[_OFFICES[1]]}
+    stopped = {tuple(row) for row in connection.execute(_SUSPENDED, given)}
+    return tuple(each for each in held if (each.role, each.scope) not in stopped)
 
 
 def resolved_number(connection: sa.Connection, number: str) -> str:
