@@ -20,6 +20,7 @@ from volunteerkit.organizations.model import (
     Applied,
     Organization,
     OrganizationForm,
+    checked_day,
     given_text,
     read_credit_code,
 )
@@ -361,9 +362,10 @@ def answering_for(desk: Desk, number: str, *, on: dt.date | None = None) -> str 
     """Return the number of the organization that answers for the records of ``number`` on a day.
 
     That is itself while it exists, then its successor or the successor's; None when it ended without one.
-    ``on`` is today by default. Raises NotFound, NotPermitted.
+    ``on`` is today by default. Raises NotFound, NotPermitted, InvalidValue.
     """
-    row, day = reached(desk, "organization.view", number), day_number(on or desk.today)
+    row = reached(desk, "organization.view", number)
+    day = day_number(desk.today if on is None else checked_day("on", on))
     while row is not None and row.ended_on is not None and row.ended_on <= day:
         following = organization_rows(day).where(organization.c.id == row.successor_id)
         row = desk.connection.execute(following).first() if row.successor_id is not None else None

@@ -9,7 +9,7 @@ import attrs
 
 from volunteerkit.errors import InvalidValue
 from volunteerkit.messages import phrase
-from volunteerkit.units import fold, storable
+from volunteerkit.units import fold, plain_day, storable
 
 __all__ = [
     "ADMITTED",
@@ -25,6 +25,7 @@ __all__ = [
     "TeamForm",
     "Tenancy",
     "check_character",
+    "checked_day",
     "given_text",
     "read_credit_code",
 ]
@@ -43,6 +44,7 @@ OUTCOMES: Final = ("graduated", "expired", "gave_up", "expelled")
 
 _ALPHABET: Final = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 _MODULUS: Final = 31
+_FIRST, _LAST = dt.date(1900, 1, 1), dt.date(2199, 12, 31)
 
 
 def __dir__() -> list[str]:
@@ -57,6 +59,19 @@ def given_text(name: str, value: str) -> str:
     """
     if type(value) is not str or not storable(value):
         raise InvalidValue(name=name, value=type(value).__name__, allowed=phrase("allowed_text", most=200))
+    return value
+
+
+def checked_day(name: str, value: dt.date) -> dt.date:
+    """Return ``value`` if it is a date of 1900 to 2199; raises InvalidValue naming ``name``.
+
+    Another year is a slip of the pen: it would end or begin something that nobody lives to see.
+
+    >>> checked_day("on", dt.date(2026, 11, 24))
+    datetime.date(2026, 11, 24)
+    """
+    if not _FIRST <= plain_day(name, value) <= _LAST:
+        raise InvalidValue(name=name, value=str(value), allowed=f"{_FIRST} … {_LAST}")
     return value
 
 

@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from volunteerkit.approvals import Case
 from volunteerkit.approvals.cases import end_cases, open_case
 from volunteerkit.approvals.tables import case as case_table
-from volunteerkit.errors import Finding, Refused
-from volunteerkit.organizations.model import given_text
+from volunteerkit.errors import Finding, InvalidValue, Refused
+from volunteerkit.organizations.model import checked_day, given_text
 from volunteerkit.organizations.reading import admitted_row, must_live, place_of, reached
 from volunteerkit.organizations.tables import affiliation, organization, organization_on, standing, team
 from volunteerkit.store.desk import Desk
@@ -24,7 +24,7 @@ from volunteerkit.store.grants import grant, succession
 from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, next_id
 from volunteerkit.store.texts import seal_text
-from volunteerkit.units import day_number, plain_day
+from volunteerkit.units import day_number
 
 __all__ = [
     "checked_days",
@@ -43,18 +43,21 @@ def __dir__() -> list[str]:
     return __all__
 
 
-def checked_days(desk: Desk, since: dt.date | None, until: dt.date | None = None) -> tuple[int, int | None]:
-    """Return two days as day numbers, ``since`` today by default.
+def checked_days(
+    desk: Desk,
+    since: dt.date | None,
+    until: dt.date | None = None,
+    names: tuple[str, str] = ("since", "until"),
+) -> tuple[int, int | None]:
+    """Return two days as day numbers, ``since`` today by default; ``names`` are those of the arguments.
 
-    Raises InvalidValue for what is no day, Refused for past or reversed ones.
+    Raises InvalidValue for what is no day and for an end before its beginning, Refused for a past day.
     """
-    first = desk.today if since is None else plain_day("since", since)
-    if until is not None:
-        plain_day("until", until)
+    first = desk.today if since is None else checked_day(names[0], since)
+    if until is not None and checked_day(names[1], until) < first:
+        raise InvalidValue(name=names[1], value=str(until), allowed=f"{first} …")
     if first < desk.today:
         raise Refused(Finding("dates_in_the_past", {"day": str(first), "today": str(desk.today)}))
-    if until is not None and until < first:
-        raise Refused(Finding("dates_reversed", {"since": str(first), "until": str(until)}))
     return day_number(first), None if until is None else day_number(until)
 
 
@@ -80,7 +83,7 @@ def propose_lifting(desk: Desk, number: str, *, reason: str, on: dt.date | None 
     Raises what `propose_suspension` raises, and Refused when it is not suspended.
     """
     row = reached(desk, "organization.propose_suspension", number)
-    first, _ = checked_days(desk, on)
+    first, _ = checked_days(desk, on, names=("on", ""))
     query = sa.select(standing.c.id).where(_suspending(row.id, first))
     if row.ended_on is not None or desk.connection.execute(query).first() is None:
         raise Refused(Finding("not_suspended", {"number": number}))
@@ -113,7 +116,7 @@ def _propose_end(
 ) -> int:
     row = reached(desk, "organization.propose_suspension", number)
     must_live(row, "suspended")
-    first, _ = checked_days(desk, on)
+    first, _ = checked_days(desk, on, names=("on", ""))
     named = successor if successor is None else given_text("successor", successor)
     heir = _heir(desk, row.id, named) if named else None
     if heir is None and _has_records(desk, row.id):

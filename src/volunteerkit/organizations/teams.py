@@ -15,7 +15,7 @@ from volunteerkit.approvals import Case
 from volunteerkit.approvals.cases import open_case, put, workflow_of
 from volunteerkit.errors import Finding, NotFound, Refused
 from volunteerkit.organizations.actions import case_area, given_number
-from volunteerkit.organizations.model import WAITING, Applied, Team, TeamForm, given_text
+from volunteerkit.organizations.model import WAITING, Applied, Team, TeamForm, checked_day, given_text
 from volunteerkit.organizations.reading import (
     admitted_row,
     as_team,
@@ -208,7 +208,7 @@ def transfer(desk: Desk, number: str, organization: str, *, on: dt.date | None =
         raise Refused(Finding("same_organization", {"number": organization}))
     if row.parent_id is not None:
         raise Refused(Finding("team_is_a_part", {"number": number}))
-    since, _ = checked_days(desk, on)
+    since, _ = checked_days(desk, on, names=("on", ""))
     later = sa.and_(affiliation.c.team_id == row.id, affiliation.c.since > day_number(desk.today))
     if desk.connection.execute(sa.select(affiliation.c.id).where(later)).first() is not None:
         raise Refused(Finding("transfer_decided", {"number": number}))
@@ -240,10 +240,10 @@ def settle_transfer(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
 def organization_of(desk: Desk, number: str, on: dt.date) -> str | None:
     """Return the number of the organization that a team belonged to on a day, None when it had none.
 
-    Raises NotFound, NotPermitted.
+    Raises NotFound, NotPermitted, InvalidValue.
     """
     _of_team(desk, "team.view", number)
-    query = team_rows(day_number(on)).where(team.c.number == number)
+    query = team_rows(day_number(checked_day("on", on))).where(team.c.number == number)
     found: str | None = desk.connection.execute(query).one().organization
     return found
 
@@ -267,7 +267,7 @@ def suspend(
 def lift(desk: Desk, number: str, *, reason: str, on: dt.date | None = None) -> None:
     """Let a suspended team act again from day ``on`` (default today). Raises what `suspend` raises."""
     row = _of_team(desk, "team.suspend", number)
-    first, _ = checked_days(desk, on)
+    first, _ = checked_days(desk, on, names=("on", ""))
     checked_text("reason", reason, 500)
     running = sa.and_(
         standing.c.team_id == row.id, standing.c.change == "suspend",
@@ -289,7 +289,7 @@ def dissolve(
     """
     row = _of_team(desk, "team.suspend", number)
     must_live(row, "suspended")
-    first, _ = checked_days(desk, on)
+    first, _ = checked_days(desk, on, names=("on", ""))
     checked_text("reason", reason, 500)
     named = successor if successor is None else given_text("successor", successor)
     heir = admitted_row(desk, named, kind="team") if named else None
