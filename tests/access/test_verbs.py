@@ -61,6 +61,7 @@ GIVEN = {
 LISTS = {
     "approvals.pending", "organizations.list_organizations", "organizations.list_applications",
     "organizations.teams.list_teams", "organizations.teams.list_applications", "organizations.base.list_tenancies",
+    "volunteers.leaderless_teams",
 }  # fmt: skip
 """Verbs that refuse nobody: who may see nothing gets nothing."""
 PROTECTED = {
@@ -126,6 +127,7 @@ VERBS = {
     "volunteers.add_to_team": Verb("team.join", lambda desk, id: volunteers.add_to_team(desk, "V1", id), "T1", "T404"),
     "volunteers.leave_team": Verb("team.join", lambda desk, id: volunteers.leave_team(desk, id, "T1"), "V1", "V404"),
     "volunteers.appoint": Verb("team.appoint", lambda desk, id: volunteers.appoint(desk, "V1", id, "leader"), "T1", "T404"),
+    "volunteers.leaderless_teams": Verb("team.appoint", lambda desk, _: volunteers.leaderless_teams(desk)),
     "volunteers.members": Verb("volunteer.view", volunteers.members, "T1", "T404"),
     "volunteers.memberships": Verb("volunteer.view", volunteers.memberships, "V1", "V404"),
     "volunteers.add_training": Verb(

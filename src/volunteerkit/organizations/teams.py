@@ -28,7 +28,7 @@ from volunteerkit.organizations.reading import (
     reached,
     team_rows,
 )
-from volunteerkit.organizations.standing import checked_days, move_teams
+from volunteerkit.organizations.standing import checked_days, end_teams, move_teams
 from volunteerkit.organizations.tables import (
     affiliation,
     organization_on,
@@ -285,6 +285,7 @@ def dissolve(
 ) -> None:
     """Let a team end on day ``on`` (default today), its sub-teams with it; ``successor`` is another team.
 
+    Memberships, leaders' too, end on the same day, and what waits for a decision there is withdrawn.
     Raises what `suspend` raises.
     """
     row = _of_team(desk, "team.suspend", number)
@@ -298,12 +299,9 @@ def dissolve(
         must_live(heir)
         if heir.id in ending:
             raise Refused(Finding("in_a_circle", {"number": heir.number}))
-    guarded = sa.update(team).where(team.c.id.in_(sorted(ending)), team.c.ended_on.is_(None))
-    values = {"ended_on": first, "ending": "dissolved", "successor_id": heir.id if heir is not None else None}
-    if desk.connection.execute(guarded.values(**values)).rowcount == 0:
-        raise Refused(Finding("not_living", {"number": number, "status": "dissolved"}))
+    ended = end_teams(desk, ending, first, heir.id if heir is not None else None)
     _stand(desk, row, "dissolve", reason, first)
-    note(desk, "team.ended", f"team:{row.id}", {"on": first, "teams": len(ending)})
+    note(desk, "team.ended", f"team:{row.id}", {"on": first, "teams": ended})
 
 
 def _stand(desk: Desk, row: Any, change: str, reason: str, since: int, until: int | None = None) -> None:
