@@ -164,6 +164,14 @@ VERBS = {
     "organizations.list_organizations": Verb("organization.view", lambda desk, _: organizations.list_organizations(desk)),
     "organizations.list_applications": Verb("organization.view_application", lambda desk, _: organizations.list_applications(desk)),
     "organizations.administrators": Verb("organization.list_admins", organizations.administrators, "O1", "O404"),
+    "organizations.contact": Verb("organization.view_contact", organizations.contact, "O1", "O404"),
+    "organizations.unmask_contact": Verb(
+        "organization.unmask_contact",
+        lambda desk, id: organizations.unmask_contact(desk, id, "phone", purpose="contact"), "O1", "O404",
+    ),
+    "organizations.forget_contacts": Verb(
+        "organization.forget_contacts", lambda desk, _: organizations.forget_contacts(desk)
+    ),
     "organizations.propose_admin": Verb(
         "organization.propose_admin", lambda desk, id: organizations.propose_admin(desk, id, "head-1"), "O1", "O404"
     ),
