@@ -226,6 +226,7 @@ def test_after_erasure_nothing_opens(engine: sa.Engine) -> None:
     assert NAME in copy  # their own copy is what they asked for
     with KIT.open(engine, CENTRE) as desk:
         case = personal.erase(desk, "V1")
+        organizations.edit(desk, "O2", contact=organizations.Contact())  # the same person, another subject
     assert case is not None
     with KIT.open(engine, SECOND) as desk:
         approvals.decide(desk, case.id, "approve")
