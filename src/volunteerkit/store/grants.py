@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -139,23 +140,40 @@ def inherited(connection: sa.Connection, grants: Iterable[Grant]) -> tuple[Grant
     return tuple(found)
 
 
-_OFFICES = ("organization_admin", "team_leader")
-_SUSPENDED = sa.text(  # tables of the organizations, who are above the store; an ended one is not suspended
-    "WITH stopped AS (SELECT organization_id, team_id FROM vk_standing WHERE change = 'suspend' AND state = 'in_force' "
-    "AND since <= :day AND (until IS NULL OR until >= :day)) "
-    "SELECT 'organization_admin', o.number FROM vk_organization o WHERE o.number IN :organizations "
-    "AND (o.ended_on IS NULL OR o.ended_on > :day) AND o.id IN (SELECT organization_id FROM stopped) "
-    "UNION ALL SELECT 'team_leader', t.number FROM vk_team t WHERE t.number IN :teams "
-    "AND (t.ended_on IS NULL OR t.ended_on > :day) AND (t.id IN (SELECT team_id FROM stopped) "
-    "OR COALESCE((SELECT a.organization_id FROM vk_team_affiliation a WHERE a.team_id = t.id AND a.since <= :day "
-    "ORDER BY a.since DESC LIMIT 1), t.organization_id) IN (SELECT s.organization_id FROM stopped s "
-    "JOIN vk_organization o ON o.id = s.organization_id WHERE o.ended_on IS NULL OR o.ended_on > :day))"
-).bindparams(*(sa.bindparam(name, expanding=True, type_=sa.Text) for name in ("organizations", "teams")))
+_STOPPED = (
+    "FROM vk_standing s WHERE s.change = 'suspend' AND s.state = 'in_force' AND s.since <= {day} "
+    "AND (s.until IS NULL OR s.until >= {day})"
+)
+_LIVING = "({table}.ended_on IS NULL OR {table}.ended_on > {{day}})"
+_STOPPED_OWNERS = (
+    f"SELECT o.id FROM vk_organization o WHERE {_LIVING.format(table='o')} "
+    f"AND o.id IN (SELECT s.organization_id {_STOPPED})"
+)
+_SUSPENDED = {  # tables of the organizations, who are above the store; an ended one is not suspended
+    "organization_admin": (
+        "SELECT 'organization_admin', x.number FROM vk_organization x WHERE x.number IN ({marks}) "
+        f"AND x.id IN ({_STOPPED_OWNERS})"
+    ),
+    "team_leader": (
+        "SELECT 'team_leader', t.number FROM vk_team t WHERE t.number IN ({marks}) "
+        f"AND {_LIVING.format(table='t')} AND (t.id IN (SELECT s.team_id {_STOPPED}) "
+        "OR COALESCE((SELECT a.organization_id FROM vk_team_affiliation a WHERE a.team_id = t.id AND a.since <= {day} "
+        f"ORDER BY a.since DESC LIMIT 1), t.organization_id) IN ({_STOPPED_OWNERS}))"
+    ),
+}
+
+
+@lru_cache(maxsize=256)
+def _suspended(counts: tuple[tuple[str, int], ...], day: int, mark: str) -> str:
+    """Return the driver's text that asks for as many scopes of each role: it is on the way of every posting."""
+    return " UNION ALL ".join(
+        _SUSPENDED[role].format(day=day, marks=", ".join([mark] * count)) for role, count in counts
+    )
 
 
 def can_be_suspended(grants: Iterable[Grant]) -> bool:
     """Tell whether any of the grants is an office of an organization or a team."""
-    return any(each.role in _OFFICES for each in grants)
+    return any(each.role in _SUSPENDED for each in grants)
 
 
 def unsuspended(connection: sa.Connection, grants: Iterable[Grant], day: dt.date) -> tuple[Grant, ...]:
@@ -164,14 +182,15 @@ def unsuspended(connection: sa.Connection, grants: Iterable[Grant], day: dt.date
     One statement, and none where no grant is such an office.
     """
     held = tuple(grants)
-    if not can_be_suspended(held):
+    scopes = {role: {each.scope for each in held if each.role == role and each.scope} for role in _SUSPENDED}
+    counts = tuple((role, len(some)) for role, some in scopes.items() if some)
+    if not counts:
         return held
-    scopes = {
-        role: sorted({each.scope for each in held if each.role == role and each.scope}) for role in _OFFICES
-    }
-    given = {"day": day_number(day), "organizations": scopes[_OFFICES[0]], "teams": scopes[_OFFICES[1]]}
-    stopped = {tuple(row) for row in connection.execute(_SUSPENDED, given)}
-    return tuple(each for each in held if (each.role, each.scope) not in stopped)
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    given = tuple(each for some in scopes.values() for each in sorted(some))
+    rows = connection.exec_driver_sql(_suspended(counts, day_number(day), mark), given)
+    stopped = {tuple(row) for row in rows}
+    return held if not stopped else tuple(each for each in held if (each.role, each.scope) not in stopped)
 
 
 def resolved_number(connection: sa.Connection, number: str) -> str:
