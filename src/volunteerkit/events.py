@@ -43,6 +43,7 @@ EVENT_TYPES: Final = {
     "privacy.erased": "a subject's personal data were destroyed",
     "organization.registered": "an organization was registered",
     "organization.edited": "what is known of an organization was changed",
+    "organization.contact_unmasked": "a field of an organization's contact was read in full, for a purpose",
     "organization.suspended": "an organization may not act for some time",
     "organization.lifted": "a suspension of an organization was ended",
     "organization.ended": "an organization was dissolved or merged into another",

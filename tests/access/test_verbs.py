@@ -62,6 +62,7 @@ GIVEN = {
 LISTS = {
     "approvals.pending", "organizations.list_organizations", "organizations.list_applications",
     "organizations.teams.list_teams", "organizations.teams.list_applications", "organizations.base.list_tenancies",
+    "volunteers.leaderless_teams",
 }  # fmt: skip
 """Verbs that refuse nobody: who may see nothing gets nothing."""
 PROTECTED = {
@@ -127,6 +128,7 @@ VERBS = {
     "volunteers.add_to_team": Verb("team.join", lambda desk, id: volunteers.add_to_team(desk, "V1", id), "T1", "T404"),
     "volunteers.leave_team": Verb("team.join", lambda desk, id: volunteers.leave_team(desk, id, "T1"), "V1", "V404"),
     "volunteers.appoint": Verb("team.appoint", lambda desk, id: volunteers.appoint(desk, "V1", id, "leader"), "T1", "T404"),
+    "volunteers.leaderless_teams": Verb("team.appoint", lambda desk, _: volunteers.leaderless_teams(desk)),
     "volunteers.members": Verb("volunteer.view", volunteers.members, "T1", "T404"),
     "volunteers.memberships": Verb("volunteer.view", volunteers.memberships, "V1", "V404"),
     "volunteers.add_training": Verb(
@@ -163,6 +165,14 @@ VERBS = {
     "organizations.list_organizations": Verb("organization.view", lambda desk, _: organizations.list_organizations(desk)),
     "organizations.list_applications": Verb("organization.view_application", lambda desk, _: organizations.list_applications(desk)),
     "organizations.administrators": Verb("organization.list_admins", organizations.administrators, "O1", "O404"),
+    "organizations.contact": Verb("organization.view_contact", organizations.contact, "O1", "O404"),
+    "organizations.unmask_contact": Verb(
+        "organization.unmask_contact",
+        lambda desk, id: organizations.unmask_contact(desk, id, "phone", purpose="contact"), "O1", "O404",
+    ),
+    "organizations.forget_contacts": Verb(
+        "organization.forget_contacts", lambda desk, _: organizations.forget_contacts(desk)
+    ),
     "organizations.propose_admin": Verb(
         "organization.propose_admin", lambda desk, id: organizations.propose_admin(desk, id, "head-1"), "O1", "O404"
     ),

@@ -71,6 +71,7 @@ def told(work: Callable[[], Any]) -> Any:
 def seed(desk: Desk) -> None:
     for number in ("O1", "O2"):
         organizations.register(desk, number, name=f"志愿者联合会{number}")
+    organizations.edit(desk, "O2", contact=organizations.Contact(NAME, PHONE))
     projects.register(desk, "P1", name="助老", organization="O1")
     volunteers.admit(desk, name=NAME, organization="O1", number="V1", phone=PHONE, identity_number=IDENTITY)
     data = open_subject(desk.connection, KEY, "volunteer:1") | {"address": ADDRESS}
@@ -89,6 +90,11 @@ def engine(database_url: str) -> Iterator[sa.Engine]:
 
 def applied(**more: Any) -> Application:
     return Application(**({"name": NAME, "organization": "O1", "phone": PHONE, "consent_on": DAY} | more))
+
+
+def with_contact(*given: str) -> organizations.OrganizationForm:
+    contact = organizations.Contact(*given)
+    return organizations.OrganizationForm("助老分会", "branch", "渝水区", parent="O1", contact=contact)
 
 
 VERBS: dict[str, Callable[[Desk], Any]] = {
@@ -130,6 +136,24 @@ VERBS: dict[str, Callable[[Desk], Any]] = {
         desk.connection, KEY, "a:1", {"name": NAME * 9999}, found_by={}
     ),
     "wrong key": lambda desk: open_subject(desk.connection, KeyCipher(bytes(range(32))), "volunteer:1"),
+    "organization with a contact": lambda desk: organizations.apply(desk, with_contact(NAME, PHONE)),
+    "organization with a bad contact": lambda desk: organizations.apply(
+        desk, with_contact(f"{NAME}\0", PHONE)
+    ),
+    "organization with a bad phone": lambda desk: organizations.apply(
+        desk, with_contact(NAME, f"{PHONE}{NAME}")
+    ),
+    "organization with a bad address": lambda desk: organizations.apply(
+        desk, with_contact(NAME, PHONE, PHONE)
+    ),
+    "change a contact": lambda desk: organizations.edit(
+        desk, "O1", contact=organizations.Contact(NAME, PHONE)
+    ),
+    "contact": lambda desk: organizations.contact(desk, "O2"),
+    "unmask a contact": lambda desk: (
+        organizations.unmask_contact(desk, "O2", "name", purpose="contact") and None
+    ),
+    "unmask a contact wrongly": lambda desk: organizations.unmask_contact(desk, "O2", PHONE, purpose=NAME),
     "due": personal.due_for_erasure,
     "figures": city_figures,
     "request": personal.request_erasure,
@@ -202,6 +226,7 @@ def test_after_erasure_nothing_opens(engine: sa.Engine) -> None:
     assert NAME in copy  # their own copy is what they asked for
     with KIT.open(engine, CENTRE) as desk:
         case = personal.erase(desk, "V1")
+        organizations.edit(desk, "O2", contact=organizations.Contact())  # the same person, another subject
     assert case is not None
     with KIT.open(engine, SECOND) as desk:
         approvals.decide(desk, case.id, "approve")

@@ -211,7 +211,7 @@ def _lender(desk: Desk, workflow: Workflow, found: Case) -> str | None:
     offices = {step.office_for(found.facts, each) for each in escalated}
     grants = [
         each for office in offices for role in office.roles
-        for each in holding(desk.acting, role, desk.today, found.place, desk.stored_grants)
+        for each in holding(desk.holder(workflow.action), role, desk.today, found.place)
         if role != office.role or office.scope is None or each.scope == office.scope
     ]  # fmt: skip
     if not grants:

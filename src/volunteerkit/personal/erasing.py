@@ -31,7 +31,7 @@ from volunteerkit.store.vault import (
 )
 from volunteerkit.units import day_number, day_of
 from volunteerkit.volunteers.persons import together
-from volunteerkit.volunteers.reading import by_managing, find_many, reached
+from volunteerkit.volunteers.reading import by_managing, find_many, lasting, reached
 from volunteerkit.volunteers.status import GONE, end_requests
 from volunteerkit.volunteers.tables import (
     doubt,
@@ -133,12 +133,8 @@ def _forget(desk: Desk, case: Case, id_: int, on: dt.date) -> None:
     forget(connection, subject)
     for owned in (tag, doubt, qualification):
         connection.execute(sa.delete(owned).where(owned.c.volunteer_id == id_))
-    lasting = (
-        membership.c.volunteer_id == id_,
-        membership.c.role != "managing",
-        membership.c.until.is_(None),
-    )
-    connection.execute(sa.update(membership).where(*lasting).values(until=day_number(on) - 1, why="erased"))
+    held = (membership.c.volunteer_id == id_, membership.c.role != "managing", lasting(on))
+    connection.execute(sa.update(membership).where(*held).values(until=day_number(on) - 1, why="erased"))
     theirs = sa.select(merge.c.id).where(merge.c.volunteer_id == id_)
     noted = sa.and_(merge_change.c.merge_id.in_(theirs), merge_change.c.name == tag.name)
     connection.execute(sa.delete(merge_change).where(noted))

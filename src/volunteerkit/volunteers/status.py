@@ -23,7 +23,16 @@ from volunteerkit.store.texts import seal_text
 from volunteerkit.store.vault import closed, put_retention, release
 from volunteerkit.units import day_number, day_of, plain_day
 from volunteerkit.volunteers.model import PERIODS
-from volunteerkit.volunteers.reading import Found, by_managing, find, periods_of, reached, status_of
+from volunteerkit.volunteers.reading import (
+    Found,
+    by_managing,
+    find,
+    lasting,
+    led_alone,
+    periods_of,
+    reached,
+    status_of,
+)
 from volunteerkit.volunteers.tables import membership, period, volunteer
 from volunteerkit.workflow import Office, Route, Step
 
@@ -142,11 +151,11 @@ def end_period(desk: Desk, number: str, kind: str, *, last_day: dt.date | None =
 def _end(desk: Desk, found: Found, kind: str, last_day: dt.date | None) -> None:
     """End the earliest period that runs or is to come, by default yesterday; one to come then never begins."""
     today = day_number(desk.today)
-    lasting = sa.and_(
+    open_ = sa.and_(
         period.c.volunteer_id == found.id, period.c.kind == kind,
         sa.or_(period.c.until.is_(None), sa.and_(period.c.until >= today, period.c.until >= period.c.since)),
     )  # fmt: skip
-    query = sa.select(period.c.id, period.c.since, period.c.until).where(lasting)
+    query = sa.select(period.c.id, period.c.since, period.c.until).where(open_)
     row = desk.connection.execute(query.order_by(period.c.since).limit(1)).first()
     if row is None:
         raise Refused(Finding("no_period_running", {"kind": kind}))
@@ -155,7 +164,7 @@ def _end(desk: Desk, found: Found, kind: str, last_day: dt.date | None) -> None:
         raise InvalidValue(name="last_day", value=last_day, allowed=f"≥ {day_of(row.since - 1)}")
     if row.until is not None and last > row.until:
         raise InvalidValue(name="last_day", value=last_day, allowed=f"≤ {day_of(row.until)}")
-    ended = sa.update(period).where(period.c.id == row.id, lasting)
+    ended = sa.update(period).where(period.c.id == row.id, open_)
     if desk.connection.execute(ended.values(until=last, ended_by=desk.actor.id)).rowcount != 1:
         raise Refused(Finding("no_period_running", {"kind": kind}))
     note(desk, "volunteer.period_ended", f"volunteer:{found.id}", {"kind": kind, "until": last})
@@ -167,17 +176,21 @@ def deregister(desk: Desk, number: str, *, reason: str = "") -> None:
 
     By the volunteer, the managing organization or the centre. Memberships end yesterday, but for the
     managing one: the record stays with the organization that vouched for it. What they asked for is withdrawn.
-    Raises NotFound, NotPermitted, Refused when it is cancelled already.
+    Raises NotFound, NotPermitted, Refused when it is cancelled already, and for who alone leads a team in which
+    others stay: somebody else is appointed first.
     """
     found = _reached(desk, "volunteer.leave", number)
     if reason:
         checked_text("reason", reason, 500)
+    alone = led_alone(desk, found.id)
+    if alone is not None:
+        raise Refused(Finding("last_leader", {"team": alone}))
     put_status(desk, found.id, ("approved", "suspended"), "deregistered")
-    lasting = sa.and_(
-        membership.c.volunteer_id == found.id, membership.c.role != "managing", membership.c.until.is_(None)
+    held = sa.and_(
+        membership.c.volunteer_id == found.id, membership.c.role != "managing", lasting(desk.today)
     )
     yesterday = day_number(desk.today) - 1
-    desk.connection.execute(sa.update(membership).where(lasting).values(until=yesterday, why="deregistered"))
+    desk.connection.execute(sa.update(membership).where(held).values(until=yesterday, why="deregistered"))
     end_requests(desk, found, by="volunteer_left")
 
 
