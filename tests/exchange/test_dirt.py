@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 import volunteerkit
-from volunteerkit import Actor, Application, KeyCipher, Kit, messages, volunteers
+from volunteerkit import Actor, Application, KeyCipher, Kit, messages, rating, volunteers
 from volunteerkit.errors import ImportRefused
 from volunteerkit.exchange.tables import batch, quarantine
 from volunteerkit.hours import verify_store
@@ -182,6 +182,17 @@ def test_a_swapped_start_and_end_are_flagged(
     with engine.connect() as connection:
         found = [tuple(row) for row in connection.execute(kind)]
     assert (counts["credited"], found) == (2, [("R1", "times_swapped")] if flagged else [])
+
+
+def test_swapped_times_take_no_minutes_from_another_record(load: Load, kit: Kit, engine: sa.Engine) -> None:
+    swapped = ONE.replace("15:00,17:30,2.5", "11:00,09:00,2")
+    evening = TWO.replace("V0000002", "V0000001").replace("2020-09-14,15:00,17:30", "2020-09-13,15:00,17:30")
+    counts = load(service_records=records(swapped, evening))
+    assert counts["flagged"] == {"missing_id": 2, "times_swapped": 1}
+    with kit.open(engine, CLERK) as desk:
+        rated = rating.rate_city(desk, rulebook="union", as_of=dt.date(2026, 11, 23))
+    assert dict(zip(rated.volunteers, rated.credited_minutes, strict=True))["V0000001"] == 120 + 150
+    assert load(service_records=records(swapped, evening))["unchanged"] == 2
 
 
 def test_a_repeat_in_a_file_without_record_ids_is_told_by_a_column_that_it_has(
