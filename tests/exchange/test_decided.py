@@ -14,6 +14,7 @@ import volunteerkit
 from volunteerkit import Actor, Application, Grant, KeyCipher, Kit, approvals, organizations, volunteers
 from volunteerkit.exchange import count_flagged, flagged_rows
 from volunteerkit.messages import in_language
+from volunteerkit.organizations import OrganizationForm
 from volunteerkit.organizations.tables import organization, team
 from volunteerkit.store.vault import open_subject
 from volunteerkit.volunteers.tables import membership, volunteer
@@ -171,6 +172,18 @@ def test_an_organization_and_a_team_keep_what_was_decided_about_them(put: Put, d
     counts: Any = put(PEOPLE, teams=TEAMS.replace("一队", "一分队"))
     (teams,) = [file for file in counts["files"] if file["entity"] == "teams"]
     assert (teams["updated"], teams["flagged"]) == (1, {"decided_here": 1})
+    form = OrganizationForm(
+        "白鹭书社", kind="hosted_group", hosted_by="O1", area="渝水区", consent="渝志函1号"
+    )
+    does(CENTRE, lambda desk: organizations.apply(desk, form, number="O3"))
+    for name in ("白鹭书社", "白鹭读书社"):
+        put(PEOPLE, orgs=f"{ORGANIZATIONS}O3,{name},active\n", teams=TEAMS.replace("一队", "一分队"))
+        rows = does(CENTRE, lambda desk: flagged_rows(desk, "decided_here"))
+        assert [(row.place, row.volunteer, row.record) for row in rows] == [("O3", "", ""), ("T1", "", "")]
+        assert does(CENTRE, lambda desk: count_flagged(desk, "decided_here")) == {"decided_here": 2}
+    put(PEOPLE, orgs=f"{ORGANIZATIONS}O3,白鹭书社,pending\n", teams=TEAMS.replace("一队,O1", "一队,O2"))
+    assert does(CENTRE, lambda desk: flagged_rows(desk, "decided_here")) == []
+    put(PEOPLE, teams=TEAMS.replace("一队", "一分队"))
     shown = does(CENTRE, lambda desk: organizations.teams.view(desk, "T1"))
     assert (shown.name, shown.organization) == ("一分队", "O2")
 

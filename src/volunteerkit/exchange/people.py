@@ -170,21 +170,19 @@ _OF_THE_IMPORT: Final = ("", "imported")
 
 def columns_left(
     desk: Desk, changed: dict[str, Ready], ids: dict[str, int], silent: Set[str]
-) -> tuple[dict[str, Set[str]], int]:
+) -> dict[str, Set[str]]:
     """Return for each number the fields that stay as they are: ``silent`` ones, and those a desk decided.
 
-    Beside it, how many rows say otherwise than the desk; they are given the doubt ``decided_here``.
+    Rows that say otherwise than the desk are given the doubt ``decided_here``.
     """
     decided = _decided(desk.connection) if changed else {}
     left: dict[str, Set[str]] = {}
-    otherwise = 0
     for number, values, _ in changed.values():
         own = decided.get(ids[number], set()) - silent
         left[number] = silent | own
         if own and any(_differs(desk.connection, ids[number], name, values[name]) for name in own):
             values["doubts"].add("decided_here")
-            otherwise += 1
-    return left, otherwise
+    return left
 
 
 def _decided(connection: sa.Connection) -> dict[int, set[str]]:
