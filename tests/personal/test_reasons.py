@@ -276,6 +276,52 @@ def test_after_erasure_no_reason_about_the_person_opens_and_the_figures_stand(en
     assert after == before
 
 
+def test_what_was_said_goes_two_years_after_its_matter_is_over(engine: sa.Engine) -> None:
+    """The clock is moved: a suspension of today, a blacklisting until 2028, and hours decided today."""
+    until = dt.date(2028, 3, 1)
+    at(engine, CENTRE, lambda desk: volunteers.suspend(desk, "V1", reason=why("suspend"), until=DAY))
+    at(engine, CENTRE, lambda desk: volunteers.take_leave(desk, "V1", since=DAY, reason=why("take_leave")))
+    at(
+        engine,
+        CENTRE,
+        lambda desk: volunteers.add_commendation(desk, "V1", "之星", on=DAY, granted_by="市文明办"),
+    )
+    case = at(engine, CENTRE, lambda desk: volunteers.propose_blacklist(desk, "V1", until=until, reason=why("propose_blacklist")))  # fmt: skip
+    decided(engine, case)
+    service(engine)
+
+    def later(day: dt.date, actor: Actor, work: Callable[[Desk], Any]) -> Any:
+        kit = attrs.evolve(KIT, clock=fixed_clock(dt.datetime.combine(day, dt.time(4), dt.UTC)))
+        with kit.open(engine, actor) as desk:
+            return work(desk)
+
+    last, day = dt.date(2028, 11, 24), dt.timedelta(1)
+    assert later(last, CENTRE, personal.due_for_erasure) == ()
+    (due,) = later(last + day, CENTRE, personal.due_for_erasure)
+    assert (due.number, due.fields, due.since) == ("V1", ("reason",), last + day)
+    proposed = later(last + day, CENTRE, lambda desk: personal.erase(desk, "V1", only=due.fields))
+    assert later(last + day, CENTRE, personal.due_for_erasure) == ()
+    later(last + day, SECOND, lambda desk: approvals.decide(desk, proposed.id, "approve"))
+    told = later(last + day, SELF, personal.export_own)
+    gone = {"suspend", "confirm", "reverse", "restore", "reject"}
+    assert {each for each in said if f'，{each}"' in told} == said - gone
+    assert "之星" in told
+    assert later(last + day, CENTRE, lambda desk: personal.profile(desk, "V1")).fields["name"] == "欧阳雪"
+    assert later(until, CENTRE, lambda desk: approvals.view(desk, case.id)).facts["reason"] == why(
+        "propose_blacklist"
+    )
+    over = dt.date(2030, 3, 1)
+    assert later(over, CENTRE, personal.due_for_erasure) == ()
+    (due,) = later(over + day, CENTRE, personal.due_for_erasure)
+    assert (due.fields, due.since) == (("reason",), over + day)
+    proposed = later(over + day, CENTRE, lambda desk: personal.erase(desk, "V1", only=["reason"]))
+    later(over + day, SECOND, lambda desk: approvals.decide(desk, proposed.id, "approve"))
+    told = later(over + day, SELF, personal.export_own)
+    assert {each for each in said if f'，{each}"' in told} == {"take_leave"}  # it runs on
+    with engine.connect() as connection:
+        assert verify_store(connection).holds
+
+
 def test_an_evaluation_is_sealed_and_leaves_its_score(engine: sa.Engine) -> None:
     def record(desk: Desk) -> list[tuple[str, int | None]]:
         return [(line.name, line.score) for line in statistics.activity_record(desk, "V1")]
