@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ from volunteerkit import (
     Actor,
     Application,
     Grant,
-    KeyCipher,
     Kit,
     Refused,
     approvals,
@@ -48,31 +47,22 @@ Does = Callable[..., Any]
 
 
 @pytest.fixture
-def city(database_url: str) -> Iterator[tuple[Kit, sa.Engine]]:
-    kit = Kit.load("xinyu", cipher=KeyCipher(bytes(32)))
-    engine = volunteerkit.create_engine(database_url)
-    kit.migrate(engine)
-    yield kit, engine
-    engine.dispose()
-
-
-@pytest.fixture
-def put(city: tuple[Kit, sa.Engine], tmp_path: Path) -> Put:
+def put(kit: Kit, engine: sa.Engine, tmp_path: Path) -> Put:
     """Import these volunteers with the city's organizations and teams; return the counts."""
 
     def imported(people: dict[str, str], orgs: str = ORGANIZATIONS, teams: str = TEAMS) -> dict[str, Any]:
         rows = "".join(f"{number},{row}\n" for number, row in people.items())
         for name, text in (("organizations", orgs), ("teams", teams), ("volunteers", HEADER + rows)):
             (tmp_path / f"{name}.csv").write_text(text, "utf-8")
-        return city[0].import_directory(city[1], CENTRE, tmp_path).as_dict()
+        return kit.import_directory(engine, CENTRE, tmp_path).as_dict()
 
     return imported
 
 
 @pytest.fixture
-def does(city: tuple[Kit, sa.Engine]) -> Does:
+def does(kit: Kit, engine: sa.Engine) -> Does:
     def done(actor: Actor, work: Callable[[Any], Any]) -> Any:
-        with city[0].open(city[1], actor) as desk:
+        with kit.open(engine, actor) as desk:
             return work(desk)
 
     return done
