@@ -53,7 +53,7 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import in_haste, only_reads, place_of, reading, self_check, storage_errors
 from volunteerkit.store.posting import driver, note, replayed, request_hash, take_numbers, write_event
 from volunteerkit.store.vault import rewrap
-from volunteerkit.volunteers import belonging, merging, registering, status, transfers
+from volunteerkit.volunteers import belonging, claiming, merging, registering, status, transfers
 from volunteerkit.workflow import Office, Route
 
 __all__ = ["Kit"]
@@ -64,6 +64,7 @@ _WORKFLOWS = (
     grants.WORKFLOW,
     ERASURE,
     *registering.WORKFLOWS,
+    *claiming.WORKFLOWS,
     *status.WORKFLOWS,
     *transfers.WORKFLOWS,
     *belonging.WORKFLOWS,

@@ -395,6 +395,17 @@ def test_the_blacklist_needs_two_and_ends_by_itself(city: Any) -> None:
     assert status(city, number, MONDAY) == "approved"
 
 
+def test_nobody_is_blacklisted_without_a_last_day(city: Any) -> None:
+    number = approved(city)
+    with pytest.raises(InvalidValue) as caught:
+        city.at(
+            MONDAY, CENTRE, lambda desk: volunteers.propose_blacklist(desk, number, until=None, reason="作假")
+        )
+    assert "until" in caught.value.message("zh-CN")
+    assert "日期" in caught.value.message("zh-CN")
+    assert city.at(MONDAY, CENTRE, lambda desk: approvals.pending(desk, mine=False)) == ()
+
+
 def test_leave_cancellation_and_the_way_back(city: Any) -> None:
     number = approved(city)
     own = Actor("citizen-9", (Grant("volunteer"),), volunteer=number)

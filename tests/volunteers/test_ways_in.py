@@ -107,6 +107,11 @@ def test_who_withdrew_the_consent_comes_back_only_with_a_new_one(city: Any) -> N
             city.at(grown, actor, volunteers.resubmit, number)
         assert codes(caught) == {"consent_day_missing"}
         assert status(city, number, grown) == "deregistered"
+    for day in (MONDAY, grown - dt.timedelta(1)):  # it was withdrawn since
+        with pytest.raises(Refused) as caught:
+            city.at(grown, OLD, lambda desk, day=day: volunteers.resubmit(desk, number, consent_on=day))
+        assert codes(caught) == {"consent_before_withdrawal"}
+        assert status(city, number, grown) == "deregistered"
     city.at(grown, OLD, lambda desk: volunteers.resubmit(desk, number, consent_on=grown))
     city.at(grown, OLD2, volunteers.approve, number)
     assert status(city, number, grown) == "approved"

@@ -167,7 +167,8 @@ def quarantine(
     flagged: Annotated[
         bool,
         Parameter(
-            negative=(), help=_("改为列出存疑但计入的记录和志愿者", "what is flagged, not what is refused")
+            negative=(),
+            help=_("改为列出存疑的记录、志愿者、组织和服务队", "what is flagged, not what is refused"),
         ),
     ] = False,
     page: Annotated[int, Parameter(help=_("第几页，每页 200 行", "which page of 200 rows"))] = 1,

@@ -10,6 +10,7 @@ from volunteerkit.volunteers.belonging import (
     members,
     memberships,
 )
+from volunteerkit.volunteers.claiming import claim
 from volunteerkit.volunteers.consent import answer_consent
 from volunteerkit.volunteers.duplicates import Likeness, duplicates
 from volunteerkit.volunteers.merging import MergePlan, plan_merge, propose_merge, propose_unmerge
@@ -26,7 +27,6 @@ from volunteerkit.volunteers.registering import (
     admit,
     approve,
     check_registration,
-    claim,
     refuse,
     register,
     resubmit,

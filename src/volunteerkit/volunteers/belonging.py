@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import sqlalchemy as sa
 
-from volunteerkit.access import Person, Place
+from volunteerkit.access import Cell, Person, Place
 from volunteerkit.approvals import Case, Workflow
 from volunteerkit.approvals.cases import open_case
 from volunteerkit.errors import Finding, InvalidValue, NotFound, Refused
@@ -19,7 +19,7 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text
-from volunteerkit.store.texts import open_texts, seal_text
+from volunteerkit.store.texts import only_masked, open_texts, seal_text
 from volunteerkit.units import day_number, day_of
 from volunteerkit.volunteers.reading import Found, during, find, lasting, owner_on, reached, status_of
 from volunteerkit.volunteers.registering import enter
@@ -234,9 +234,9 @@ def _select(day: int) -> sa.Select[Any]:
     )  # fmt: skip
 
 
-def _as_values(desk: Desk, query: sa.Select[Any]) -> tuple[Membership, ...]:
+def _as_values(desk: Desk, query: sa.Select[Any], cell: Cell, place: Place) -> tuple[Membership, ...]:
     rows = desk.connection.execute(query).fetchall()
-    said = open_texts(desk, (row[6] for row in rows))
+    said = open_texts(desk, (row[6] for row in rows), masked=only_masked(desk, cell, place))
     return tuple(
         Membership(
             row[0], row[1], row[2], row[3], day_of(row[4]), None if row[5] is None else day_of(row[5]),
@@ -249,17 +249,19 @@ def _as_values(desk: Desk, query: sa.Select[Any]) -> tuple[Membership, ...]:
 @storage_errors("database")
 def memberships(desk: Desk, number: str) -> tuple[Membership, ...]:
     """Return where a volunteer belongs and belonged, by day. Raises NotFound, NotPermitted."""
-    found, _ = reached(desk, "volunteer.view", number)
-    return _as_values(desk, _select(day_number(desk.today)).where(membership.c.volunteer_id == found.id))
+    found, cell = reached(desk, "volunteer.view", number)
+    theirs = _select(day_number(desk.today)).where(membership.c.volunteer_id == found.id)
+    return _as_values(desk, theirs, cell, found.place)
 
 
 @storage_errors("database")
 def members(desk: Desk, team_number: str, *, on: dt.date | None = None) -> tuple[Membership, ...]:
     """Return who belonged to a team on a day (default today). Raises NotFound, NotPermitted."""
     row, where = _team(desk, team_number)
-    desk.permit_on("volunteer.view", "team", team_number, where)
+    cell = desk.permit_on("volunteer.view", "team", team_number, where)
+    assert where is not None
     day = day_number(on or desk.today)
-    return _as_values(desk, _select(day).where(membership.c.team_id == row.id, during(day)))
+    return _as_values(desk, _select(day).where(membership.c.team_id == row.id, during(day)), cell, where)
 
 
 @storage_errors("database")

@@ -18,10 +18,10 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, next_id
-from volunteerkit.store.schema import event
+from volunteerkit.store.schema import event, of_standing
 from volunteerkit.store.texts import seal_text
 from volunteerkit.store.vault import closed, put_retention, release
-from volunteerkit.units import day_number, day_of, plain_day
+from volunteerkit.units import day_number, day_of, instant_of, plain_day
 from volunteerkit.volunteers.model import PERIODS
 from volunteerkit.volunteers.reading import (
     Found,
@@ -224,13 +224,17 @@ def reactivate(desk: Desk, number: str) -> None:
     put_status(desk, found.id, ("deregistered",), "approved")
 
 
-def consent_withdrawn(desk: Desk, found: Found) -> bool:
-    """Tell whether a cancelled volunteer's registration ended with the consent to it: see `answer_consent`."""
+def consent_withdrawn(desk: Desk, found: Found) -> dt.date | None:
+    """Return the day on which a cancelled volunteer's registration ended with the consent to it, if it did so.
+
+    See `answer_consent`.
+    """
     # the answer is noted after the status that it brings, and whatever comes afterwards notes its own
-    types = ("volunteer.status", "volunteer.consent_answered")
-    query = sa.select(event.c.type).where(event.c.subject == found.subject, event.c.type.in_(types))
-    last = desk.connection.execute(query.order_by(event.c.seq.desc()).limit(1)).scalar()
-    return last == "volunteer.consent_answered"
+    query = sa.select(event.c.type, event.c.recorded_at).where(event.c.subject == found.subject, of_standing)
+    last = desk.connection.execute(query.order_by(event.c.seq.desc()).limit(1)).first()
+    if last is None or last.type != "volunteer.consent_answered":
+        return None
+    return instant_of(last.recorded_at).astimezone(desk.zone).date()
 
 
 def put_status(
@@ -273,6 +277,7 @@ def propose_blacklist(
 ) -> Case:
     """Propose to blacklist a volunteer until a day (inclusive); somebody else at the centre decides.
 
+    Nobody is blacklisted without an end: ``until`` is a day, today or later, and None is refused as no date.
     Raises NotFound, NotPermitted, InvalidValue, Refused.
     """
     found = _reached(desk, "volunteer.propose_sanction", number)
