@@ -24,6 +24,7 @@ from volunteerkit import messages
 from volunteerkit.cli import clerk
 from volunteerkit.cli.common import command
 from volunteerkit.cli.help import Pages, groups, told_of_flags
+from volunteerkit.cli.hours import hours
 from volunteerkit.cli.keys import key
 from volunteerkit.cli.options import AsOf, Db, Json, Key, Place, Plugins, read_whole
 from volunteerkit.cli.options import both as _
@@ -45,7 +46,7 @@ def _said(error: CycloptsError) -> str:
     name = error.argument.name if error.argument else ""
     chain = tuple(error.command_chain or ())
     # where a person is described, a word may be their name or number, also where it does not belong
-    private = (*chain, "")[0] in ("register", "find")
+    private = (*chain, "")[0] in ("register", "find", "claim")
     usage = " ".join((command(), *chain))
     options = [option for each in _arguments(error) for option in each.names if option.startswith("--")]
     given = [word.partition("=")[0] for word in error.unused_tokens or () if word.startswith("--")]
@@ -105,6 +106,8 @@ _work = Group(_("日常工作", "Daily work"), sort_key=1)
 _look = Group(_("检查与了解", "Look and check"), sort_key=2)
 key.group = _look
 app.command(key)
+hours.group = clerk.office
+app.command(hours)
 
 Credit = Annotated[
     str, Parameter(name="--rulebook", help=_("计时规则：plain 或 union", "credit rulebook: plain or union"))
