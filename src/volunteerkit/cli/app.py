@@ -49,6 +49,7 @@ def _said(error: CycloptsError) -> str:
     private = (*chain, "")[0] in ("register", "find", "claim")
     usage = " ".join((command(), *chain))
     options = [option for each in _arguments(error) for option in each.names if option.startswith("--")]
+    options += [name for name in error.app or app if name.startswith("--")]  # --help, --version
     given = [word.partition("=")[0] for word in error.unused_tokens or () if word.startswith("--")]
     match error:
         case MissingArgumentError(keyword=str(option)):
@@ -59,10 +60,12 @@ def _said(error: CycloptsError) -> str:
                 return _unknown_option(unknown[0], options, usage)
             return messages.text("command_missing", name=name, usage=usage)
         case UnknownOptionError():
-            return _unknown_option(error.token.keyword or "", options, usage)
+            return _unknown_option(error.token.keyword or error.token.value.partition("=")[0], options, usage)
         case UnknownCommandError() if error.unused_tokens:
             at = error.app or app
             word, known = error.unused_tokens[0], [each for each in at if not each.startswith("-")]
+            if word.startswith("-"):
+                return _unknown_option(word.partition("=")[0], options, usage)
             near = did_you_mean(word, known)
             return messages.text("command_unknown", name=word, near=near, known=", ".join(known))
         case UnusedCliTokensError() if error.unused_tokens:
