@@ -622,3 +622,30 @@ def test_a_demo_writes_its_report_into_a_folder(folder: Path, monkeypatch: pytes
 def test_a_folder_is_no_file_to_write(folder: Path) -> None:
     done = command("export", "hours", "--db", "c.db", "--out", "city", language="zh-CN")
     assert (done.code, "--out city/hours.csv" in done.err) == (1, True), done.err
+
+
+def test_every_plugin_is_listed_and_every_one_that_fails_is_named(folder: Path) -> None:
+    (folder / "ours.py").write_text(
+        "import datetime as dt\nfrom volunteerkit import hookimpl\nfrom volunteerkit.clock import Calendar\n"
+        "@hookimpl\ndef vk_choose_calendar():\n    return Calendar(known_until=dt.date(2099, 12, 31))\n",
+        "utf-8",
+    )
+    (folder / "raises.py").write_text(f"raise ValueError('{NAME}')\n", "utf-8")
+    (folder / "hook.py").write_text("def vk_choose_calender():\n    pass\n", "utf-8")
+    names = ("raises.py", "ours.py", "gone.py", "xinju", "hook.py")
+    given = [word for name in names for word in ("--plugin", name)]
+    for language in ("zh-CN", "en"):
+        done = command("plugins", *given, language=language)
+        shown = done.out.splitlines()
+        assert (done.code, done.err, NAME in done.out) == (1, "", False), done.err
+        assert shown[0].startswith("ours  (ours.py)  vk_choose_calendar")
+        assert [line.split()[0] for line in shown[1:5]] == ["raises.py", "gone.py", "xinju", "hook.py"]
+        assert "xinyu" in shown[3]
+    found = json.loads(command("plugins", *given, "--json").out)
+    assert [each["name"] for each in found["loaded"]] == ["ours"]
+    assert [each["code"] for each in found["failed"]][:3] == [
+        "plugin_import",
+        "plugin_import",
+        "plugin_unknown",
+    ]
+    assert command("plugins", "--plugin", "ours.py").code == 0

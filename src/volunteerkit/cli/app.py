@@ -282,9 +282,9 @@ def verify(
     run_verify(db, rebuild, json)
 
 
-@app.command(group=_look, help=_in_chinese("列出已安装的插件及其内容。"))
+@app.command(group=_look, help=_in_chinese("列出已安装的插件及其内容，以及不能使用的插件和原因。"))
 def plugins(*, plugin: Plugins = (), json: Json = False) -> None:
-    """List installed plugins and what the active ones contribute."""
+    """List installed plugins, what the active ones contribute, and which cannot be used and why."""
     from volunteerkit.cli.inspect import run_plugins
 
     run_plugins(plugin, json)
