@@ -488,12 +488,12 @@ def test_refusals_stand_before_hints_and_hints_are_marked(folder: Path) -> None:
 
 
 def test_the_next_number_is_free_beside_numbers_of_another_form(folder: Path, database_url: str) -> None:
-    place = f"--db {shlex.quote(database_url)} --key-file number.key"
-    applicant = "--name 王小明 --organization O1 --consent 2026-11-01 --rights v1 --born-on"
-    assert typed(folder, f"import city {place}").returncode == 0
+    place = ("--db", database_url, "--key-file", "number.key")
+    applicant = ("--name", "王小明", "--organization", "O1", "--consent", "2026-11-01", "--rights", "v1")
+    assert command("import", "city", *place).code == 0
     for day in ("1990-01-01", "1991-01-01", "1992-01-01"):
-        done = typed(folder, f"register {place} {applicant} {day}")
-        assert (done.returncode, done.stderr) == (0, "")
+        done = command("register", *place, *applicant, "--born-on", day)
+        assert (done.code, done.err) == (0, "")
 
 
 def test_a_clerk_without_a_name_and_an_applicant_without_one_are_refused(folder: Path) -> None:
