@@ -60,7 +60,7 @@ GIVEN = {
 }  # fmt: skip
 """Verbs that give a number to something new; the others look one up."""
 LISTS = {
-    "approvals.pending", "organizations.list_organizations", "organizations.list_applications",
+    "approvals.pending", "hours.list_pending", "organizations.list_organizations", "organizations.list_applications",
     "organizations.teams.list_teams", "organizations.teams.list_applications", "organizations.base.list_tenancies",
     "volunteers.leaderless_teams",
 }  # fmt: skip
@@ -226,6 +226,7 @@ VERBS = {
     "hours.record_many": Verb("hours.record", lambda desk, id: _first(hours.record_many(desk, [("k", claim(id))])), "V1", "V404"),
     "hours.confirm": Verb("hours.confirm", hours.confirm, 1, 404),
     "hours.reject": Verb("hours.reject", lambda desk, id: hours.reject(desk, id, reason="没有签到"), 1, 404),
+    "hours.list_pending": Verb("hours.confirm", lambda desk, _: hours.list_pending(desk)),
     "hours.reverse": Verb("hours.reverse", lambda desk, id: hours.reverse(desk, id, reason="录错了"), 2, 404),
     "hours.restore": Verb("hours.reverse", lambda desk, id: hours.restore(desk, id, reason="查明"), 3, 404),
     "hours.bank.settle": Verb("credit.settle", hours.bank.settle, "V1", "V404"),

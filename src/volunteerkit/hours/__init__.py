@@ -3,18 +3,21 @@
 from volunteerkit.hours import bank
 from volunteerkit.hours.actions import confirm, record, record_many, reject, restore, reverse
 from volunteerkit.hours.model import Claim, Overlap, Recorded
+from volunteerkit.hours.pending import PendingRecord, list_pending
 from volunteerkit.hours.statement import Statement, StatementLine, statement
 from volunteerkit.hours.verifying import Verification, rebuild, verify_store
 
 __all__ = [
     "Claim",
     "Overlap",
+    "PendingRecord",
     "Recorded",
     "Statement",
     "StatementLine",
     "Verification",
     "bank",
     "confirm",
+    "list_pending",
     "rebuild",
     "record",
     "record_many",
