@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from volunteerkit.hours.model import Claim, Overlap
     from volunteerkit.organizations.model import OrganizationForm, TeamForm
     from volunteerkit.policy import Policy
+    from volunteerkit.projects.model import ProjectForm
     from volunteerkit.rules import Fact, Rulebook, RuleFunction
     from volunteerkit.store.desk import Desk
     from volunteerkit.volunteers.model import Application
@@ -54,6 +55,7 @@ __all__ = [
     "vk_review_access",
     "vk_review_hours",
     "vk_review_organization",
+    "vk_review_project",
     "vk_review_registration",
     "vk_review_team",
     "vk_review_transfer",
@@ -198,6 +200,18 @@ def vk_review_team(form: TeamForm) -> Iterable[Finding]:  # type: ignore[empty-b
 
 
 @hookspec
+def vk_review_project(form: ProjectForm, back_entry: bool) -> Iterable[Finding]:  # type: ignore[empty-body]
+    """Review an application for a project before its case is opened; works as `vk_review_organization`.
+
+    ``back_entry`` tells that it took place already. Here a city asks for insurance, a written agreement or
+    training: the library has the findings ``statement_missing_insurance``, ``statement_missing_agreement`` and
+    ``statement_missing_training`` for it.
+
+    Example: ``if not form.statements.get("insurance"): yield Finding("statement_missing_insurance")``
+    """
+
+
+@hookspec
 def vk_review_hours(claim: Claim, overlapping: tuple[Overlap, ...]) -> Iterable[Finding]:  # type: ignore[empty-body]
     """Review a claim of hours before it is recorded.
 
@@ -241,6 +255,7 @@ KINDS: Final = {
     "vk_review_transfer": "review",
     "vk_review_organization": "review",
     "vk_review_team": "review",
+    "vk_review_project": "review",
     "vk_choose_calendar": "choose",
     "vk_choose_lead": "choose",
     "vk_choose_policy": "choose",

@@ -46,6 +46,7 @@ from volunteerkit.organizations import routes as organizations
 from volunteerkit.personal import ERASURE
 from volunteerkit.plugins import Bound, Plugin
 from volunteerkit.policy import Policy
+from volunteerkit.projects import routes as projects
 from volunteerkit.rating.tables import decision as _decision
 from volunteerkit.rules import FACTS, Fact, Rulebook, RuleFunction, builtin_rulebooks
 from volunteerkit.store.cipher import Cipher
@@ -374,7 +375,10 @@ def _reacted(react: Callable[..., Any], event: Event) -> bool:
 
 def _workflows(given: list[tuple[str, Any]], lead: Office) -> dict[str, Workflow]:
     """Return the workflow of every kind of case; a plugin's route takes the place of the library's."""
-    found = {workflow.route.kind: workflow for workflow in (*_WORKFLOWS, *organizations.workflows(lead))}
+    found = {
+        workflow.route.kind: workflow
+        for workflow in (*_WORKFLOWS, *organizations.workflows(lead), *projects.workflows(lead))
+    }
     owners: dict[str, str] = {}
     for plugin, route in given:
         if not isinstance(route, Route):

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from volunteerkit import Actor, Grant, Kit, approvals, hours, organizations, volunteers
+from volunteerkit import Actor, Grant, Kit, approvals, hours, organizations, projects, volunteers
 from volunteerkit.errors import NotFound, NotPermitted, Refused, StorageError, VolunteerkitError
 from volunteerkit.organizations import base, teams
 from volunteerkit.store.desk import Desk
@@ -85,6 +85,7 @@ BEFORE: dict[str, Callable[[Desk, Kit], Any]] = {
     "organizations.teams.lift": lambda desk, _: teams.suspend(desk, "T1", reason="核查"),
     "organizations.base.apply": lambda desk, _: organizations.register(desk, "O4", name="书画协会"),
     "approvals.object_to": lambda desk, kit: decided(desk, 1, kit),
+    "projects.archive": lambda desk, _: projects.cancel(desk, "P4", reason="台风"),
     "volunteers.answer_consent": grown_up,
     "personal.withdraw_erasure_request": lambda desk, _: put_retention(
         desk.connection, "volunteer:1", "restricted", 1

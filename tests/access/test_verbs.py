@@ -41,7 +41,8 @@ from volunteerkit.errors import ImportRefused, InvalidValue, NotFound, NotPermit
 from volunteerkit.exchange import count_flagged, flagged_rows, load_file, note_refusal, refused_rows
 from volunteerkit.organizations import OrganizationForm, TeamForm, base, teams
 from volunteerkit.organizations.tables import team, tenancy
-from volunteerkit.statistics import activity_record, city_figures
+from volunteerkit.projects import PositionForm, ProjectChange, ProjectForm, ShiftForm, brands
+from volunteerkit.statistics import activity_record, brand_page, city_figures
 from volunteerkit.store.desk import Desk
 from volunteerkit.units import day_number
 from volunteerkit.workflow import Office, Route, Step
@@ -57,14 +58,19 @@ FREE = {"rating.ladder_for"}
 GIVEN = {
     "volunteers.register", "volunteers.admit", "organizations.register", "projects.register", "organizations.apply",
     "organizations.teams.apply", "organizations.base.add_desk", "organizations.base.add_equipment",
+    "projects.apply", "projects.brands.create",
 }  # fmt: skip
 """Verbs that give a number to something new; the others look one up."""
 LISTS = {
     "approvals.pending", "hours.list_pending", "organizations.list_organizations", "organizations.list_applications",
     "organizations.teams.list_teams", "organizations.teams.list_applications", "organizations.base.list_tenancies",
     "volunteers.leaderless_teams",
+    "projects.list_projects", "projects.list_applications", "projects.calendar", "projects.stranded_projects",
+    "projects.brands.list_brands",
 }  # fmt: skip
 """Verbs that refuse nobody: who may see nothing gets nothing."""
+PUBLIC = {"projects.brands.view", "statistics.brand_page"}
+"""Verbs for what is public from its first day: nobody's id is foreign."""
 PROTECTED = {
     "status", "state", "stars", "grade", "confirmed_minutes", "credited_minutes", "recorded_by", "opened_by",
     "granted_by", "created_by", "actor", "grants", "version", "delegated", "closed_by", "recorded_at",
@@ -90,6 +96,16 @@ APPLICATION = Application("兰", "O1", consent_on=DAY)
 BRANCH = OrganizationForm("分会", "branch", "渝水区", parent="O1")
 TEAM = TeamForm("二队", organization="O1")
 LATER = DAY + dt.timedelta(days=30)
+PROJECT = ProjectForm(
+    "社区敬老",
+    "O1",
+    LATER,
+    LATER,
+    dict.fromkeys(("place", "content", "conditions", "risks", "protection"), "无"),
+    places=5,
+)
+_BEGIN = dt.datetime(2027, 1, 4, 1, tzinfo=dt.UTC)
+SHIFT = ShiftForm(_BEGIN, _BEGIN + dt.timedelta(hours=2), 3)
 IDENTITY = "360599199003150015"
 
 
@@ -145,6 +161,7 @@ VERBS = {
     ),
     "volunteers.qualifications": Verb("volunteer.view", volunteers.qualifications, "V1", "V404"),
     "statistics.activity_record": Verb("volunteer.view", activity_record, "V1", "V404"),
+    "statistics.brand_page": Verb("brand.view", brand_page, "B1", "B404"),
     "personal.profile": Verb("volunteer.view", personal.profile, "V1", "V404"),
     "personal.unmask": Verb("volunteer.unmask", lambda desk, id: personal.unmask(desk, id, "phone", purpose="contact"), "V1", "V404"),
     "personal.find": Verb("volunteer.view", lambda desk, _: personal.find(desk, "兰")),
@@ -221,6 +238,45 @@ VERBS = {
     "organizations.base.return_loan": Verb("base.manage", base.return_loan, 1, 404),
     "organizations.base.note_service": Verb("base.manage", lambda desk, id: base.note_service(desk, id, "财务辅导"), 1, 404),
     "organizations.base.review_exit": Verb("base.manage", lambda desk, id: base.review_exit(desk, id, "graduated"), 2, 404),
+    "projects.check_application": Verb("project.register", lambda desk, _: projects.check_application(desk, PROJECT)),
+    "projects.apply": Verb("project.register", lambda desk, _: projects.apply(desk, PROJECT)),
+    "projects.copy": Verb("project.register", lambda desk, id: projects.copy(desk, id, starts_on=LATER), "P3", "P404"),
+    "projects.edit": Verb("project.edit", lambda desk, id: projects.edit(desk, id, ProjectChange(places=7)), "P3", "P404"),
+    "projects.request_change": Verb(
+        "project.edit", lambda desk, id: projects.request_change(desk, id, ProjectChange(places=7)), "P1", "P404"
+    ),
+    "projects.mark_template": Verb("project.edit", projects.mark_template, "P1", "P404"),
+    "projects.publish": Verb("project.publish", projects.publish, "P1", "P404"),
+    "projects.cancel": Verb("project.publish", lambda desk, id: projects.cancel(desk, id, reason="台风"), "P4", "P404"),
+    "projects.report": Verb(
+        "project.close", lambda desk, id: projects.report(desk, id, persons=20, minutes=600, result="已办"), "P1", "P404"
+    ),
+    "projects.archive": Verb("project.close", projects.archive, "P4", "P404"),
+    "projects.delete": Verb("project.close", projects.delete, "P4", "P404"),
+    "projects.view": Verb("project.view", projects.view, "P3", "P404"),
+    "projects.view_application": Verb("project.view_application", projects.view_application, "P3", "P404"),
+    "projects.list_projects": Verb("project.view", lambda desk, _: projects.list_projects(desk)),
+    "projects.list_applications": Verb("project.view_application", lambda desk, _: projects.list_applications(desk)),
+    "projects.stranded_projects": Verb("project.view_application", lambda desk, _: projects.stranded_projects(desk)),
+    "projects.calendar": Verb("project.view", lambda desk, _: projects.calendar(desk, DAY, LATER)),
+    "projects.add_position": Verb("project.edit", lambda desk, id: projects.add_position(desk, id, PositionForm("陪护")), "P1", "P404"),
+    "projects.edit_position": Verb("project.edit", lambda desk, id: projects.edit_position(desk, id, PositionForm("陪护")), 1, 404),
+    "projects.cancel_position": Verb("project.edit", projects.cancel_position, 1, 404),
+    "projects.add_shift": Verb("project.edit", lambda desk, id: projects.add_shift(desk, id, SHIFT), "P1", "P404"),
+    "projects.edit_shift": Verb(
+        "project.edit", lambda desk, id: projects.edit_shift(desk, id, attrs.evolve(SHIFT, capacity=1)), 1, 404
+    ),
+    "projects.cancel_shift": Verb("project.edit", projects.cancel_shift, 1, 404),
+    "projects.add_series": Verb(
+        "project.edit", lambda desk, id: projects.add_series(desk, id, "FREQ=WEEKLY;COUNT=2", SHIFT), "P1", "P404"
+    ),
+    "projects.view_series": Verb("project.edit", projects.view_series, 1, 404),
+    "projects.edit_series": Verb("project.edit", lambda desk, id: projects.edit_series(desk, id, capacity=9), 1, 404),
+    "projects.brands.create": Verb("brand.create", lambda desk, _: brands.create(desk, "暖阳", area="渝水区")),
+    "projects.brands.edit": Verb("brand.edit", lambda desk, id: brands.edit(desk, id, summary="敬老"), "B1", "B404"),
+    "projects.brands.end": Verb("brand.edit", brands.end, "B1", "B404"),
+    "projects.brands.view": Verb("brand.view", brands.view, "B1", "B404"),
+    "projects.brands.list_brands": Verb("brand.view", lambda desk, _: brands.list_brands(desk)),
     "projects.register": Verb("project.register", lambda desk, _: projects.register(desk, "P7", name="宣传", organization="O1")),
     "hours.record": Verb("hours.record", lambda desk, id: hours.record(desk, claim(id)), "V1", "V404"),
     "hours.record_many": Verb("hours.record", lambda desk, id: _first(hours.record_many(desk, [("k", claim(id))])), "V1", "V404"),
@@ -346,6 +402,11 @@ def city() -> Iterator[tuple[Kit, sa.Engine]]:
         base.add_equipment(desk, "E1", name="音响", count=3)
         base.lend(desk, 1, "E1")
         projects.register(desk, "P1", name="宣传", organization="O1")
+        projects.register(desk, "P4", name="宣讲", organization="O1")
+        projects.add_position(desk, "P4", PositionForm("讲解"))
+        projects.add_shift(desk, "P4", SHIFT)
+        projects.add_series(desk, "P4", "FREQ=WEEKLY;COUNT=2", SHIFT)
+        brands.create(desk, "春风", number="B1", organization="O1")
         volunteers.admit(desk, name="兰", organization="O1", number="V1")
         volunteers.add_to_team(desk, "V1", "T1")
         for _ in range(3):
@@ -365,6 +426,7 @@ def city() -> Iterator[tuple[Kit, sa.Engine]]:
     with kit.open(engine, SECOND) as desk:
         volunteers.register(desk, APPLICATION, number="V2")
         organizations.apply(desk, attrs.evolve(BRANCH, name="支会"), number="O3")
+        projects.apply(desk, attrs.evolve(PROJECT, name="护学"), number="P3")
     with kit.open(engine, THIRD) as desk:
         approvals.decide(desk, case.id, "approve")
         approvals.decide(desk, 2, "approve")
@@ -420,6 +482,9 @@ def test_a_verb_that_takes_an_id_says_so(name: str) -> None:
         "tenancy_id",
         "loan_id",
         "redemption_id",
+        "position_id",
+        "shift_id",
+        "series_id",
     }
     if name not in GIVEN:
         ids |= {"number", "team_number", "keep"}
@@ -478,7 +543,9 @@ def test_a_foreign_id_is_an_unknown_one(name: str, city: tuple[Kit, sa.Engine]) 
         cell = matrix()[verb.action].get(role)
         actor = Actor("actor-1", (Grant(role, ELSEWHERE.get(role)),), volunteer="V9")
         known, unknown = told(city, actor, verb, verb.known), told(city, actor, verb, verb.unknown)
-        if (name, role) == ("approvals.withdraw", "centre"):  # sees every case, and withdraws its own
+        if name in PUBLIC and cell is not None:
+            assert (known[0], unknown[0]) == ("done", "NotFound")
+        elif (name, role) == ("approvals.withdraw", "centre"):  # sees every case, and withdraws its own
             assert (known[0], unknown[0]) == ("NotPermitted", "NotFound")
         elif cell is None or cell.relation != "city":
             assert known == unknown, role

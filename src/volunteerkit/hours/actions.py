@@ -20,6 +20,8 @@ from volunteerkit.hours.tables import FIXED
 from volunteerkit.ledger import CONFIRM, DAY_MINUTES, RECORD, REJECT, REVERSE, honour_account, issuer_account
 from volunteerkit.ledger import whole_amount as whole
 from volunteerkit.messages import phrase
+from volunteerkit.projects.lifecycle import length_minutes
+from volunteerkit.projects.model import WITHOUT_HOURS
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import (
@@ -44,7 +46,7 @@ _PARTIES = (
     "SELECT v.id, v.status, p.id, p.organization_id, o.number, t.id, t.number, "
     "(SELECT CASE MIN(CASE h.kind WHEN 'blacklisted' THEN 1 WHEN 'suspended' THEN 2 WHEN 'on_leave' THEN 3 END) "
     "WHEN 1 THEN 'blacklisted' WHEN 2 THEN 'suspended' WHEN 3 THEN 'on_leave' END FROM vk_volunteer_period h "
-    "WHERE h.volunteer_id = v.id AND h.since <= ? AND (h.until IS NULL OR h.until >= ?)), v.number "
+    "WHERE h.volunteer_id = v.id AND h.since <= ? AND (h.until IS NULL OR h.until >= ?)), v.number, p.status, p.back_entry "
     "FROM vk_volunteer v CROSS JOIN vk_project p JOIN vk_organization o ON o.id = p.organization_id "
     "LEFT JOIN vk_team t ON t.id = (SELECT m.team_id FROM vk_membership m WHERE m.volunteer_id = v.id "
     "AND m.team_id IS NOT NULL AND m.organization_id = p.organization_id AND m.since <= ? "
@@ -57,6 +59,10 @@ _NEIGHBOURS = (
     "UNION ALL SELECT v.id FROM vk_alias a JOIN vk_volunteer v ON v.number = a.number WHERE a.volunteer_number = ?) "
     "AND r.served_on BETWEEN ? AND ? "
     "AND r.start_minute >= 0 AND r.state IN ('pending', 'confirmed')"
+)
+_OF_DAY = (
+    "SELECT COALESCE(SUM(claimed_minutes), 0) FROM vk_service_record WHERE volunteer_id = ? AND project_id = ? "
+    "AND served_on = ? AND state IN ('pending', 'confirmed')"
 )
 _INSERT = (
     f"INSERT INTO vk_service_record (id, confirmed_minutes, state, {', '.join(FIXED)}) "
@@ -148,7 +154,19 @@ class _Accepted:
         place = None if row is None else Place(row[8], _teams(row[6]), (row[4],))
         desk.permit_on("hours.record", "volunteer_or_project", f"{claim.volunteer}/{claim.project}", place)
         assert row is not None
-        volunteer_id, status, project_id, organization_id, _, team_id, _, period, number = row
+        (
+            volunteer_id,
+            status,
+            project_id,
+            organization_id,
+            _,
+            team_id,
+            _,
+            period,
+            number,
+            stands,
+            afterwards,
+        ) = row
         status = (period or status) if status == "approved" else status
         request = request_hash(
             claim.volunteer, claim.project, claim.served_on, claim.claimed_minutes, claim.start, claim.end,
@@ -158,7 +176,8 @@ class _Accepted:
             return before
         start, clock = claim.start_minute, claim.clock_minutes
         overlapping = self._overlapping(volunteer_id, number, served_on, start, clock)
-        findings = _findings(desk, claim, status, overlapping)
+        refusals = self._of_project(claim, project_id, volunteer_id, stands, afterwards)
+        findings = _findings(desk, claim, status, overlapping, refusals)
         if self.held is None:
             self.held = take_numbers(execute, events=0)
         minutes, new = claim.claimed_minutes, self.held.record_id + len(self.records) + 1
@@ -190,6 +209,23 @@ class _Accepted:
             return Recorded(before["record"], "pending", before["minutes"], replayed=True)
         return None
 
+    def _of_project(
+        self, claim: Claim, project_id: int, volunteer_id: int, status: str, afterwards: int
+    ) -> tuple[Finding, ...]:
+        """Return why a project takes no such hours: where it stands, or how long it was when entered afterwards."""
+        if status in WITHOUT_HOURS:
+            return (Finding("project_without_hours", {"number": claim.project, "status": status}),)
+        if not afterwards:
+            return ()
+        most, day = length_minutes(self.desk, project_id, claim.served_on), day_number(claim.served_on)
+        (kept,) = self.execute(_OF_DAY, (volunteer_id, project_id, day)).fetchone()
+        kept += sum(
+            row[10] for row in self.records if row[3:5] == (volunteer_id, project_id) and row[7] == day
+        )
+        if kept + claim.claimed_minutes > most:
+            return (Finding("more_than_activity", {"number": claim.project, "most": most}),)
+        return ()
+
     def _overlapping(
         self, volunteer_id: int, number: str, day: int, minute: int, clock: int
     ) -> tuple[Overlap, ...]:
@@ -215,8 +251,9 @@ class _Accepted:
         write_many(self.desk, self.held, self.transfers, self.events, [row[1:] for row in self.records])
 
 
-def _findings(desk: Desk, claim: Claim, status: str, overlapping: tuple[Overlap, ...]) -> tuple[Finding, ...]:
-    findings: tuple[Finding, ...] = ()
+def _findings(desk: Desk, claim: Claim, status: str, overlapping: tuple[Overlap, ...],
+              refusals: tuple[Finding, ...]) -> tuple[Finding, ...]:  # fmt: skip
+    findings = refusals
     if status != "approved":
         findings += (Finding("volunteer_not_active", {"volunteer": claim.volunteer, "status": status}),)
     if claim.served_on > desk.today:
