@@ -41,8 +41,10 @@ from volunteerkit.errors import ImportRefused, InvalidValue, NotFound, NotPermit
 from volunteerkit.exchange import count_flagged, flagged_rows, load_file, note_refusal, refused_rows
 from volunteerkit.organizations import OrganizationForm, TeamForm, base, teams
 from volunteerkit.organizations.tables import team, tenancy
+from volunteerkit.projects import participants, recruiting
+from volunteerkit.projects.tables import participation, project, shift
 from volunteerkit.statistics import activity_record, city_figures
-from volunteerkit.store.desk import Desk
+from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.units import day_number
 from volunteerkit.workflow import Office, Route, Step
 
@@ -211,6 +213,23 @@ VERBS = {
     "organizations.base.note_service": Verb("base.manage", lambda desk, id: base.note_service(desk, id, "财务辅导"), 1, 404),
     "organizations.base.review_exit": Verb("base.manage", lambda desk, id: base.review_exit(desk, id, "graduated"), 2, 404),
     "projects.register": Verb("project.register", lambda desk, _: projects.register(desk, "P7", name="宣传", organization="O1")),
+    "projects.recruiting.check_join": Verb("project.join", lambda desk, id: recruiting.check_join(desk, 1, id), "V1", "V404"),
+    "projects.recruiting.join": Verb("project.join", lambda desk, id: recruiting.join(desk, 1, id), "V1", "V404"),
+    "projects.recruiting.withdraw": Verb("project.join", lambda desk, id: recruiting.withdraw(desk, 2, id), "V1", "V404"),
+    "projects.recruiting.answer": Verb("project.join", lambda desk, id: recruiting.answer(desk, 3, id, "accept"), "V1", "V404"),
+    "projects.recruiting.change_guests": Verb("project.join", lambda desk, id: recruiting.change_guests(desk, 2, id, 1), "V1", "V404"),
+    "projects.recruiting.commitments": Verb("project.join", recruiting.commitments, "V1", "V404"),
+    # what was published is public, so what stands for a foreign one is a shift of a project that was not
+    "projects.recruiting.free_places": Verb("project.view", recruiting.free_places, 4, 404),
+    "projects.recruiting.sweep": Verb("project.sweep", lambda desk, _: recruiting.sweep(desk)),
+    "projects.participants.invite": Verb("project.review_participants", lambda desk, id: participants.invite(desk, id, "V4"), 1, 404),
+    "projects.participants.accept": Verb("project.review_participants", participants.accept, 3, 404),
+    "projects.participants.refuse": Verb("project.review_participants", lambda desk, id: participants.refuse(desk, id, reason="人满"), 3, 404),
+    "projects.participants.remove": Verb("project.review_participants", lambda desk, id: participants.remove(desk, id, reason="另有任务"), 1, 404),
+    "projects.participants.mark": Verb("project.review_participants", lambda desk, id: participants.mark(desk, id, "missed"), 4, 404),
+    "projects.participants.unmark": Verb("project.review_participants", participants.unmark, 5, 404),
+    "projects.participants.list_participants": Verb("project.list_participants", participants.list_participants, 1, 404),
+    "projects.participants.candidates": Verb("project.list_participants", participants.candidates, 1, 404),
     "hours.record": Verb("hours.record", lambda desk, id: hours.record(desk, claim(id)), "V1", "V404"),
     "hours.record_many": Verb("hours.record", lambda desk, id: _first(hours.record_many(desk, [("k", claim(id))])), "V1", "V404"),
     "hours.confirm": Verb("hours.confirm", hours.confirm, 1, 404),
@@ -324,6 +343,7 @@ def city() -> Iterator[tuple[Kit, sa.Engine]]:
         projects.register(desk, "P1", name="宣传", organization="O1")
         volunteers.admit(desk, name="兰", organization="O1", number="V1")
         volunteers.add_to_team(desk, "V1", "T1")
+        _recruit(desk)
         for _ in range(3):
             hours.record(desk, claim("V1"))
     with kit.open(engine, SECOND) as desk:
@@ -343,6 +363,36 @@ def city() -> Iterator[tuple[Kit, sa.Engine]]:
         grants.delegate(desk, "b-1", "centre", until=DAY)
     yield kit, engine
     engine.dispose()
+
+
+def _recruit(desk: Desk) -> None:
+    """Write shifts of a published project, one past and one of a project that nobody sees, and who takes part."""
+    volunteers.admit(desk, name="周雪", organization="O1", number="V4")
+    projects.register(desk, "P2", name="宣传", organization="O1")
+    desk.connection.execute(
+        sa.update(project).where(project.c.number == "P1").values(status="published", guests_at_most=2)
+    )
+    hour, now = 3_600_000_000, microseconds(desk.now)
+    times = {1: 200, 2: 300, 3: 400, 4: 500, 5: -24}
+    rows = [
+        {
+            "id": id_,
+            "project_id": 2 if id_ == 4 else 1,
+            "starts_at": now + at * hour,
+            "ends_at": now + (at + 2) * hour,
+            "capacity": 9,
+            "taken": 1,
+        }
+        for id_, at in times.items()
+    ]
+    desk.connection.execute(sa.insert(shift), rows)
+    common = {"rank": 1, "applied_at": 0, "changed_at": 0, "changed_by": "x"}
+    held = [(2, 1, "accepted"), (3, 1, "invited"), (2, 3, "applied"), (5, 1, "accepted"), (5, 3, "missed")]
+    people = [
+        common | {"id": id_, "shift_id": at, "volunteer_id": who, "state": state}
+        for id_, (at, who, state) in enumerate(held, 1)
+    ]
+    desk.connection.execute(sa.insert(participation), people)
 
 
 @contextmanager
@@ -389,6 +439,8 @@ def test_a_verb_that_takes_an_id_says_so(name: str) -> None:
         "keep",
         "tenancy_id",
         "loan_id",
+        "shift_id",
+        "participation_id",
     }
     if name not in GIVEN:
         ids |= {"number", "team_number", "keep"}
