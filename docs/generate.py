@@ -27,7 +27,7 @@ CREDITED = {
     "day_limit",
     "day_percent",
 }
-NOT_ERRORS = re.compile(r"explain_|kind_|length")
+NOT_ERRORS = re.compile(r"explain_|kind_|length|word_participation_")
 HELP = """
 import io, json
 from rich.console import Console
@@ -109,6 +109,9 @@ def error_pages(language: str) -> Iterator[str]:
         "approvals": catalogue("approvals"),
         "volunteers": catalogue("volunteers"),
         "organizations": catalogue("organizations"),
+        "recruiting": {
+            code: each for code, each in catalogue("recruiting").items() if not NOT_ERRORS.match(code)
+        },
         "personal": catalogue("personal"),
         "exchange": catalogue("exchange"),
         "plugins": {code: each for code, each in plugins.items() if code.startswith("plugin_")},

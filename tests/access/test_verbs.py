@@ -387,7 +387,7 @@ def _recruit(desk: Desk) -> None:
     ]
     desk.connection.execute(sa.insert(shift), rows)
     common = {"rank": 1, "applied_at": 0, "changed_at": 0, "changed_by": "x"}
-    held = [(2, 1, "accepted"), (3, 1, "invited"), (2, 3, "applied"), (5, 1, "accepted"), (5, 3, "missed")]
+    held = [(2, 1, "accepted"), (3, 1, "invited"), (2, 2, "applied"), (5, 1, "accepted"), (5, 2, "missed")]
     people = [
         common | {"id": id_, "shift_id": at, "volunteer_id": who, "state": state}
         for id_, (at, who, state) in enumerate(held, 1)
