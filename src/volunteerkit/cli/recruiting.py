@@ -37,6 +37,32 @@ def _themselves(seat: Seat, volunteer: str) -> City:
     return (seat if seat.role else attrs.evolve(seat, role=(role,))).city()
 
 
+@Parameter(name="*")
+@attrs.frozen(kw_only=True)
+class Along:
+    """Who comes along."""
+
+    guests: Annotated[
+        int,
+        Parameter(
+            converter=read_whole, help=both("同行的非志愿者人数", "how many come along who are no volunteers")
+        ),
+    ] = 0
+    children: Annotated[
+        int,
+        Parameter(
+            converter=read_whole,
+            help=both("随行儿童人数，不占名额", "accompanying children, who take no place"),
+        ),
+    ] = 0
+    party: Annotated[
+        str | None,
+        Parameter(
+            help=both("同组代码：同组的人一起被接受", "a code: who gives the same is accepted together")
+        ),
+    ] = None
+
+
 @commands.command(group=_shifts, help=in_chinese("替柜台前的志愿者报名一个班次；--check 只检查，不写入。"))
 def join(
     shift: Shift,
@@ -44,25 +70,7 @@ def join(
     /,
     *,
     seat: Seat,
-    guests: Annotated[
-        int,
-        Parameter(
-            converter=read_whole, help=both("同行的非志愿者人数", "how many come along who are no volunteers")
-        ),
-    ] = 0,
-    children: Annotated[
-        int,
-        Parameter(
-            converter=read_whole,
-            help=both("随行儿童人数，不占名额", "accompanying children, who take no place"),
-        ),
-    ] = 0,
-    party: Annotated[
-        str | None,
-        Parameter(
-            help=both("同组代码：同组的人一起被接受", "a code: who gives the same is accepted together")
-        ),
-    ] = None,
+    along: Along = Along(),
     check: Annotated[
         bool, Parameter(negative=(), help=both("只检查，不写入", "check only, write nothing"))
     ] = False,
@@ -73,33 +81,25 @@ def join(
     from volunteerkit.cli.typed import id_of, number_of
     from volunteerkit.projects import recruiting
 
-    city, id_, number = _themselves(seat, volunteer), id_of("shift", shift), number_of("volunteer", volunteer)
+    city = _themselves(seat, volunteer)
+    given = (id_of("shift", shift), number_of("volunteer", volunteer), along.guests, along.party)
     if check:
         with city.kit.open(city.engine, city.actor, read_only=True) as desk:
-            found = recruiting.check_join(desk, id_, number, guests, party, children=children)
-        blocks = any(each.severity == "block" for each in found)
-        _print_checked(blocks, found, json)
-        if blocks:
-            sys.exit(1)
+            found = recruiting.check_join(desk, *given, children=along.children)
+        _print_checked(found, json)
         return
     joined = city.kit.run(
-        city.engine,
-        city.actor,
-        lambda desk: recruiting.join(desk, id_, number, guests, party, children=children),
+        city.engine, city.actor, lambda desk: recruiting.join(desk, *given, children=along.children)
     )
     if json:
-        print_json(
-            {
-                "participation": joined.participation_id,
-                "state": joined.state,
-                "findings": _told(joined.findings),
-            }
-        )
+        told = {"participation": joined.participation_id, "state": joined.state}
+        print_json(told | {"findings": _told(joined.findings)})
         return
     state = word("participation_state", joined.state)
     print(
         both(
-            f"报名 {joined.participation_id}：{state}。", f"Participation {joined.participation_id}: {state}."
+            f"报名 {joined.participation_id}：{state}。",
+            f"Participation {joined.participation_id}: {state}.",
         )
     )
     print_findings(joined.findings)
@@ -109,17 +109,21 @@ def _told(found: Any) -> list[dict[str, Any]]:
     return [{"code": each.code, "severity": each.severity, "text": each.message()} for each in found]
 
 
-def _print_checked(blocks: bool, found: Any, json: bool) -> None:
+def _print_checked(found: Any, json: bool) -> None:
     from volunteerkit.cli.office import print_findings
 
+    blocks = any(each.severity == "block" for each in found)
     if json:
         print_json({"blocks": blocks, "findings": _told(found)})
-        return
-    print_findings(found)
-    if blocks:
-        print(both("不能报名；没有写入任何内容。", "Cannot be joined; nothing was written."))
     else:
-        print(both("可以报名；没有写入任何内容。", "Can be joined; nothing was written."))
+        print_findings(found)
+        print(
+            both("不能报名；没有写入任何内容。", "Cannot be joined; nothing was written.")
+            if blocks
+            else both("可以报名；没有写入任何内容。", "Can be joined; nothing was written.")
+        )
+    if blocks:
+        sys.exit(1)
 
 
 @commands.command(group=_shifts, help=in_chinese("替柜台前的志愿者退出一个班次；名额由候补的第一人补上。"))
