@@ -27,7 +27,7 @@ CREDITED = {
     "day_limit",
     "day_percent",
 }
-NOT_ERRORS = re.compile(r"explain_|kind_|length")
+NOT_ERRORS = re.compile(r"explain_|kind_|length|word_participation_")
 HELP = """
 import io, json
 from rich.console import Console
@@ -110,6 +110,9 @@ def error_pages(language: str) -> Iterator[str]:
         "volunteers": catalogue("volunteers"),
         "organizations": catalogue("organizations"),
         "bank": catalogue("bank"),
+        "recruiting": {
+            code: each for code, each in catalogue("recruiting").items() if not NOT_ERRORS.match(code)
+        },
         "personal": catalogue("personal"),
         "exchange": catalogue("exchange"),
         "plugins": {code: each for code, each in plugins.items() if code.startswith("plugin_")},

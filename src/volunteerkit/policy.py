@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,15 @@ def _day(_: object, attribute: attrs.Attribute[Any], value: dt.date) -> None:
 _DAY = 1440
 
 
+def _minutes_by_number(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if not isinstance(value, dict):
+        raise InvalidValue(name=attribute.name, value=type(value).__name__, allowed='{"O1": 480}')
+    for number, minutes in value.items():
+        if type(number) is not str or type(minutes) is not int or not 1 <= minutes <= 7 * _DAY:
+            shown = minutes if isinstance(minutes, int | float) else type(minutes).__name__
+            raise InvalidValue(name=f"{attribute.name}.{number}", value=shown, allowed=f"1 … {7 * _DAY}")
+
+
 @attrs.frozen
 class MinorLimit:
     """How long and between which minutes of the day a volunteer under ``below_age`` may serve.
@@ -77,7 +87,8 @@ class Policy:
 
     Joining: two shifts that overlap by no more than ``soft_overlap_minutes`` (never more than half of the
     shorter one) only warn; ``rest_minutes`` must lie between two shifts that do not adjoin; shifts that
-    adjoin may not last longer than ``consecutive_minutes`` together; a shift may be joined while it runs
+    adjoin may not last longer than ``consecutive_minutes`` together, nor longer than ``consecutive_minutes_at``
+    says for the number of an organization that one of them belongs to; a shift may be joined while it runs
     with ``join_while_running``; ``withdraw_hours`` before it begins a volunteer withdraws no longer alone;
     who is suspended or on leave loses future commitments unless ``commitments_when_away`` is ``"kept"``.
     After ``no_shows`` missed shifts within ``no_show_days`` days nobody is accepted by itself.
@@ -107,6 +118,9 @@ class Policy:
     rest_minutes: int = attrs.field(default=0, validator=_whole(0, _DAY))
     consecutive_minutes: int | None = attrs.field(
         default=12 * 60, validator=_whole(1, 7 * _DAY, optional=True)
+    )
+    consecutive_minutes_at: Mapping[str, int] = attrs.field(
+        factory=dict, validator=_minutes_by_number, hash=False
     )
     join_while_running: bool = attrs.field(default=False, validator=attrs.validators.instance_of(bool))
     withdraw_hours: int = attrs.field(default=24, validator=_whole(0, 24 * 365))

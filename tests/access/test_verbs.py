@@ -41,9 +41,18 @@ from volunteerkit.errors import ImportRefused, InvalidValue, NotFound, NotPermit
 from volunteerkit.exchange import count_flagged, flagged_rows, load_file, note_refusal, refused_rows
 from volunteerkit.organizations import OrganizationForm, TeamForm, base, teams
 from volunteerkit.organizations.tables import team, tenancy
-from volunteerkit.projects import PositionForm, ProjectChange, ProjectForm, ShiftForm, brands
+from volunteerkit.projects import (
+    PositionForm,
+    ProjectChange,
+    ProjectForm,
+    ShiftForm,
+    brands,
+    participants,
+    recruiting,
+)
+from volunteerkit.projects.tables import participation, project, shift
 from volunteerkit.statistics import activity_record, brand_page, city_figures
-from volunteerkit.store.desk import Desk
+from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.units import day_number
 from volunteerkit.workflow import Office, Route, Step
 
@@ -246,10 +255,10 @@ VERBS = {
         "project.edit", lambda desk, id: projects.request_change(desk, id, ProjectChange(places=7)), "P1", "P404"
     ),
     "projects.mark_template": Verb("project.edit", projects.mark_template, "P1", "P404"),
-    "projects.publish": Verb("project.publish", projects.publish, "P1", "P404"),
+    "projects.publish": Verb("project.publish", projects.publish, "P4", "P404"),
     "projects.cancel": Verb("project.publish", lambda desk, id: projects.cancel(desk, id, reason="台风"), "P4", "P404"),
     "projects.report": Verb(
-        "project.close", lambda desk, id: projects.report(desk, id, persons=20, minutes=600, result="已办"), "P1", "P404"
+        "project.close", lambda desk, id: projects.report(desk, id, persons=20, minutes=600, result="已办"), "P5", "P404"
     ),
     "projects.archive": Verb("project.close", projects.archive, "P4", "P404"),
     "projects.delete": Verb("project.close", projects.delete, "P4", "P404"),
@@ -278,6 +287,23 @@ VERBS = {
     "projects.brands.view": Verb("brand.view", brands.view, "B1", "B404"),
     "projects.brands.list_brands": Verb("brand.view", lambda desk, _: brands.list_brands(desk)),
     "projects.register": Verb("project.register", lambda desk, _: projects.register(desk, "P7", name="宣传", organization="O1")),
+    "projects.recruiting.check_join": Verb("project.join", lambda desk, id: recruiting.check_join(desk, 1, id), "V1", "V404"),
+    "projects.recruiting.join": Verb("project.join", lambda desk, id: recruiting.join(desk, 1, id), "V1", "V404"),
+    "projects.recruiting.withdraw": Verb("project.join", lambda desk, id: recruiting.withdraw(desk, 2, id), "V1", "V404"),
+    "projects.recruiting.answer": Verb("project.join", lambda desk, id: recruiting.answer(desk, 3, id, "accept"), "V1", "V404"),
+    "projects.recruiting.change_guests": Verb("project.join", lambda desk, id: recruiting.change_guests(desk, 2, id, 1), "V1", "V404"),
+    "projects.recruiting.commitments": Verb("project.join", recruiting.commitments, "V1", "V404"),
+    # what was published is public, so what stands for a foreign one is a shift of a project that was not
+    "projects.recruiting.free_places": Verb("project.view", recruiting.free_places, 4, 404),
+    "projects.recruiting.sweep": Verb("project.sweep", lambda desk, _: recruiting.sweep(desk)),
+    "projects.participants.invite": Verb("project.review_participants", lambda desk, id: participants.invite(desk, id, "V4"), 1, 404),
+    "projects.participants.accept": Verb("project.review_participants", participants.accept, 3, 404),
+    "projects.participants.refuse": Verb("project.review_participants", lambda desk, id: participants.refuse(desk, id, reason="人满"), 3, 404),
+    "projects.participants.remove": Verb("project.review_participants", lambda desk, id: participants.remove(desk, id, reason="另有任务"), 1, 404),
+    "projects.participants.mark": Verb("project.review_participants", lambda desk, id: participants.mark(desk, id, "missed"), 4, 404),
+    "projects.participants.unmark": Verb("project.review_participants", participants.unmark, 5, 404),
+    "projects.participants.list_participants": Verb("project.list_participants", participants.list_participants, 1, 404),
+    "projects.participants.candidates": Verb("project.list_participants", participants.candidates, 1, 404),
     "hours.record": Verb("hours.record", lambda desk, id: hours.record(desk, claim(id)), "V1", "V404"),
     "hours.record_many": Verb("hours.record", lambda desk, id: _first(hours.record_many(desk, [("k", claim(id))])), "V1", "V404"),
     "hours.confirm": Verb("hours.confirm", hours.confirm, 1, 404),
@@ -402,13 +428,15 @@ def city() -> Iterator[tuple[Kit, sa.Engine]]:
         base.add_equipment(desk, "E1", name="音响", count=3)
         base.lend(desk, 1, "E1")
         projects.register(desk, "P1", name="宣传", organization="O1")
-        projects.register(desk, "P4", name="宣讲", organization="O1")
-        projects.add_position(desk, "P4", PositionForm("讲解"))
-        projects.add_shift(desk, "P4", SHIFT)
-        projects.add_series(desk, "P4", "FREQ=WEEKLY;COUNT=2", SHIFT)
         brands.create(desk, "春风", number="B1", organization="O1")
         volunteers.admit(desk, name="兰", organization="O1", number="V1")
         volunteers.add_to_team(desk, "V1", "T1")
+        _recruit(desk)
+        projects.register(desk, "P4", name="宣讲", organization="O1")
+        projects.register(desk, "P5", name="宣传", organization="O1")
+        projects.add_position(desk, "P4", PositionForm("讲解"))
+        projects.add_shift(desk, "P4", SHIFT)
+        projects.add_series(desk, "P4", "FREQ=WEEKLY;COUNT=2", SHIFT)
         for _ in range(3):
             hours.record(desk, claim("V1"))
     with kit.open(engine, SECOND) as desk:
@@ -435,6 +463,36 @@ def city() -> Iterator[tuple[Kit, sa.Engine]]:
         grants.delegate(desk, "b-1", "centre", until=DAY)
     yield kit, engine
     engine.dispose()
+
+
+def _recruit(desk: Desk) -> None:
+    """Write shifts of a published project, one past and one of a project that nobody sees, and who takes part."""
+    volunteers.admit(desk, name="周雪", organization="O1", number="V4")
+    projects.register(desk, "P2", name="宣传", organization="O1")
+    desk.connection.execute(
+        sa.update(project).where(project.c.number == "P1").values(status="published", guests_at_most=2)
+    )
+    hour, now = 3_600_000_000, microseconds(desk.now)
+    times = {1: 200, 2: 300, 3: 400, 4: 500, 5: -24}
+    rows = [
+        {
+            "id": id_,
+            "project_id": 2 if id_ == 4 else 1,
+            "starts_at": now + at * hour,
+            "ends_at": now + (at + 2) * hour,
+            "capacity": 9,
+            "taken": 1,
+        }
+        for id_, at in times.items()
+    ]
+    desk.connection.execute(sa.insert(shift), rows)
+    common = {"rank": 1, "applied_at": 0, "changed_at": 0, "changed_by": "x"}
+    held = [(2, 1, "accepted"), (3, 1, "invited"), (2, 2, "applied"), (5, 1, "accepted"), (5, 2, "missed")]
+    people = [
+        common | {"id": id_, "shift_id": at, "volunteer_id": who, "state": state}
+        for id_, (at, who, state) in enumerate(held, 1)
+    ]
+    desk.connection.execute(sa.insert(participation), people)
 
 
 @contextmanager
@@ -485,6 +543,7 @@ def test_a_verb_that_takes_an_id_says_so(name: str) -> None:
         "position_id",
         "shift_id",
         "series_id",
+        "participation_id",
     }
     if name not in GIVEN:
         ids |= {"number", "team_number", "keep"}

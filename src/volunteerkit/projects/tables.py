@@ -169,6 +169,7 @@ participation = table(
     sa.Column("volunteer_id", integer, sa.ForeignKey("vk_volunteer.id"), nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("guests", integer, nullable=False, server_default="0"),
+    sa.Column("children", integer, nullable=False, server_default="0"),
     sa.Column("party", sa.Text),
     sa.Column("rank", integer, nullable=False),
     sa.Column("applied_at", integer, nullable=False),
@@ -176,6 +177,7 @@ participation = table(
     sa.Column("changed_by", sa.Text, nullable=False),
     sa.Column("override", sa.Text),
     sa.Column("reason", sa.Text, nullable=False, server_default=""),
+    sa.Column("served_until", integer),
     sa.UniqueConstraint("shift_id", "volunteer_id"),
     sa.CheckConstraint(one_of("state", *PARTICIPATION_STATES), name="state"),
     sa.CheckConstraint("guests >= 0", name="guests"),
@@ -183,7 +185,9 @@ participation = table(
 )
 """One person and one shift: applied, waiting, accepted … (`model.PARTICIPATION_STATES`); one row, whatever happens.
 
-``rank`` orders the waiting list and is kept by who was skipped. ``override`` is why somebody accepted it
+``rank`` orders the waiting list and is kept by who was skipped. ``guests`` take places, accompanying ``children``
+none. ``party`` is the code of those who apply together. ``served_until`` is the instant at which somebody was
+discharged early. ``override`` is why somebody accepted it
 against a conflict, ``reason`` why it was refused or ended; both sealed.
 """
 
