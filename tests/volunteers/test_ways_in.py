@@ -19,7 +19,7 @@ from volunteerkit import (
     projects,
     volunteers,
 )
-from volunteerkit.errors import InvalidValue, NotFound
+from volunteerkit.errors import InvalidValue, NotFound, NotPermitted
 from volunteerkit.organizations import OrganizationForm, TeamForm, teams
 from volunteerkit.privacy import hide
 from volunteerkit.store.desk import Desk
@@ -224,8 +224,10 @@ def test_nobody_is_transferred_into_an_organization_that_stopped_meanwhile(city:
     case = city.at(MONDAY, OLD, volunteers.request_transfer, number, "O2")
     city.at(MONDAY, OLD2, approvals.decide, case.id, "approve")
     stopped(city, "O2", "suspended")
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(NotPermitted):
         city.at(MONDAY, NEW, approvals.decide, case.id, "approve")
+    with pytest.raises(Refused) as caught:  # nor does the centre take in anybody there
+        city.at(MONDAY, CENTRE, approvals.decide, case.id, "approve")
     assert codes(caught) == {"organization_not_active"}
     assert manager(city, number, AFTER) == "O1"
 
