@@ -109,6 +109,7 @@ def error_pages(language: str) -> Iterator[str]:
         "approvals": catalogue("approvals"),
         "volunteers": catalogue("volunteers"),
         "organizations": catalogue("organizations"),
+        "attendance": catalogue("attendance"),
         "personal": catalogue("personal"),
         "exchange": catalogue("exchange"),
         "plugins": {code: each for code, each in plugins.items() if code.startswith("plugin_")},

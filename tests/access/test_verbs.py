@@ -41,8 +41,11 @@ from volunteerkit.errors import ImportRefused, InvalidValue, NotFound, NotPermit
 from volunteerkit.exchange import count_flagged, flagged_rows, load_file, note_refusal, refused_rows
 from volunteerkit.organizations import OrganizationForm, TeamForm, base, teams
 from volunteerkit.organizations.tables import team, tenancy
+from volunteerkit.projects import attendance, batches, codes
+from volunteerkit.projects.tables import attendance as pair
+from volunteerkit.projects.tables import participation, project, shift
 from volunteerkit.statistics import activity_record, city_figures
-from volunteerkit.store.desk import Desk
+from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.units import day_number
 from volunteerkit.workflow import Office, Route, Step
 
@@ -211,6 +214,22 @@ VERBS = {
     "organizations.base.note_service": Verb("base.manage", lambda desk, id: base.note_service(desk, id, "财务辅导"), 1, 404),
     "organizations.base.review_exit": Verb("base.manage", lambda desk, id: base.review_exit(desk, id, "graduated"), 2, 404),
     "projects.register": Verb("project.register", lambda desk, _: projects.register(desk, "P7", name="宣传", organization="O1")),
+    "projects.attendance.check_in": Verb("project.check_in", lambda desk, id: attendance.check_in(desk, id, "V1"), 1, 404),
+    "projects.attendance.check_out": Verb("project.check_in", lambda desk, id: attendance.check_out(desk, id, "V1"), 1, 404),
+    "projects.attendance.check_list": Verb(
+        "project.check_in", lambda desk, id: attendance.check_list(desk, id, ["V1"], whole=True), 1, 404
+    ),
+    "projects.attendance.list_attendance": Verb("project.list_participants", attendance.list_attendance, 1, 404),
+    "projects.attendance.review": Verb(
+        "project.review_participants", lambda desk, id: attendance.review(desk, id, accept=True, reason="在场"), 1, 404
+    ),
+    "projects.attendance.close_forgotten": Verb("project.check_in", lambda desk, _: attendance.close_forgotten(desk)),
+    "projects.codes.shift_code": Verb("project.check_in", codes.shift_code, 1, 404),
+    "projects.codes.shift_code_svg": Verb("project.check_in", codes.shift_code_svg, 1, 404),
+    "projects.batches.device_key": Verb("project.check_in", lambda desk, _: batches.device_key(desk, "gate-1")),
+    "projects.batches.upload": Verb("project.check_in", lambda desk, _: _uploaded(desk)),
+    "hours.claim_attendance": Verb("hours.record", hours.claim_attendance, 2, 404),
+    "hours.unmatched_attendance": Verb("store.verify", lambda desk, _: hours.unmatched_attendance(desk)),
     "hours.record": Verb("hours.record", lambda desk, id: hours.record(desk, claim(id)), "V1", "V404"),
     "hours.record_many": Verb("hours.record", lambda desk, id: _first(hours.record_many(desk, [("k", claim(id))])), "V1", "V404"),
     "hours.confirm": Verb("hours.confirm", hours.confirm, 1, 404),
@@ -261,6 +280,52 @@ VERBS = {
     "approvals.grants.list_grants": Verb("grant.read", lambda desk, _: grants.list_grants(desk)),
 }  # fmt: skip
 EMPTY = rating.CityRating(DAY, "union", "", "", "", [], [], [], [], [], [], [], [])
+
+
+def _uploaded(desk: Desk) -> Any:
+    one = batches.Scan("S-1", 1, 1, "V1", "in", desk.now)
+    with suppress(NotPermitted):  # is told again
+        one = batches.signed(batches.device_key(desk, "gate-1"), "gate-1", one)
+    return batches.upload(desk, "gate-1", [one], clock=desk.now)
+
+
+def _attended(desk: Desk) -> None:
+    """A shift that runs, with somebody accepted who reported a pair; and one that ended, with another pair."""
+    noon, hour = microseconds(desk.now), 3_600_000_000
+    connection = desk.connection
+    connection.execute(sa.update(project).values(status="published", published_at=noon))
+    for id_, begin in ((1, noon - 2 * hour), (2, noon - 9 * hour)):
+        connection.execute(
+            sa.insert(shift).values(id=id_, project_id=1, starts_at=begin, ends_at=begin + 4 * hour)
+        )
+        connection.execute(
+            sa.insert(participation).values(
+                id=id_,
+                shift_id=id_,
+                volunteer_id=1,
+                state="accepted",
+                rank=1,
+                applied_at=0,
+                changed_at=0,
+                changed_by="clerk-7",
+            )
+        )
+        connection.execute(
+            sa.insert(pair).values(
+                id=id_,
+                participation_id=id_,
+                volunteer_id=1,
+                shift_id=id_,
+                served_on=day_number(DAY),
+                in_at=begin,
+                out_at=begin + hour,
+                in_method="self",
+                out_method="self",
+                in_received_at=begin,
+                in_by="app-1",
+                flags="self_reported" if id_ == 1 else "",
+            )
+        )
 
 
 def _first(answers: list[Any]) -> Any:
@@ -326,6 +391,7 @@ def city() -> Iterator[tuple[Kit, sa.Engine]]:
         volunteers.add_to_team(desk, "V1", "T1")
         for _ in range(3):
             hours.record(desk, claim("V1"))
+        _attended(desk)
     with kit.open(engine, SECOND) as desk:
         hours.confirm(desk, 2)
         hours.confirm(desk, 3)
@@ -389,6 +455,8 @@ def test_a_verb_that_takes_an_id_says_so(name: str) -> None:
         "keep",
         "tenancy_id",
         "loan_id",
+        "shift_id",
+        "attendance_id",
     }
     if name not in GIVEN:
         ids |= {"number", "team_number", "keep"}

@@ -1,17 +1,20 @@
 """Hours: claims, confirmation, corrections, statements."""
 
 from volunteerkit.hours.actions import confirm, record, record_many, reject, restore, reverse
+from volunteerkit.hours.attending import Claimed, claim_attendance, unmatched_attendance
 from volunteerkit.hours.model import Claim, Overlap, Recorded
 from volunteerkit.hours.statement import Statement, StatementLine, statement
 from volunteerkit.hours.verifying import Verification, rebuild, verify_store
 
 __all__ = [
     "Claim",
+    "Claimed",
     "Overlap",
     "Recorded",
     "Statement",
     "StatementLine",
     "Verification",
+    "claim_attendance",
     "confirm",
     "rebuild",
     "record",
@@ -20,6 +23,7 @@ __all__ = [
     "restore",
     "reverse",
     "statement",
+    "unmatched_attendance",
     "verify_store",
 ]
 

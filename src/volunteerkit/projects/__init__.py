@@ -6,12 +6,13 @@ from volunteerkit.errors import Refused
 from volunteerkit.ledger import issuer_account
 from volunteerkit.organizations import tables as organizations
 from volunteerkit.organizations.reading import cannot_take_in
+from volunteerkit.projects import attendance, batches, codes
 from volunteerkit.projects.tables import project
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.posting import command
 from volunteerkit.store.registering import checked_text, id_of, register_row
 
-__all__ = ["register"]
+__all__ = ["attendance", "batches", "codes", "register"]
 
 
 def __dir__() -> list[str]:
