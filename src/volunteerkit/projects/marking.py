@@ -166,9 +166,10 @@ def enter_in(desk: Desk, shift_id: int, party: Party, mark: Mark, until: Mark | 
     if findings:
         raise Refused(*findings)
     assert party.participation_id is not None
-    for pair in pairs:  # one pair at most is open, and this one begins later
-        if pair.out_at is None:
-            write_ended(desk, _seen(desk, party, pair))
+    for pair in pairs:  # one at most is open, and readers see it ended unless this whole pair lies before it
+        seen = _seen(desk, party, pair)
+        if pair.out_at is None and seen.out_at is not None:
+            write_ended(desk, seen)
     execute, now = driver(desk.connection), microseconds(desk.now)
     (new,) = execute(_NEXT, ()).fetchone()
     flags = with_flags("", *mark.flags, *(until.flags if until else ()))

@@ -64,17 +64,18 @@ class Pair:
         return self.in_at + policy.forgotten_check_out_minutes * MINUTE
 
     def ended(self, policy: Policy, ends_at: int, discharged_at: int | None, now: int) -> Pair:
-        """Return the pair as a reader sees it at ``now``: also ended by a discharge or the configured limit.
+        """Return the pair as a reader sees it at ``now``: also ended by a discharge or the configured limit, the first of them.
 
         Who forgot to check out was there until the limit at the longest, and never after the shift's end.
         """
         if self.out_at is not None:
             return self
-        if discharged_at is not None and max(discharged_at, self.in_at) <= now:
+        limit = self.limit(policy)
+        if discharged_at is not None and discharged_at <= now and discharged_at < limit:
             return self._ended(max(discharged_at, self.in_at), "discharged")
-        if self.limit(policy) > now:
+        if limit > now:
             return self
-        return self._ended(max(self.in_at, min(self.limit(policy), ends_at)), "forgotten")
+        return self._ended(max(self.in_at, min(limit, ends_at)), "forgotten")
 
     def _ended(self, out_at: int, how: str) -> Pair:
         return attrs.evolve(self, out_at=out_at, out_method=how, flags=with_flags(self.flags, how))
