@@ -113,6 +113,7 @@ def error_pages(language: str) -> Iterator[str]:
         "recruiting": {
             code: each for code, each in catalogue("recruiting").items() if not NOT_ERRORS.match(code)
         },
+        "attendance": catalogue("attendance"),
         "personal": catalogue("personal"),
         "exchange": catalogue("exchange"),
         "plugins": {code: each for code, each in plugins.items() if code.startswith("plugin_")},

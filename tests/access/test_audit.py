@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from volunteerkit import Actor, Grant, Kit, approvals, hours, organizations, projects, volunteers
 from volunteerkit.errors import NotFound, NotPermitted, Refused, StorageError, VolunteerkitError
 from volunteerkit.organizations import base, teams
+from volunteerkit.projects import attendance
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.schema import metadata
 from volunteerkit.store.vault import put_retention, seal_subject
@@ -62,6 +63,7 @@ def grown_up(desk: Desk, _: Kit) -> None:
     seal_subject(desk.connection, desk.needed_cipher(), "volunteer:1", personal, found_by={})
 
 
+ADMIN = Actor("admin-1", (Grant("organization_admin", "O1"),))
 BEFORE: dict[str, Callable[[Desk, Kit], Any]] = {
     "volunteers.resubmit": lambda desk, _: volunteers.deregister(desk, "V1"),
     "volunteers.reactivate": lambda desk, _: volunteers.deregister(desk, "V1"),
@@ -87,6 +89,12 @@ BEFORE: dict[str, Callable[[Desk, Kit], Any]] = {
     "approvals.object_to": lambda desk, kit: decided(desk, 1, kit),
     "projects.archive": lambda desk, _: projects.cancel(desk, "P4", reason="台风"),
     "volunteers.answer_consent": grown_up,
+    "projects.attendance.check_out": lambda desk, kit: attendance.check_in(
+        kit.desk(desk.connection, ADMIN), 11, "V1"
+    ),
+    "projects.attendance.close_forgotten": lambda desk, _: desk.connection.exec_driver_sql(
+        "UPDATE vk_attendance SET in_at = 0, out_at = NULL WHERE id = 1"
+    ),
     "personal.withdraw_erasure_request": lambda desk, _: put_retention(
         desk.connection, "volunteer:1", "restricted", 1
     ),

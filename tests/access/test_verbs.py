@@ -46,10 +46,14 @@ from volunteerkit.projects import (
     ProjectChange,
     ProjectForm,
     ShiftForm,
+    attendance,
+    batches,
     brands,
+    codes,
     participants,
     recruiting,
 )
+from volunteerkit.projects.tables import attendance as pair
 from volunteerkit.projects.tables import participation, project, shift
 from volunteerkit.statistics import activity_record, brand_page, city_figures
 from volunteerkit.store.desk import Desk, microseconds
@@ -304,6 +308,22 @@ VERBS = {
     "projects.participants.unmark": Verb("project.review_participants", participants.unmark, 5, 404),
     "projects.participants.list_participants": Verb("project.list_participants", participants.list_participants, 1, 404),
     "projects.participants.candidates": Verb("project.list_participants", participants.candidates, 1, 404),
+    "projects.attendance.check_in": Verb("project.check_in", lambda desk, id: attendance.check_in(desk, id, "V1"), 11, 404),
+    "projects.attendance.check_out": Verb("project.check_in", lambda desk, id: attendance.check_out(desk, id, "V1"), 11, 404),
+    "projects.attendance.check_list": Verb(
+        "project.check_in", lambda desk, id: attendance.check_list(desk, id, ["V1"], whole=True), 11, 404
+    ),
+    "projects.attendance.list_attendance": Verb("project.list_participants", attendance.list_attendance, 11, 404),
+    "projects.attendance.review": Verb(
+        "project.review_participants", lambda desk, id: attendance.review(desk, id, accept=True, reason="在场"), 1, 404
+    ),
+    "projects.attendance.close_forgotten": Verb("project.check_in", lambda desk, _: attendance.close_forgotten(desk)),
+    "projects.codes.shift_code": Verb("project.check_in", codes.shift_code, 11, 404),
+    "projects.codes.shift_code_svg": Verb("project.check_in", codes.shift_code_svg, 11, 404),
+    "projects.batches.device_key": Verb("project.check_in", lambda desk, _: batches.device_key(desk, "gate-1")),
+    "projects.batches.upload": Verb("project.check_in", lambda desk, _: _uploaded(desk)),
+    "hours.claim_attendance": Verb("hours.record", hours.claim_attendance, 12, 404),
+    "hours.unmatched_attendance": Verb("store.verify", lambda desk, _: hours.unmatched_attendance(desk)),
     "hours.record": Verb("hours.record", lambda desk, id: hours.record(desk, claim(id)), "V1", "V404"),
     "hours.record_many": Verb("hours.record", lambda desk, id: _first(hours.record_many(desk, [("k", claim(id))])), "V1", "V404"),
     "hours.confirm": Verb("hours.confirm", hours.confirm, 1, 404),
@@ -367,6 +387,51 @@ VERBS = {
     "approvals.grants.list_grants": Verb("grant.read", lambda desk, _: grants.list_grants(desk)),
 }  # fmt: skip
 EMPTY = rating.CityRating(DAY, "union", "", "", "", [], [], [], [], [], [], [], [])
+
+
+def _uploaded(desk: Desk) -> Any:
+    one = batches.Scan("S-1", 1, 11, "V1", "in", desk.now)
+    with suppress(NotPermitted):  # is told again
+        one = batches.signed(batches.device_key(desk, "gate-1"), "gate-1", one)
+    return batches.upload(desk, "gate-1", [one], clock=desk.now)
+
+
+def _attended(desk: Desk) -> None:
+    """A shift that runs, with somebody accepted who reported a pair; and one that ended, with another pair."""
+    noon, hour = microseconds(desk.now), 3_600_000_000
+    connection = desk.connection
+    for id_, begin in ((1, noon - 2 * hour), (2, noon - 9 * hour)):
+        connection.execute(
+            sa.insert(shift).values(id=10 + id_, project_id=1, starts_at=begin, ends_at=begin + 4 * hour)
+        )
+        connection.execute(
+            sa.insert(participation).values(
+                id=10 + id_,
+                shift_id=10 + id_,
+                volunteer_id=1,
+                state="accepted",
+                rank=1,
+                applied_at=0,
+                changed_at=0,
+                changed_by="clerk-7",
+            )
+        )
+        connection.execute(
+            sa.insert(pair).values(
+                id=id_,
+                participation_id=10 + id_,
+                volunteer_id=1,
+                shift_id=10 + id_,
+                served_on=day_number(DAY),
+                in_at=begin,
+                out_at=begin + hour,
+                in_method="self",
+                out_method="self",
+                in_received_at=begin,
+                in_by="app-1",
+                flags="self_reported" if id_ == 1 else "",
+            )
+        )
 
 
 def _first(answers: list[Any]) -> Any:
@@ -439,6 +504,7 @@ def city() -> Iterator[tuple[Kit, sa.Engine]]:
         projects.add_series(desk, "P4", "FREQ=WEEKLY;COUNT=2", SHIFT)
         for _ in range(3):
             hours.record(desk, claim("V1"))
+        _attended(desk)
     with kit.open(engine, SECOND) as desk:
         hours.confirm(desk, 2)
         hours.confirm(desk, 3)
@@ -544,6 +610,7 @@ def test_a_verb_that_takes_an_id_says_so(name: str) -> None:
         "shift_id",
         "series_id",
         "participation_id",
+        "attendance_id",
     }
     if name not in GIVEN:
         ids |= {"number", "team_number", "keep"}

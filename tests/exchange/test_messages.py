@@ -30,6 +30,7 @@ EXCHANGE = VALUES | {
 @pytest.mark.parametrize(
     "area",
     [
+        "attendance",
         "exchange",
         "reasons",
         "flags",

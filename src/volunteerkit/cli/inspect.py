@@ -24,7 +24,7 @@ from volunteerkit.errors import KeyProblem, VolunteerkitError
 __all__ = ["run_doctor", "run_hooks", "run_plugins", "run_verify"]
 
 _EXTRAS = (
-    ("cli", "cyclopts"), ("secure", "cryptography"), ("fast", "numpy"), ("plots", "altair"), ("postgresql", "psycopg"),
+    ("cli", "cyclopts"), ("secure", "cryptography"), ("fast", "numpy"), ("qr", "segno"), ("plots", "altair"), ("postgresql", "psycopg"),
 )  # fmt: skip
 _CALENDAR_SOON = dt.timedelta(60)
 """The next year's holidays are published each autumn: time to write them down."""

@@ -2,6 +2,7 @@
 
 from volunteerkit.hours import bank
 from volunteerkit.hours.actions import confirm, record, record_many, reject, restore, reverse
+from volunteerkit.hours.attending import Claimed, claim_attendance, unmatched_attendance
 from volunteerkit.hours.model import Claim, Overlap, Recorded
 from volunteerkit.hours.pending import PendingRecord, list_pending
 from volunteerkit.hours.statement import Statement, StatementLine, statement
@@ -9,6 +10,7 @@ from volunteerkit.hours.verifying import Verification, rebuild, verify_store
 
 __all__ = [
     "Claim",
+    "Claimed",
     "Overlap",
     "PendingRecord",
     "Recorded",
@@ -16,6 +18,7 @@ __all__ = [
     "StatementLine",
     "Verification",
     "bank",
+    "claim_attendance",
     "confirm",
     "list_pending",
     "rebuild",
@@ -25,6 +28,7 @@ __all__ = [
     "restore",
     "reverse",
     "statement",
+    "unmatched_attendance",
     "verify_store",
 ]
 

@@ -17,6 +17,7 @@ __all__ = [
     "position",
     "project",
     "project_change",
+    "scan",
     "series",
     "shift",
 ]
@@ -211,13 +212,18 @@ attendance = table(
     sa.Column("out_by", sa.Text),
     sa.Column("distance_ok", integer),
     sa.Column("flags", sa.Text, nullable=False, server_default=""),
+    sa.Column("in_evidence", sa.Text, nullable=False, server_default=""),
+    sa.Column("out_evidence", sa.Text, nullable=False, server_default=""),
+    sa.Column("review", sa.Text, nullable=False, server_default=""),
+    sa.Column("beyond", sa.Text, nullable=False, server_default=""),
     sa.Column("record_id", integer),
     sa.CheckConstraint("out_at IS NULL OR out_at >= in_at", name="length"),
     owner=("volunteer_id",),
 )
 """One pair of check-in and check-out. ``in_at`` is when it happened, ``in_received_at`` when the server heard of it.
 
-``flags`` are codes joined by commas; ``record_id`` is the service record that came of it, one at most.
+``flags`` are codes joined by commas; what somebody said for it, why a review let it count or not, and
+why time outside of the shift counts, are addresses of sealed texts. ``record_id`` is the service record that came of it, one at most.
 """
 
 _open = attendance.c.out_at.is_(None)
@@ -228,3 +234,18 @@ sa.Index("uq_vk_attendance_record", attendance.c.record_id, unique=True, sqlite_
          postgresql_where=_recorded)  # fmt: skip
 sa.Index("ix_vk_attendance_person", attendance.c.volunteer_id, attendance.c.served_on)
 sa.Index("ix_vk_attendance_shift", attendance.c.shift_id)
+
+scan = table(
+    "scan",
+    sa.Column("device", sa.Text, primary_key=True),
+    sa.Column("scan_id", sa.Text, primary_key=True),
+    sa.Column("signature", sa.LargeBinary, nullable=False),
+    sa.Column("attendance_id", integer, sa.ForeignKey("vk_attendance.id"), nullable=False),
+    sa.Column("answer", sa.Text, nullable=False),
+    sa.Column("received_at", integer, nullable=False),
+    owner=("attendance_id",),
+)
+"""What a device has uploaded and was taken: once, however often it comes again.
+
+``answer`` is what was told of it: ``taken`` or ``repeated``.
+"""
