@@ -56,6 +56,7 @@ AUDITOR = Actor.of("auditor-1", "auditor")
 SELF = Actor("app-1", (Grant("volunteer"),), volunteer="V1")
 LEAD = Actor("officer-1", (Grant("department_officer", "渝水区"),))
 KIT = Kit.load(cipher=KEY, clock=fixed_clock(dt.datetime(2026, 11, 24, 4, tzinfo=dt.UTC)))
+Dump = Callable[[sa.Engine], str]
 MARK = "鬱鬯鼐鼎"
 MODULES = (approvals, grants, volunteers, organizations, base, teams, hours, personal, projects, rating)
 said: set[str] = set()
@@ -175,16 +176,6 @@ def life(engine: sa.Engine) -> None:
         part(engine)
 
 
-def dump(engine: sa.Engine) -> str:
-    with engine.connect() as connection:
-        names = sa.inspect(connection).get_table_names()
-        rows = [row for name in names for row in connection.exec_driver_sql(f'SELECT * FROM "{name}"')]
-    values = [bytes(each) if isinstance(each, memoryview) else each for row in rows for each in row]
-    return "\n".join(
-        each.decode("utf-8", "replace") if isinstance(each, bytes) else str(each) for each in values
-    )
-
-
 def readable(desk: Desk) -> str:
     """Return whatever the verbs tell of the cases and memberships in the city."""
     cases = [row[0] for row in desk.connection.exec_driver_sql("SELECT id FROM vk_case ORDER BY id")]
@@ -209,7 +200,7 @@ def test_every_verb_that_takes_a_reason_is_tried_here(engine: sa.Engine) -> None
 
 
 def test_a_reason_is_read_by_whoever_sees_the_case_and_stands_in_no_table(
-    engine: sa.Engine, database_url: str, caplog: pytest.LogCaptureFixture
+    engine: sa.Engine, dump: Dump, database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, logger="volunteerkit")
     life(engine)
@@ -322,7 +313,7 @@ def test_what_was_said_goes_two_years_after_its_matter_is_over(engine: sa.Engine
         assert verify_store(connection).holds
 
 
-def test_an_evaluation_is_sealed_and_leaves_its_score(engine: sa.Engine) -> None:
+def test_an_evaluation_is_sealed_and_leaves_its_score(engine: sa.Engine, dump: Dump) -> None:
     def record(desk: Desk) -> list[tuple[str, int | None]]:
         return [(line.name, line.score) for line in statistics.activity_record(desk, "V1")]
 
@@ -339,7 +330,9 @@ def test_an_evaluation_is_sealed_and_leaves_its_score(engine: sa.Engine) -> None
     assert at(engine, CENTRE, record) == [("", 40)]
 
 
-def test_what_somebody_is_qualified_and_commended_for_goes_with_the_erasure(engine: sa.Engine) -> None:
+def test_what_somebody_is_qualified_and_commended_for_goes_with_the_erasure(
+    engine: sa.Engine, dump: Dump
+) -> None:
     def enter(desk: Desk) -> None:
         volunteers.add_qualification(desk, "V1", f"{MARK}证", obtained_on=DAY, issuer=f"{MARK}院")
         volunteers.add_commendation(desk, "V1", f"{MARK}之星", on=DAY, granted_by="市文明办")
