@@ -39,9 +39,8 @@ citation = "试行：每日封顶，未成年人更低，无偿献血宣传加�
 select = "category != '文体' and claimed_minutes >= 30"
 once = true
 coefficient = { by = "category", percent = { "无偿献血宣传" = 200, "文明交通" = 150 }, otherwise = 100 }
-[version.day]
-at_most = "choose(served_on < adult_on, 240, 480)"
-percent = "choose(served_on >= senior_on, 120, 100)"
+day_percent = "choose(served_on >= senior_on, 120, 100)"
+limit = [{ per = "day", at_most = "choose(served_on < adult_on, 240, 480)" }]
 """
 
 

@@ -26,10 +26,10 @@ bodies = st.tuples(
     st.sampled_from(["", "once = true"]),
     st.sampled_from(["", 'coefficient = { by = "category", percent = { "献血" = 200, "助老" = 0 }, otherwise = 33 }',
                      'coefficient = { by = "category", percent = { "没有" = 7, "培训" = 1000 } }']),
-    st.sampled_from(["", '[version.day]\nat_most = "choose(served_on < adult_on, 240, 480)"',
-                     '[version.day]\npercent = "choose(served_on >= senior_on, 120, 100)"',
-                     '[version.day]\nat_most = "least(480, bonus * 60 - 100)"\npercent = "100 + bonus * 10"',
-                     '[version.day]\nat_most = "480"\npercent = "0"']),
+    st.sampled_from(["", 'limit = [{ per = "day", at_most = "choose(served_on < adult_on, 240, 480)" }]',
+                     'day_percent = "choose(served_on >= senior_on, 120, 100)"',
+                     'day_percent = "100 + bonus * 10"\nlimit = [{ per = "day", at_most = "least(480, bonus * 60 - 100)" }]',
+                     'day_percent = "0"\nlimit = [{ per = "day", at_most = "480" }]']),
 )  # fmt: skip
 
 
@@ -116,7 +116,7 @@ def test_kernel_and_scalar_path_agree(
 
 def test_persons_without_a_column_have_the_declared_default() -> None:
     rule = version(
-        '[version.day]\nat_most = "choose(served_on < adult_on, 240, 480)"\npercent = "100 + bonus"'
+        'day_percent = "100 + bonus"\nlimit = [{ per = "day", at_most = "choose(served_on < adult_on, 240, 480)" }]'
     )
     records = columns([(0, 20_000, -1, 0, 600, 0, 0)], (np.int32,) * 7)
     for clustered in (True, False):
@@ -133,7 +133,7 @@ def test_many_volunteers_in_many_blocks_chunks_and_threads(monkeypatch: pytest.M
         "served_on": rng.integers(0, 40, count, dtype=np.int16),
         "claimed_minutes": rng.integers(0, 600, count, dtype=np.int16),
     }
-    rule = version('[version.day]\nat_most = "480"')
+    rule = version('limit = [{ per = "day", at_most = "480" }]')
     order = np.lexsort((records["served_on"], records["volunteer"]))
     ordered = {name: column[order] for name, column in records.items()}
     keys, place = np.unique(records["volunteer"] * 64 + records["served_on"], return_inverse=True)
@@ -159,9 +159,7 @@ def test_many_volunteers_in_many_blocks_chunks_and_threads(monkeypatch: pytest.M
     ],
 )
 def test_extreme_minutes_do_not_wrap(claimed: list[int], kind: Any, clustered: bool) -> None:
-    rule = version(
-        'coefficient = { by = "category", percent = { "助老" = 1000 } }\n[version.day]\npercent = "1000"'
-    )
+    rule = version('coefficient = { by = "category", percent = { "助老" = 1000 } }\nday_percent = "1000"')
     records = columns([(0, 20_000, -1, 0, 0, 0, 0)] * 3, (np.int32,) * 7) | {
         "claimed_minutes": np.array(claimed, kind)
     }
@@ -195,15 +193,15 @@ def test_long_days_and_days_far_apart(clustered: bool) -> None:
         "served_on": days,
         "claimed_minutes": np.array([1, 2, 4]),
     }
-    totals = credit_columns(version('[version.day]\nat_most = "3"'), records, {}, 2, clustered=clustered)
+    totals = credit_columns(
+        version('limit = [{ per = "day", at_most = "3" }]'), records, {}, 2, clustered=clustered
+    )
     assert totals.scaled.tolist() == [3, 3]
 
 
 @pytest.mark.parametrize("clustered", [True, False])
 def test_numbers_too_wide_for_one_key_are_sorted_the_long_way(clustered: bool) -> None:
-    rule = version(
-        'select = "state == 0"\n[version.day]\npercent = "choose(served_on > date(1970, 1, 10), 200, 100)"'
-    )
+    rule = version('select = "state == 0"\nday_percent = "choose(served_on > date(1970, 1, 10), 200, 100)"')
     days, minutes = [0, 2**30, 2**30, 5], [2**31 - 1, 2**31 - 2, 5, 7]
     rows_in_order = [(0, days[0]), (0, days[1]), (0, days[2]), (1, days[3])]
     records = {

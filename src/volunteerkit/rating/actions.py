@@ -171,11 +171,12 @@ def _by_kernel(desk: Desk, book: Rulebook, day: dt.date, people: Sequence[Any]) 
     import numpy as np
 
     from volunteerkit.rules.kernel import credit_columns
+    from volunteerkit.rules.plan import by_days
 
     version = book.version_on(day)
     words = {"category", "project", "organization", "method"} & set(version.mentions)
-    if words - {"category", "project"}:
-        # Rare facts are not packed out of the database; the loop knows them all.
+    if words - {"category", "project"} or not by_days(version):
+        # Rare facts are not packed out of the database, and some parts go record by record: the loop knows all.
         return _by_loop(desk, book, day, people)
     columns: tuple[str, ...] = ("served_on", "claimed_minutes")
     if version.once or {"start_minute", "clock_minutes"} & set(version.mentions):
