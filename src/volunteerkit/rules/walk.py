@@ -90,13 +90,16 @@ def walk(version: Version, records: Iterable[Record], person: Mapping[str, Any])
         Step(record, activity_day(version, record), record.claimed_minutes)
         for record in sorted(records, key=BEGIN)
     ]
-    select = _ready(version, version.select)
-    for step in steps:
-        if not select(step.record, person, 0):
-            step.selected, step.value = False, 0
-            step.why.append(("not_selected", NO_FACTS))
-    counted = [step for step in steps if step.selected]
-    _take_clocks(version, counted)
+    counted = steps
+    if version.select is not None:
+        select = _ready(version, version.select)
+        for step in steps:
+            if not select(step.record, person, 0):
+                step.selected, step.value = False, 0
+                step.why.append(("not_selected", NO_FACTS))
+        counted = [step for step in steps if step.selected]
+    if version.once or version.windows:
+        _take_clocks(version, counted)
     for transform in version.transforms:
         _transform(version, transform, counted, person)
     if version.windows:
@@ -227,9 +230,11 @@ def _hold(version: Version, part: Limit, steps: Sequence[Step], person: Mapping[
     left: dict[Any, tuple[int, int]] = {}
     for step in steps:
         record = step.record
-        if not step.value or not when(record, person, 0):
+        if not step.value or (part.when is not None and not when(record, person, 0)):
             continue
-        key = (_period(part.per, step.day), *(_word(record, person, name) for name in part.by))
+        key: Any = step.day if part.per == "day" else _period(part.per, step.day)
+        if part.by:
+            key = (key, *(_word(record, person, name) for name in part.by))
         if key not in left:
             limit = min(max(at_most(NOTHING, person, step.day), 0), HIGHEST)
             left[key] = limit, limit * scale
@@ -239,15 +244,15 @@ def _hold(version: Version, part: Limit, steps: Sequence[Step], person: Mapping[
         left[key] = limit, rest - given
         if given < amount:
             lost = -whole_minutes(given - amount, scale)
-            step.why.append(_over(part, step.day, key[0], limit, lost))
+            step.why.append(_over(part, step.day, limit, lost))
             step.value = given if part.count == "minutes" else 0
 
 
-def _over(part: Limit, day: int, period: str, limit: int, lost: int) -> Why:
+def _over(part: Limit, day: int, limit: int, lost: int) -> Why:
     told = {"limit": limit, **_told(part)}
     if part.per == "day" and part.count == "minutes" and part.beyond == "cut":
         return "day_limit", {"minutes": lost, "day": day_of(day), **told}
-    told["period"] = period or phrase("explain_life")
+    told["period"] = _period(part.per, day) or phrase("explain_life")
     if part.count == "records":
         return "count_limit", told
     return ("limit" if part.beyond == "cut" else "limit_refused"), {"minutes": lost, **told}
@@ -262,13 +267,15 @@ def _period(per: Period, day: int) -> str:
 
 def _days(version: Version, steps: Sequence[Step], person: Mapping[str, Any]) -> tuple[Pending, ...]:
     """Send days to the office that must agree, and give every day its percentage."""
+    if not version.routes and version.day_percent is None:
+        return ()
     days: dict[int, list[Step]] = {}
     for step in steps:
         days.setdefault(step.day, []).append(step)
     percent_of = _ready(version, version.day_percent, "served_on")
     pending = []
     for day, its in days.items():
-        waiting = _waiting(version, day, its, person)
+        waiting = _waiting(version, day, its, person) if version.routes else {}
         if version.day_percent is not None:
             percent = min(max(percent_of(NOTHING, person, day), 0), PERCENT_MAX)
             for step in its:
