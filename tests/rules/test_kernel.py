@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from volunteerkit.errors import InvalidValue
 from volunteerkit.rules import FACTS, Fact, Record, Rulebook, RuleFunction, Version, assess, credit, kernel
 from volunteerkit.rules.kernel import credit_columns, grade_columns
+from volunteerkit.rules.walk import walk
 
 WORDS = ("助老", "献血", "培训")
 DECLARED = {
@@ -29,7 +30,13 @@ bodies = st.tuples(
     st.sampled_from(["", 'limit = [{ per = "day", at_most = "choose(served_on < adult_on, 240, 480)" }]',
                      'day_percent = "choose(served_on >= senior_on, 120, 100)"',
                      'day_percent = "100 + bonus * 10"\nlimit = [{ per = "day", at_most = "least(480, bonus * 60 - 100)" }]',
-                     'day_percent = "0"\nlimit = [{ per = "day", at_most = "480" }]']),
+                     'day_percent = "0"\nlimit = [{ per = "day", at_most = "480" }]',
+                     'limit = [{ per = "month", at_most = "480", by = ["category"] }, { per = "day", at_most = "240" }]',
+                     'limit = [{ per = "year", at_most = "3", count = "records", when = "claimed_minutes >= 60" }]',
+                     'limit = [{ per = "day", at_most = "241", beyond = "refuse", when = "state == 1" }]']),
+    st.sampled_from(["", 'transform = [{ minutes = "floor_to(minutes, 60)" }, { when = "minutes >= 480", minutes = "480" }]',
+                     'window = [{ from = "23:00", to = "10:01", percent = 200, when = "weekday(served_on) <= 5" }]',
+                     'route = [{ when = "day_minutes > 480", to = "centre" }]', 'day_begins = "10:01"']),
 )  # fmt: skip
 
 
@@ -112,6 +119,37 @@ def test_kernel_and_scalar_path_agree(
                                 vocabulary={"category": WORDS}, threads=threads)  # fmt: skip
         listed = [totals.scaled, totals.credited_minutes, *(totals.measures[name] for name in MEASURES)]
         assert list(zip(*(column.tolist() for column in listed), strict=True)) == expected
+
+
+@given(bodies.map("\n".join), st.lists(rows, max_size=10), people, st.randoms(use_true_random=False))
+def test_totals_and_reasons_agree_and_the_order_given_matters_to_nothing_else(
+    body: str, given_rows: list[tuple[int, ...]], person: dict[str, int], random: Any
+) -> None:
+    rule, facts = version(body), {**defaults(), **person}
+    # of those that begin together the first given counts; here no two do
+    starts = [n * 140 + row[2] % 140 if row[2] >= 0 else -1 for n, row in enumerate(given_rows)]
+    begins = {(row[1], start): row for start, row in zip(starts, given_rows, strict=True)}
+    records = [
+        Record(n, day, start, row[3], row[4], WORDS[row[5]], facts={"state": row[6]})
+        for n, ((day, start), row) in enumerate(begins.items())
+    ]
+    found = credit(rule, records, person)
+    done = walk(rule, records, facts)
+    assert (found.scaled, found.service_days) == (
+        done.scaled,
+        len({each.day for each in done.steps if each.value}),
+    )
+    assert sum(each.selected for each in done.steps) == found.service_records
+    for line in found.lines:
+        assert line.reasons or line.claimed_minutes == line.credited_minutes
+    mixed = list(records)
+    random.shuffle(mixed)
+    again = credit(rule, mixed, person)
+    assert (again.scaled, again.pending, again.lines) == (found.scaled, found.pending, found.lines)
+
+
+def defaults() -> dict[str, Any]:
+    return {name: fact.default for name, fact in DECLARED.items() if fact.default is not None}
 
 
 def test_persons_without_a_column_have_the_declared_default() -> None:

@@ -121,8 +121,8 @@ class _Writer:
             case Not(item):
                 return f"({self.text(item)} == False)"
             case Member(item, values, negated):
-                fact = self.text(item)
-                equal = " | ".join(f"({fact} == {self.literal(value, item.name)})" for value in values)
+                fact, known = self.text(item), item.name if isinstance(item, Mention) else None
+                equal = " | ".join(f"({fact} == {self.literal(value, known)})" for value in values)
                 return f"(({equal}) == False)" if negated else f"({equal})"
             case Call("choose", (condition, one, other)) if self.carrier == "int":
                 return f"({self.text(one)} if {self.text(condition)} else {self.text(other)})"

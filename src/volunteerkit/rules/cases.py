@@ -255,11 +255,8 @@ def _stream(case: Case, known: Mapping[str, Fact]) -> Iterator[Record]:
     number = 0
     for i, data in enumerate(case.records):
         place = f"records[{i}]"
-        times, year = data.get("count", 1), data.get("year", case.as_of.year)
-        if type(times) is not int or not 0 <= times <= RECORDS_MAX or type(year) is not int:
-            raise InvalidValue(
-                "case_value", name=f"{place}.count", value=str(times)[:40], wanted=f"0 … {RECORDS_MAX}"
-            )
+        times = _within(f"{place}.count", data.get("count", 1), 0, RECORDS_MAX)
+        year = _within(f"{place}.year", data.get("year", case.as_of.year), dt.MINYEAR, dt.MAXYEAR)
         given = {
             RECORD_WORDS.get(name, name): value
             for name, value in data.items()
@@ -275,6 +272,12 @@ def _stream(case: Case, known: Mapping[str, Fact]) -> Iterator[Record]:
             made = {"start_minute": -1, "clock_minutes": 0, "claimed_minutes": 0, **fields}
             yield Record(number, served_on, **made, facts=beside)
             number += 1
+
+
+def _within(name: str, value: Any, low: int, high: int) -> int:
+    if type(value) is not int or not low <= value <= high:
+        raise InvalidValue("case_value", name=name, value=str(value)[:40], wanted=f"{low} … {high}")
+    return value
 
 
 def _python_lines(version: Version) -> int:

@@ -162,9 +162,9 @@ class Not:
 
 @attrs.frozen
 class Member:
-    """A fact is (or with ``negated`` is not) one of some words, numbers or dates."""
+    """A fact or a function's number or date is (with ``negated`` is not) one of some words, numbers or dates."""
 
-    item: Mention
+    item: Mention | Call
     values: tuple[Literal, ...]
     negated: bool = False
 

@@ -274,8 +274,10 @@ class _Reader:
 
     def member(self, left: ast.expr, right: ast.expr, negated: bool, depth: int) -> Expression:
         item, type_ = self.read(left, depth + 1)
-        if not isinstance(item, Mention) or not isinstance(right, ast.Tuple | ast.List) or not right.elts:
+        known = isinstance(item, Mention) or (isinstance(item, Call) and type_ in ("int", "date"))
+        if not known or not isinstance(right, ast.Tuple | ast.List) or not right.elts:
             raise self.error("rule_member", right)
+        assert isinstance(item, Mention | Call)
         values = []
         for element in right.elts:
             value = self.typed(element, type_, depth)
