@@ -23,8 +23,14 @@ CREDITED = {
     "not_selected",
     "minutes_counted_before",
     "clock_shorter",
+    "transform",
+    "window",
     "coefficient",
     "day_limit",
+    "limit",
+    "limit_refused",
+    "count_limit",
+    "route",
     "day_percent",
 }
 NOT_ERRORS = re.compile(r"explain_|kind_|length|word_participation_")

@@ -127,6 +127,10 @@ def _dates(given: Iterable[dt.date]) -> frozenset[dt.date]:
     return frozenset(given)
 
 
+def _weekdays(given: Iterable[int]) -> frozenset[int]:
+    return frozenset(given)
+
+
 def age_on(born_on: dt.date, day: dt.date) -> int:
     """Return the completed years on ``day``; who was born on 29 February grows older on 1 March.
 
@@ -153,7 +157,7 @@ class Calendar:
 
     holidays: frozenset[dt.date] = attrs.field(default=frozenset(), converter=_dates, repr=False)
     extra_workdays: frozenset[dt.date] = attrs.field(default=frozenset(), converter=_dates, repr=False)
-    weekend: frozenset[int] = attrs.field(default=frozenset({5, 6}), converter=frozenset)
+    weekend: frozenset[int] = attrs.field(default=frozenset({5, 6}), converter=_weekdays)
     known_until: dt.date | None = None
 
     def __attrs_post_init__(self) -> None:

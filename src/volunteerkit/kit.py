@@ -445,8 +445,9 @@ def _rulebooks(
             raise
         if not isinstance(book, Rulebook):
             raise loading.wrong_value(plugin, "rulebook", book)
-        # Several ways of crediting may stand side by side; a city has one ladder for a question.
-        clash = owners.get(book.id) or (questions.get(book.decides) if book.decides != "credit" else None)
+        # Several ways of crediting and checks may stand side by side; a city has one ladder for a question.
+        one_only = book.decides not in ("credit", "check")
+        clash = owners.get(book.id) or (questions.get(book.decides) if one_only else None)
         if clash:
             raise PluginConflict(
                 what=book.decides if book.decides in questions else book.id, first=clash, second=plugin

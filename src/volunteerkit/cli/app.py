@@ -29,6 +29,7 @@ from volunteerkit.cli.keys import key
 from volunteerkit.cli.options import AsOf, Db, Json, Key, Place, Plugins, read_whole
 from volunteerkit.cli.options import both as _
 from volunteerkit.cli.options import in_chinese as _in_chinese
+from volunteerkit.cli.rule import rule
 from volunteerkit.cli.tables import console
 from volunteerkit.cli.typed import shown
 from volunteerkit.errors import did_you_mean
@@ -108,10 +109,11 @@ app.update(told_of_flags(recruiting.commands))
 
 _work = Group(_("日常工作", "Daily work"), sort_key=1)
 _look = Group(_("检查与了解", "Look and check"), sort_key=2)
-key.group = _look
+key.group = rule.group = _look
 app.command(key)
 hours.group = clerk.office
 app.command(hours)
+app.command(rule)
 
 Credit = Annotated[
     str, Parameter(name="--rulebook", help=_("计时规则：plain 或 union", "credit rulebook: plain or union"))

@@ -15,7 +15,7 @@ from volunteerkit.clock import months_after
 from volunteerkit.hours.bank.ledger import Pool, post
 from volunteerkit.hours.bank.model import BANK, CANCEL, DEPOSIT, HOLD, TAKE_BACK, person_account
 from volunteerkit.hours.bank.tables import credit_transfer, redemption
-from volunteerkit.hours.crediting import credited_of, rule_records
+from volunteerkit.hours.crediting import credit_person, credit_rulebook, rule_records
 from volunteerkit.hours.reading import cluster_rows
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.posting import note
@@ -105,11 +105,10 @@ def _wanted(desk: Desk, ids: Sequence[int]) -> tuple[dict[int, tuple[int, int]],
     """Return (day, minutes) that each confirmed record is credited with, and whose record it is."""
     since = day_number(desk.policy.credit_since)
     rows = list(cluster_rows(desk.connection, day_number(desk.today), tuple(ids)))
-    records = rule_records(desk, [row[1:] for row in rows])
+    version = credit_rulebook(desk, desk.policy.credit_rulebook).version_on(desk.today)
+    records = rule_records(desk, [row[1:] for row in rows], version)
     _, _, registered_on, adult_on = everybody(desk.connection, tuple(ids))[0]
-    _, credited = credited_of(
-        desk, desk.policy.credit_rulebook, desk.today, records, registered_on=registered_on, adult_on=adult_on
-    )
+    credited = credit_person(desk, version, records, registered_on, adult_on)
     wanted = {
         line.record_id: (line.served_on, line.credited_minutes)
         for line in credited.lines
