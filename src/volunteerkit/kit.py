@@ -41,6 +41,7 @@ from volunteerkit.errors import (
 )
 from volunteerkit.events import Event
 from volunteerkit.exchange.quarantining import refuse_unless_whole
+from volunteerkit.hours.bank.actions import WORKFLOW as CREDIT_REFUND
 from volunteerkit.organizations import routes as organizations
 from volunteerkit.personal import ERASURE
 from volunteerkit.plugins import Bound, Plugin
@@ -53,7 +54,7 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import in_haste, only_reads, place_of, reading, self_check, storage_errors
 from volunteerkit.store.posting import driver, note, replayed, request_hash, take_numbers, write_event
 from volunteerkit.store.vault import rewrap
-from volunteerkit.volunteers import belonging, merging, registering, status, transfers
+from volunteerkit.volunteers import belonging, claiming, merging, registering, status, transfers
 from volunteerkit.workflow import Office, Route
 
 __all__ = ["Kit"]
@@ -64,10 +65,12 @@ _WORKFLOWS = (
     grants.WORKFLOW,
     ERASURE,
     *registering.WORKFLOWS,
+    *claiming.WORKFLOWS,
     *status.WORKFLOWS,
     *transfers.WORKFLOWS,
     *belonging.WORKFLOWS,
     *merging.WORKFLOWS,
+    CREDIT_REFUND,
 )
 # The day up to which an engine's expired approvals were settled: a case never ends on the day it is opened.
 _settled: WeakKeyDictionary[sa.Engine, dt.date] = WeakKeyDictionary()
@@ -442,8 +445,9 @@ def _rulebooks(
             raise
         if not isinstance(book, Rulebook):
             raise loading.wrong_value(plugin, "rulebook", book)
-        # Several ways of crediting may stand side by side; a city has one ladder for a question.
-        clash = owners.get(book.id) or (questions.get(book.decides) if book.decides != "credit" else None)
+        # Several ways of crediting and checks may stand side by side; a city has one ladder for a question.
+        one_only = book.decides not in ("credit", "check")
+        clash = owners.get(book.id) or (questions.get(book.decides) if one_only else None)
         if clash:
             raise PluginConflict(
                 what=book.decides if book.decides in questions else book.id, first=clash, second=plugin

@@ -41,14 +41,28 @@ from volunteerkit.errors import ImportRefused, InvalidValue, NotFound, NotPermit
 from volunteerkit.exchange import count_flagged, flagged_rows, load_file, note_refusal, refused_rows
 from volunteerkit.organizations import OrganizationForm, TeamForm, base, teams
 from volunteerkit.organizations.tables import team, tenancy
-from volunteerkit.projects import PositionForm, ProjectChange, ProjectForm, ShiftForm, brands
+from volunteerkit.projects import (
+    PositionForm,
+    ProjectChange,
+    ProjectForm,
+    ShiftForm,
+    attendance,
+    batches,
+    brands,
+    codes,
+    participants,
+    recruiting,
+)
+from volunteerkit.projects.tables import attendance as pair
+from volunteerkit.projects.tables import participation, project, shift
 from volunteerkit.statistics import activity_record, brand_page, city_figures
-from volunteerkit.store.desk import Desk
+from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.units import day_number
 from volunteerkit.workflow import Office, Route, Step
 
 DAY = dt.date(2026, 11, 23)
 CLERK, SECOND, THIRD = (Actor.of(f"clerk-{n}", "centre", "system") for n in (7, 8, 9))
+HELPER = Actor("helper-1", (Grant("organization_admin", "O1"),))
 KIND = "team.registration"
 SCOPES = {"team_leader": "T1", "organization_admin": "O1", "department_officer": "渝水区"}
 ELSEWHERE = {"team_leader": "T9", "organization_admin": "O9", "department_officer": "分宜县"}
@@ -61,8 +75,9 @@ GIVEN = {
 }  # fmt: skip
 """Verbs that give a number to something new; the others look one up."""
 LISTS = {
-    "approvals.pending", "organizations.list_organizations", "organizations.list_applications",
+    "approvals.pending", "hours.list_pending", "organizations.list_organizations", "organizations.list_applications",
     "organizations.teams.list_teams", "organizations.teams.list_applications", "organizations.base.list_tenancies",
+    "volunteers.leaderless_teams",
     "projects.list_projects", "projects.list_applications", "projects.calendar", "projects.stranded_projects",
     "projects.brands.list_brands",
 }  # fmt: skip
@@ -142,6 +157,7 @@ VERBS = {
     "volunteers.add_to_team": Verb("team.join", lambda desk, id: volunteers.add_to_team(desk, "V1", id), "T1", "T404"),
     "volunteers.leave_team": Verb("team.join", lambda desk, id: volunteers.leave_team(desk, id, "T1"), "V1", "V404"),
     "volunteers.appoint": Verb("team.appoint", lambda desk, id: volunteers.appoint(desk, "V1", id, "leader"), "T1", "T404"),
+    "volunteers.leaderless_teams": Verb("team.appoint", lambda desk, _: volunteers.leaderless_teams(desk)),
     "volunteers.members": Verb("volunteer.view", volunteers.members, "T1", "T404"),
     "volunteers.memberships": Verb("volunteer.view", volunteers.memberships, "V1", "V404"),
     "volunteers.add_training": Verb(
@@ -179,6 +195,14 @@ VERBS = {
     "organizations.list_organizations": Verb("organization.view", lambda desk, _: organizations.list_organizations(desk)),
     "organizations.list_applications": Verb("organization.view_application", lambda desk, _: organizations.list_applications(desk)),
     "organizations.administrators": Verb("organization.list_admins", organizations.administrators, "O1", "O404"),
+    "organizations.contact": Verb("organization.view_contact", organizations.contact, "O1", "O404"),
+    "organizations.unmask_contact": Verb(
+        "organization.unmask_contact",
+        lambda desk, id: organizations.unmask_contact(desk, id, "phone", purpose="contact"), "O1", "O404",
+    ),
+    "organizations.forget_contacts": Verb(
+        "organization.forget_contacts", lambda desk, _: organizations.forget_contacts(desk)
+    ),
     "organizations.propose_admin": Verb(
         "organization.propose_admin", lambda desk, id: organizations.propose_admin(desk, id, "head-1"), "O1", "O404"
     ),
@@ -235,10 +259,10 @@ VERBS = {
         "project.edit", lambda desk, id: projects.request_change(desk, id, ProjectChange(places=7)), "P1", "P404"
     ),
     "projects.mark_template": Verb("project.edit", projects.mark_template, "P1", "P404"),
-    "projects.publish": Verb("project.publish", projects.publish, "P1", "P404"),
+    "projects.publish": Verb("project.publish", projects.publish, "P4", "P404"),
     "projects.cancel": Verb("project.publish", lambda desk, id: projects.cancel(desk, id, reason="台风"), "P4", "P404"),
     "projects.report": Verb(
-        "project.close", lambda desk, id: projects.report(desk, id, persons=20, minutes=600, result="已办"), "P1", "P404"
+        "project.close", lambda desk, id: projects.report(desk, id, persons=20, minutes=600, result="已办"), "P5", "P404"
     ),
     "projects.archive": Verb("project.close", projects.archive, "P4", "P404"),
     "projects.delete": Verb("project.close", projects.delete, "P4", "P404"),
@@ -267,12 +291,58 @@ VERBS = {
     "projects.brands.view": Verb("brand.view", brands.view, "B1", "B404"),
     "projects.brands.list_brands": Verb("brand.view", lambda desk, _: brands.list_brands(desk)),
     "projects.register": Verb("project.register", lambda desk, _: projects.register(desk, "P7", name="宣传", organization="O1")),
+    "projects.recruiting.check_join": Verb("project.join", lambda desk, id: recruiting.check_join(desk, 1, id), "V1", "V404"),
+    "projects.recruiting.join": Verb("project.join", lambda desk, id: recruiting.join(desk, 1, id), "V1", "V404"),
+    "projects.recruiting.withdraw": Verb("project.join", lambda desk, id: recruiting.withdraw(desk, 2, id), "V1", "V404"),
+    "projects.recruiting.answer": Verb("project.join", lambda desk, id: recruiting.answer(desk, 3, id, "accept"), "V1", "V404"),
+    "projects.recruiting.change_guests": Verb("project.join", lambda desk, id: recruiting.change_guests(desk, 2, id, 1), "V1", "V404"),
+    "projects.recruiting.commitments": Verb("project.join", recruiting.commitments, "V1", "V404"),
+    # what was published is public, so what stands for a foreign one is a shift of a project that was not
+    "projects.recruiting.free_places": Verb("project.view", recruiting.free_places, 4, 404),
+    "projects.recruiting.sweep": Verb("project.sweep", lambda desk, _: recruiting.sweep(desk)),
+    "projects.participants.invite": Verb("project.review_participants", lambda desk, id: participants.invite(desk, id, "V4"), 1, 404),
+    "projects.participants.accept": Verb("project.review_participants", participants.accept, 3, 404),
+    "projects.participants.refuse": Verb("project.review_participants", lambda desk, id: participants.refuse(desk, id, reason="人满"), 3, 404),
+    "projects.participants.remove": Verb("project.review_participants", lambda desk, id: participants.remove(desk, id, reason="另有任务"), 1, 404),
+    "projects.participants.mark": Verb("project.review_participants", lambda desk, id: participants.mark(desk, id, "missed"), 4, 404),
+    "projects.participants.unmark": Verb("project.review_participants", participants.unmark, 5, 404),
+    "projects.participants.list_participants": Verb("project.list_participants", participants.list_participants, 1, 404),
+    "projects.participants.candidates": Verb("project.list_participants", participants.candidates, 1, 404),
+    "projects.attendance.check_in": Verb("project.check_in", lambda desk, id: attendance.check_in(desk, id, "V1"), 11, 404),
+    "projects.attendance.check_out": Verb("project.check_in", lambda desk, id: attendance.check_out(desk, id, "V1"), 11, 404),
+    "projects.attendance.check_list": Verb(
+        "project.check_in", lambda desk, id: attendance.check_list(desk, id, ["V1"], whole=True), 11, 404
+    ),
+    "projects.attendance.list_attendance": Verb("project.list_participants", attendance.list_attendance, 11, 404),
+    "projects.attendance.review": Verb(
+        "project.review_participants", lambda desk, id: attendance.review(desk, id, accept=True, reason="在场"), 1, 404
+    ),
+    "projects.attendance.close_forgotten": Verb("project.check_in", lambda desk, _: attendance.close_forgotten(desk)),
+    "projects.codes.shift_code": Verb("project.check_in", codes.shift_code, 11, 404),
+    "projects.codes.shift_code_svg": Verb("project.check_in", codes.shift_code_svg, 11, 404),
+    "projects.batches.device_key": Verb("project.check_in", lambda desk, _: batches.device_key(desk, "gate-1")),
+    "projects.batches.upload": Verb("project.check_in", lambda desk, _: _uploaded(desk)),
+    "hours.claim_attendance": Verb("hours.record", hours.claim_attendance, 12, 404),
+    "hours.unmatched_attendance": Verb("store.verify", lambda desk, _: hours.unmatched_attendance(desk)),
     "hours.record": Verb("hours.record", lambda desk, id: hours.record(desk, claim(id)), "V1", "V404"),
     "hours.record_many": Verb("hours.record", lambda desk, id: _first(hours.record_many(desk, [("k", claim(id))])), "V1", "V404"),
     "hours.confirm": Verb("hours.confirm", hours.confirm, 1, 404),
     "hours.reject": Verb("hours.reject", lambda desk, id: hours.reject(desk, id, reason="没有签到"), 1, 404),
+    "hours.list_pending": Verb("hours.confirm", lambda desk, _: hours.list_pending(desk)),
     "hours.reverse": Verb("hours.reverse", lambda desk, id: hours.reverse(desk, id, reason="录错了"), 2, 404),
     "hours.restore": Verb("hours.reverse", lambda desk, id: hours.restore(desk, id, reason="查明"), 3, 404),
+    "hours.bank.settle": Verb("credit.settle", hours.bank.settle, "V1", "V404"),
+    "hours.bank.settle_city": Verb("credit.settle", lambda desk, _: hours.bank.settle_city(desk)),
+    "hours.bank.hold": Verb("credit.redeem", lambda desk, id: hours.bank.hold(desk, id, "O1", minutes=1), "V1", "V404"),
+    "hours.bank.redeem": Verb("credit.redeem", hours.bank.redeem, 1, 404),
+    "hours.bank.cancel": Verb("credit.redeem", hours.bank.cancel, 1, 404),
+    "hours.bank.propose_refund": Verb(
+        "credit.cancel", lambda desk, id: hours.bank.propose_refund(desk, id, reason="停业"), 2, 404
+    ),
+    "hours.bank.give": Verb("credit.give", lambda desk, id: hours.bank.give(desk, id, "V3", minutes=1), "V1", "V404"),
+    "hours.bank.balance": Verb("credit.view", hours.bank.balance, "V1", "V404"),
+    "hours.bank.lines": Verb("credit.view", hours.bank.lines, "V1", "V404"),
+    "hours.bank.redemptions": Verb("credit.view", hours.bank.redemptions, "V1", "V404"),
     "hours.statement": Verb("hours.statement", hours.statement, "V1", "V404"),
     "rating.rate_volunteer": Verb("rating.assess", rating.rate_volunteer, "V1", "V404"),
     "rating.rate_organization": Verb("rating.assess", rating.rate_organization, "O1", "O404"),
@@ -317,6 +387,51 @@ VERBS = {
     "approvals.grants.list_grants": Verb("grant.read", lambda desk, _: grants.list_grants(desk)),
 }  # fmt: skip
 EMPTY = rating.CityRating(DAY, "union", "", "", "", [], [], [], [], [], [], [], [])
+
+
+def _uploaded(desk: Desk) -> Any:
+    one = batches.Scan("S-1", 1, 11, "V1", "in", desk.now)
+    with suppress(NotPermitted):  # is told again
+        one = batches.signed(batches.device_key(desk, "gate-1"), "gate-1", one)
+    return batches.upload(desk, "gate-1", [one], clock=desk.now)
+
+
+def _attended(desk: Desk) -> None:
+    """A shift that runs, with somebody accepted who reported a pair; and one that ended, with another pair."""
+    noon, hour = microseconds(desk.now), 3_600_000_000
+    connection = desk.connection
+    for id_, begin in ((1, noon - 2 * hour), (2, noon - 9 * hour)):
+        connection.execute(
+            sa.insert(shift).values(id=10 + id_, project_id=1, starts_at=begin, ends_at=begin + 4 * hour)
+        )
+        connection.execute(
+            sa.insert(participation).values(
+                id=10 + id_,
+                shift_id=10 + id_,
+                volunteer_id=1,
+                state="accepted",
+                rank=1,
+                applied_at=0,
+                changed_at=0,
+                changed_by="clerk-7",
+            )
+        )
+        connection.execute(
+            sa.insert(pair).values(
+                id=id_,
+                participation_id=10 + id_,
+                volunteer_id=1,
+                shift_id=10 + id_,
+                served_on=day_number(DAY),
+                in_at=begin,
+                out_at=begin + hour,
+                in_method="self",
+                out_method="self",
+                in_received_at=begin,
+                in_by="app-1",
+                flags="self_reported" if id_ == 1 else "",
+            )
+        )
 
 
 def _first(answers: list[Any]) -> Any:
@@ -378,15 +493,18 @@ def city() -> Iterator[tuple[Kit, sa.Engine]]:
         base.add_equipment(desk, "E1", name="音响", count=3)
         base.lend(desk, 1, "E1")
         projects.register(desk, "P1", name="宣传", organization="O1")
-        projects.register(desk, "P4", name="宣讲", organization="O1")
-        projects.add_position(desk, "P4", PositionForm("讲解"))
-        projects.add_shift(desk, "P4", SHIFT)
-        projects.add_series(desk, "P4", "FREQ=WEEKLY;COUNT=2", SHIFT)
         brands.create(desk, "春风", number="B1", organization="O1")
         volunteers.admit(desk, name="兰", organization="O1", number="V1")
         volunteers.add_to_team(desk, "V1", "T1")
+        _recruit(desk)
+        projects.register(desk, "P4", name="宣讲", organization="O1")
+        projects.register(desk, "P5", name="宣传", organization="O1")
+        projects.add_position(desk, "P4", PositionForm("讲解"))
+        projects.add_shift(desk, "P4", SHIFT)
+        projects.add_series(desk, "P4", "FREQ=WEEKLY;COUNT=2", SHIFT)
         for _ in range(3):
             hours.record(desk, claim("V1"))
+        _attended(desk)
     with kit.open(engine, SECOND) as desk:
         hours.confirm(desk, 2)
         hours.confirm(desk, 3)
@@ -394,6 +512,12 @@ def city() -> Iterator[tuple[Kit, sa.Engine]]:
         for subject in ("team:1", "team:2"):
             open_case(desk, KIND, subject, Place("V1", ("T1",), ("O1",), ("渝水区",)))
         case = grants.give(desk, "clerk-1", "centre")
+        hours.bank.settle(desk, "V1")
+    for actor, verb in ((HELPER, "hold"), (HELPER, "hold"), (Actor("counter-1", HELPER.grants), "redeem")):
+        given = ("V1", "O1") if verb == "hold" else (2,)
+        with kit.open(engine, actor) as desk:
+            getattr(hours.bank, verb)(desk, *given, **({"minutes": 1} if verb == "hold" else {}))
+    with kit.open(engine, SECOND) as desk:
         volunteers.register(desk, APPLICATION, number="V2")
         organizations.apply(desk, attrs.evolve(BRANCH, name="支会"), number="O3")
         projects.apply(desk, attrs.evolve(PROJECT, name="护学"), number="P3")
@@ -405,6 +529,36 @@ def city() -> Iterator[tuple[Kit, sa.Engine]]:
         grants.delegate(desk, "b-1", "centre", until=DAY)
     yield kit, engine
     engine.dispose()
+
+
+def _recruit(desk: Desk) -> None:
+    """Write shifts of a published project, one past and one of a project that nobody sees, and who takes part."""
+    volunteers.admit(desk, name="周雪", organization="O1", number="V4")
+    projects.register(desk, "P2", name="宣传", organization="O1")
+    desk.connection.execute(
+        sa.update(project).where(project.c.number == "P1").values(status="published", guests_at_most=2)
+    )
+    hour, now = 3_600_000_000, microseconds(desk.now)
+    times = {1: 200, 2: 300, 3: 400, 4: 500, 5: -24}
+    rows = [
+        {
+            "id": id_,
+            "project_id": 2 if id_ == 4 else 1,
+            "starts_at": now + at * hour,
+            "ends_at": now + (at + 2) * hour,
+            "capacity": 9,
+            "taken": 1,
+        }
+        for id_, at in times.items()
+    ]
+    desk.connection.execute(sa.insert(shift), rows)
+    common = {"rank": 1, "applied_at": 0, "changed_at": 0, "changed_by": "x"}
+    held = [(2, 1, "accepted"), (3, 1, "invited"), (2, 2, "applied"), (5, 1, "accepted"), (5, 2, "missed")]
+    people = [
+        common | {"id": id_, "shift_id": at, "volunteer_id": who, "state": state}
+        for id_, (at, who, state) in enumerate(held, 1)
+    ]
+    desk.connection.execute(sa.insert(participation), people)
 
 
 @contextmanager
@@ -451,9 +605,12 @@ def test_a_verb_that_takes_an_id_says_so(name: str) -> None:
         "keep",
         "tenancy_id",
         "loan_id",
+        "redemption_id",
         "position_id",
         "shift_id",
         "series_id",
+        "participation_id",
+        "attendance_id",
     }
     if name not in GIVEN:
         ids |= {"number", "team_number", "keep"}
@@ -528,7 +685,8 @@ def test_a_foreign_id_is_an_unknown_one(name: str, city: tuple[Kit, sa.Engine]) 
 def test_no_id_reaches_a_driver_that_cannot_take_it(name: str, id: Any, city: tuple[Kit, sa.Engine]) -> None:
     # what is no whole number at all may be told as such
     expected = {"NotFound"} if type(id) is int else {"NotFound", "InvalidValue"}
-    assert told(city, CLERK, VERBS[name], id)[0] in expected
+    who = CLERK if "centre" in matrix()[VERBS[name].action] else HELPER
+    assert told(city, who, VERBS[name], id)[0] in expected
 
 
 @pytest.mark.parametrize("name", [

@@ -30,6 +30,7 @@ EXCHANGE = VALUES | {
 @pytest.mark.parametrize(
     "area",
     [
+        "attendance",
         "exchange",
         "reasons",
         "flags",
@@ -39,6 +40,7 @@ EXCHANGE = VALUES | {
         "volunteers",
         "organizations",
         "personal",
+        "recruiting",
     ],
 )
 def test_every_message(area: str, language: str, snapshot: Callable[[str, str], None]) -> None:

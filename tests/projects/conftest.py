@@ -67,6 +67,11 @@ def _publish(desk: Desk, number: str) -> None:
 @pytest.fixture
 def planned(city: Any) -> Planned:
     found = Planned(city)
+    prepare(found)
+    return found
+
+
+def prepare(found: Planned) -> None:
     found.at(CENTRE, organizations.register, "O1", name="红十字会志愿服务队", on=DAY - dt.timedelta(30))
     for n in range(1, 7):
         who = {"name": f"志愿者{n}", "number": f"V{n}", "born_on": dt.date(1990, 5, n)}

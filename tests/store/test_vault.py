@@ -34,8 +34,8 @@ DATA = {"name": "欧阳雪", "phone": "12900000078", "identity_number": "3605991
 
 
 @pytest.fixture
-def engine(database_url: str) -> Iterator[sa.Engine]:
-    made = volunteerkit.create_engine(database_url)
+def engine(empty_database_url: str) -> Iterator[sa.Engine]:
+    made = volunteerkit.create_engine(empty_database_url)
     yield made
     made.dispose()
 

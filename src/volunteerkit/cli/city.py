@@ -39,6 +39,7 @@ _FLAGGED = {
     "kind": "原因",
     "volunteer": "志愿者",
     "record": "记录",
+    "place": "组织或服务队",
     "day": "日期",
     "file": "文件",
     "meaning": "含义",

@@ -24,7 +24,7 @@ from volunteerkit.errors import KeyProblem, VolunteerkitError
 __all__ = ["run_doctor", "run_hooks", "run_plugins", "run_verify"]
 
 _EXTRAS = (
-    ("cli", "cyclopts"), ("secure", "cryptography"), ("fast", "numpy"), ("plots", "altair"), ("postgresql", "psycopg"),
+    ("cli", "cyclopts"), ("secure", "cryptography"), ("fast", "numpy"), ("qr", "segno"), ("plots", "altair"), ("postgresql", "psycopg"),
 )  # fmt: skip
 _CALENDAR_SOON = dt.timedelta(60)
 """The next year's holidays are published each autumn: time to write them down."""
@@ -67,14 +67,23 @@ def run_verify(db: str, rebuild: bool, json: bool) -> None:
 
 
 def run_plugins(plugin: tuple[str, ...], json: bool) -> None:
-    """List installed plugins, and what those named contribute."""
+    """List installed plugins, what those named contribute, and why one cannot be used: exit code 1 then."""
     from volunteerkit.kit import Kit
     from volunteerkit.plugins import installed
 
     known = installed()
-    kit = Kit.load(
-        *(Path(name) if name.endswith((".py", ".toml")) else name for name in plugin or tuple(known))
-    )
+    good: list[Any] = []
+    failed: list[dict[str, Any]] = []
+    for name in plugin or tuple(known):
+        asked = Path(name) if name.endswith((".py", ".toml")) else name
+        try:
+            Kit.load(asked)
+        except VolunteerkitError as error:
+            text = "\n".join((error.message(), *getattr(error, "__notes__", ())))
+            failed.append({"name": name, "code": error.code, "text": text})
+        else:
+            good.append(asked)
+    kit = Kit.load(*good)  # raises for two that are good alone and contradict each other
     active = [
         {"name": each.name, "origin": each.origin,
          "hooks": sorted(hook for hook, bound in kit.hooks.items() if any(name == each.name for name, _ in bound))}
@@ -86,15 +95,17 @@ def run_plugins(plugin: tuple[str, ...], json: bool) -> None:
         for book in kit.rulebooks.values()
     ]  # fmt: skip
     if json:
-        print_json({"installed": known, "loaded": active, "rulebooks": books})
-        return
-    for each in active:
-        print(f"{each['name']}  ({each['origin']})  {', '.join(each['hooks'])}")
-    for book in books:
-        for each_version in book["versions"]:
-            print(
-                f"  {book['id']}  {each_version['effective_from']}  [{each_version['digest'][:12]}]  {each_version['citation']}"
-            )
+        print_json({"installed": known, "loaded": active, "failed": failed, "rulebooks": books})
+    else:
+        for each in active:
+            print(f"{each['name']}  ({each['origin']})  {', '.join(each['hooks'])}")
+        for each in failed:
+            print(both(f"{each['name']}  不能使用：", f"{each['name']}  cannot be used: ") + f"{each['text']} [{each['code']}]")  # fmt: skip
+        for book in books:
+            for version_ in book["versions"]:
+                print(f"  {book['id']}  {version_['effective_from']}  [{version_['digest'][:12]}]  {version_['citation']}")  # fmt: skip
+    if failed:
+        sys.exit(1)
 
 
 def run_hooks(plugin: tuple[str, ...], json: bool) -> None:

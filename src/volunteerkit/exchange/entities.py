@@ -25,6 +25,7 @@ from volunteerkit.exchange.people import (
 )
 from volunteerkit.exchange.reading import Source
 from volunteerkit.exchange.table_rows import Cells, Numbers, Ready, registered
+from volunteerkit.exchange.tables import overruled
 from volunteerkit.ledger import honour_account, issuer_account
 from volunteerkit.organizations.tables import affiliation, organization, team
 from volunteerkit.projects.tables import brand, project
@@ -165,20 +166,20 @@ def load_entities(desk: Desk, source: Source, progress: Callable[[int], None]) -
     changed.update({got[0]: got for got in same if got[1]["parent"] in added})
     silent = silent_columns(source) if entity == "volunteers" else frozenset()
     ids = {number: id_ for number, (id_, _) in stored.items()}
-    otherwise = _store(desk, entity, table, added, changed, ids, silent)
+    _store(desk, entity, table, added, changed, ids, silent)
     if added or changed or not same_as_before(desk, source, refusals):
         batch_id = next_batch_id(desk)
         finish_batch(desk, batch_id, source, read, len(added) + len(changed), refusals)
     progress(read)
     unchanged = len(seen) - len(added) - len(changed)
-    flagged = count_doubts(desk) if entity == "volunteers" else otherwise
+    flagged = count_doubts(desk) if entity == "volunteers" else _count_overruled(desk, entity)
     return FileReport(source.file, entity, read, len(added), len(changed), unchanged, None,
                       dict(sorted(skipped.items())), refusals.counts(), flagged)  # fmt: skip
 
 
 def _store(desk: Desk, entity: str, table: sa.Table, added: dict[str, Ready], changed: dict[str, Ready],
-           ids: dict[str, int], silent: Set[str]) -> dict[str, int]:  # fmt: skip
-    """Write the rows; return how many say otherwise than a desk decided, if any."""
+           ids: dict[str, int], silent: Set[str]) -> None:  # fmt: skip
+    """Write the rows, and of which of them a desk decided otherwise."""
     connection = desk.connection
     ids |= {number: id_ for id_, number in enumerate(added, next_id(desk, table))}
     columns = {column.name for column in table.columns}
@@ -186,9 +187,9 @@ def _store(desk: Desk, entity: str, table: sa.Table, added: dict[str, Ready], ch
         _brands(connection, next_id(desk, brand), [*added.values(), *changed.values()])
     if entity == "volunteers":
         whole_people(desk, added, changed, ids)
-        left, otherwise = columns_left(desk, changed, ids, silent)
+        left = columns_left(desk, changed, ids, silent)
     else:
-        left, otherwise = _decided(connection, table, changed, ids)
+        left = _decided(connection, entity, changed, ids)
 
     def stored(got: Ready, silent: Set[str] = frozenset()) -> dict[str, Any]:
         kept = {name: value for name, value in got[1].items() if name in columns - silent}
@@ -209,7 +210,6 @@ def _store(desk: Desk, entity: str, table: sa.Table, added: dict[str, Ready], ch
         insert_rows(connection, account.name, ("id", "posted_minutes", "pending_minutes"), accounts)
     if entity == "volunteers" and (added or changed):
         store_people(desk, list(added.values()), list(changed.values()), ids, left)
-    return {"decided_here": otherwise} if otherwise else {}
 
 
 def _brands(connection: sa.Connection, following: int, rows: list[Ready]) -> None:
@@ -235,11 +235,11 @@ def _brand_numbers(serial: int) -> Iterator[str]:
 
 
 def _decided(
-    connection: sa.Connection, table: sa.Table, changed: dict[str, Ready], ids: dict[str, int]
-) -> tuple[dict[str, Set[str]], int]:
-    """Return for each number the columns a desk decided, which no file overturns, and how many rows differ there."""
+    connection: sa.Connection, entity: str, changed: dict[str, Ready], ids: dict[str, int]
+) -> dict[str, Set[str]]:
+    """Return for each number the columns a desk decided, which no file overturns; note the rows that differ there."""
     left: dict[str, Set[str]] = dict.fromkeys(changed, frozenset())
-    otherwise = 0
+    table = _TABLES[entity]
     for number, values, _ in changed.values():
         row = connection.execute(sa.select(table).where(table.c.id == ids[number])).one()._mapping
         own = {"status"} if row["case_id"] is not None or _moved_here(row) else set()
@@ -251,8 +251,17 @@ def _decided(
                 own.add("organization_id")
                 now["organization_id"] = to
         left[number] = own
-        otherwise += any(now[name] != values[name] for name in own)
-    return left, otherwise
+        this = {"entity": entity, "id": row["id"]}
+        connection.execute(sa.delete(overruled).filter_by(**this))
+        if any(now[name] != values[name] for name in own):
+            connection.execute(sa.insert(overruled).values(this))
+    return left
+
+
+def _count_overruled(desk: Desk, entity: str) -> dict[str, int]:
+    query = sa.select(sa.func.count()).select_from(overruled).where(overruled.c.entity == entity)
+    count = desk.connection.execute(query).scalar_one()
+    return {"decided_here": count} if count else {}
 
 
 def _moved_here(row: Any) -> bool:

@@ -339,9 +339,11 @@ class _Load:
         for row in fresh:
             record_id += 1
             volunteer_id, project_id, _, _, day, _, _, minutes, state, *_ = row.values
-            confirmed = minutes if state == "confirmed" else 0
+            confirmed, stored = minutes if state == "confirmed" else 0, row.values
+            if "times_swapped" in row.flags:  # a night that was none takes no minutes from other records
+                stored = (*stored[:5], -1, 0, *stored[7:])
             records.append((
-                record_id, self.source.name, row.external_id, *row.values[:8], confirmed, *row.values[8:], "import",
+                record_id, self.source.name, row.external_id, *stored[:8], confirmed, *stored[8:], "import",
                 self.batch_id, row.fingerprint,
             ))  # fmt: skip
             flags += [(record_id, kind) for kind in row.flags]

@@ -9,7 +9,7 @@ import attrs
 import sqlalchemy as sa
 
 from volunteerkit.errors import InvalidValue
-from volunteerkit.hours.crediting import credited_of, rule_records
+from volunteerkit.hours.crediting import credit_rulebook, credited_of, rule_records
 from volunteerkit.ledger import CONFIRM, IMPORT, REVERSE, honour_account
 from volunteerkit.rules import CreditLine
 from volunteerkit.store.desk import Desk
@@ -109,8 +109,9 @@ def statement(
         (row for row in standing.values() if row[2] <= day_number(day)),
         key=lambda row: (row[2], row[3], row[0]),
     )
+    version = credit_rulebook(desk, rulebook).version_on(day)
     records = rule_records(
-        desk, [(row[0], row[2], row[3], row[4], row[9], row[6], row[7], row[8]) for row in rows]
+        desk, [(row[0], row[2], row[3], row[4], row[9], row[6], row[7], row[8]) for row in rows], version
     )
     book, credited = credited_of(desk, rulebook, day, records, registered_on=registered_on, adult_on=adult_on)
     by_record: dict[int, CreditLine] = {line.record_id: line for line in credited.lines}

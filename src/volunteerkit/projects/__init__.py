@@ -1,6 +1,6 @@
-"""Brands (`brands`) and activity projects: applied for, planned, published, reported on."""
+"""Brands (`brands`) and activity projects: planned, published, joined (`recruiting`, `participants`), reported on."""
 
-from volunteerkit.projects import brands
+from volunteerkit.projects import attendance, batches, brands, codes, participants, recruiting
 from volunteerkit.projects.applying import apply, check_application, copy, register
 from volunteerkit.projects.changing import edit, request_change
 from volunteerkit.projects.lifecycle import archive, cancel, delete, mark_template, publish, report
@@ -53,12 +53,15 @@ __all__ = [
     "add_shift",
     "apply",
     "archive",
+    "attendance",
+    "batches",
     "brands",
     "calendar",
     "cancel",
     "cancel_position",
     "cancel_shift",
     "check_application",
+    "codes",
     "copy",
     "delete",
     "edit",
@@ -69,7 +72,9 @@ __all__ = [
     "list_projects",
     "local_time",
     "mark_template",
+    "participants",
     "publish",
+    "recruiting",
     "register",
     "report",
     "request_change",

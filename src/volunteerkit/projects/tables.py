@@ -17,6 +17,7 @@ __all__ = [
     "position",
     "project",
     "project_change",
+    "scan",
     "series",
     "shift",
 ]
@@ -169,6 +170,7 @@ participation = table(
     sa.Column("volunteer_id", integer, sa.ForeignKey("vk_volunteer.id"), nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("guests", integer, nullable=False, server_default="0"),
+    sa.Column("children", integer, nullable=False, server_default="0"),
     sa.Column("party", sa.Text),
     sa.Column("rank", integer, nullable=False),
     sa.Column("applied_at", integer, nullable=False),
@@ -176,6 +178,7 @@ participation = table(
     sa.Column("changed_by", sa.Text, nullable=False),
     sa.Column("override", sa.Text),
     sa.Column("reason", sa.Text, nullable=False, server_default=""),
+    sa.Column("served_until", integer),
     sa.UniqueConstraint("shift_id", "volunteer_id"),
     sa.CheckConstraint(one_of("state", *PARTICIPATION_STATES), name="state"),
     sa.CheckConstraint("guests >= 0", name="guests"),
@@ -183,7 +186,9 @@ participation = table(
 )
 """One person and one shift: applied, waiting, accepted … (`model.PARTICIPATION_STATES`); one row, whatever happens.
 
-``rank`` orders the waiting list and is kept by who was skipped. ``override`` is why somebody accepted it
+``rank`` orders the waiting list and is kept by who was skipped. ``guests`` take places, accompanying ``children``
+none. ``party`` is the code of those who apply together. ``served_until`` is the instant at which somebody was
+discharged early. ``override`` is why somebody accepted it
 against a conflict, ``reason`` why it was refused or ended; both sealed.
 """
 
@@ -207,13 +212,18 @@ attendance = table(
     sa.Column("out_by", sa.Text),
     sa.Column("distance_ok", integer),
     sa.Column("flags", sa.Text, nullable=False, server_default=""),
+    sa.Column("in_evidence", sa.Text, nullable=False, server_default=""),
+    sa.Column("out_evidence", sa.Text, nullable=False, server_default=""),
+    sa.Column("review", sa.Text, nullable=False, server_default=""),
+    sa.Column("beyond", sa.Text, nullable=False, server_default=""),
     sa.Column("record_id", integer),
     sa.CheckConstraint("out_at IS NULL OR out_at >= in_at", name="length"),
     owner=("volunteer_id",),
 )
 """One pair of check-in and check-out. ``in_at`` is when it happened, ``in_received_at`` when the server heard of it.
 
-``flags`` are codes joined by commas; ``record_id`` is the service record that came of it, one at most.
+``flags`` are codes joined by commas; what somebody said for it, why a review let it count or not, and
+why time outside of the shift counts, are addresses of sealed texts. ``record_id`` is the service record that came of it, one at most.
 """
 
 _open = attendance.c.out_at.is_(None)
@@ -224,3 +234,18 @@ sa.Index("uq_vk_attendance_record", attendance.c.record_id, unique=True, sqlite_
          postgresql_where=_recorded)  # fmt: skip
 sa.Index("ix_vk_attendance_person", attendance.c.volunteer_id, attendance.c.served_on)
 sa.Index("ix_vk_attendance_shift", attendance.c.shift_id)
+
+scan = table(
+    "scan",
+    sa.Column("device", sa.Text, primary_key=True),
+    sa.Column("scan_id", sa.Text, primary_key=True),
+    sa.Column("signature", sa.LargeBinary, nullable=False),
+    sa.Column("attendance_id", integer, sa.ForeignKey("vk_attendance.id"), nullable=False),
+    sa.Column("answer", sa.Text, nullable=False),
+    sa.Column("received_at", integer, nullable=False),
+    owner=("attendance_id",),
+)
+"""What a device has uploaded and was taken: once, however often it comes again.
+
+``answer`` is what was told of it: ``taken`` or ``repeated``.
+"""

@@ -18,8 +18,9 @@ import numpy as np
 
 from volunteerkit.errors import InvalidValue
 from volunteerkit.rules.binding import BoundRule, bind
+from volunteerkit.rules.crediting import credit
 from volunteerkit.rules.expression import Expression, reach
-from volunteerkit.rules.plan import DAY_MINUTES, HIGHEST, PERCENT_MAX, scales
+from volunteerkit.rules.plan import DAY_MINUTES, HIGHEST, PERCENT_MAX, Record, by_days, day_limit, scales
 from volunteerkit.rules.rulebook import Version
 
 __all__ = ["Totals", "credit_columns", "grade_columns"]
@@ -119,7 +120,7 @@ def _compiled(version: Version, vocabulary: Mapping[str, tuple[str, ...]]) -> _P
         version.once,
         coefficient.by if coefficient else "",
         table,
-        day_rule(version.day_at_most, HIGHEST),
+        day_rule(day_limit(version), HIGHEST),
         day_rule(version.day_percent, PERCENT_MAX),
         *scales(version),
         {fact.name: fact.default for fact in version.facts.values() if fact.default is not None},
@@ -170,16 +171,54 @@ def credit_columns(
     ``persons`` are columns by volunteer; an absent one has its declared default. ``clustered`` says that
     records come sorted by (volunteer, served_on, start_minute). ``as_of`` leaves out later days.
     ``measures`` are any of ``claimed_minutes``, ``service_days``, ``service_records``. Equal to
-    `crediting.credit` volunteer by volunteer.
+    `crediting.credit` volunteer by volunteer. A version with parts that go record by record (see
+    `plan.by_days`) is credited by that itself, one volunteer after the other.
 
     Raises InvalidValue for a missing column, unsorted records said to be clustered, and totals that could
     leave 64 bits.
     """
+    if not by_days(version):
+        return _one_by_one(version, records, persons, volunteers, as_of, measures, vocabulary or {})
     plan = _plan(version, vocabulary or {})
     try:
         return _credited(plan, records, persons, volunteers, clustered, as_of, measures, threads)
     except KeyError as missing:
         raise InvalidValue("columns_missing", name=missing.args[0]) from None
+
+
+def _one_by_one(
+    version: Version,
+    records: Columns,
+    persons: Columns,
+    volunteers: int,
+    as_of: int | None,
+    measures: tuple[str, ...],
+    vocabulary: Mapping[str, tuple[str, ...]],
+) -> Totals:
+    columns = {name: column.tolist() for name, column in records.items()}
+    for name, words in vocabulary.items():
+        if name in columns:  # a word outside the vocabulary is none that a rule asks for
+            columns[name] = [words[code] if code >= 0 else "\0" for code in columns[name]]
+    people = {
+        name: column.tolist() if isinstance(column, np.ndarray) else [column] * volunteers
+        for name, column in persons.items()
+    }
+    missing = {"volunteer", "served_on", "claimed_minutes"} - set(columns)
+    if missing:
+        raise InvalidValue("columns_missing", name=min(missing))
+    own: list[list[Record]] = [[] for _ in range(volunteers)]
+    fields = {name for name in columns if name in Record._fields}
+    beside = set(columns) - fields - {"volunteer"}
+    for i, volunteer in enumerate(columns["volunteer"]):
+        if as_of is None or columns["served_on"][i] <= as_of:
+            given = {"start_minute": -1, "clock_minutes": 0, **{name: columns[name][i] for name in fields}}
+            own[volunteer].append(Record(i, **given, facts={name: columns[name][i] for name in beside}))
+    found = [
+        credit(version, each, {name: column[i] for name, column in people.items()})
+        for i, each in enumerate(own)
+    ]
+    listed = {name: np.array([getattr(each, name) for each in found], np.int64) for name in measures}
+    return Totals(np.array([each.scaled for each in found], np.int64), scales(version)[1], listed)
 
 
 def _credited(

@@ -21,6 +21,7 @@ __all__ = [
     "integer",
     "meta",
     "metadata",
+    "of_standing",
     "one_of",
     "table",
 ]
@@ -129,6 +130,17 @@ event = table(
 
 sa.Index("uq_vk_event_key", event.c.type, event.c.key, unique=True, sqlite_where=event.c.key.is_not(None),
          postgresql_where=event.c.key.is_not(None))  # fmt: skip
+
+of_standing = sa.or_(
+    *(
+        event.c.type == sa.literal_column(f"'{each}'")
+        for each in ("volunteer.status", "volunteer.consent_answered")
+    )
+)
+"""The SQL for events that say how a volunteer stands; its words stand in it, or no database would use the index."""
+
+sa.Index("ix_vk_event_standing", event.c.subject, event.c.seq, sqlite_where=of_standing,
+         postgresql_where=of_standing)  # fmt: skip
 
 delivery = table(
     "delivery",

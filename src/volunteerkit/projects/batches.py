@@ -1,0 +1,243 @@
+"""What a device scanned while it was offline: uploaded later, each scan signed and taken once.
+
+A device has a key of its own, derived from the city's and stored nowhere here. It numbers its scans; the
+numbers are their order, whatever its clock did meanwhile, and in which order they arrive does not matter.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hmac
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import attrs
+
+from volunteerkit.clock import aware
+from volunteerkit.errors import Finding, InvalidValue, Refused
+from volunteerkit.projects.attendance import checked_device, checked_instant, skew_of
+from volunteerkit.projects.codes import checked_purpose, derived_key
+from volunteerkit.projects.marking import Attended, Mark, enter_in, enter_out, find_party
+from volunteerkit.projects.presence import MINUTE
+from volunteerkit.projects.tables import scan
+from volunteerkit.store.desk import Desk, microseconds
+from volunteerkit.store.engine import storage_errors
+from volunteerkit.store.posting import command, driver, insert_rows, note
+from volunteerkit.units import instant_of, plain_text
+
+__all__ = ["Answer", "Scan", "device_key", "signed", "upload"]
+
+SCANS_AT_ONCE: Final = 2000
+_COLUMNS: Final = ("device", "scan_id", "signature", "attendance_id", "answer", "received_at")
+_KNOWN = (
+    "SELECT s.signature, s.answer, a.id, v.number, a.in_at, a.out_at, a.flags, a.distance_ok FROM vk_scan s "
+    "JOIN vk_attendance a ON a.id = s.attendance_id JOIN vk_volunteer v ON v.id = a.volunteer_id "
+    "WHERE s.device = ? AND s.scan_id = ?"
+)
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def _whole(_: object, attribute: attrs.Attribute[int], value: int) -> None:
+    if type(value) is not int or not 0 <= value < 2**63:
+        shown = value if type(value) is int else type(value).__name__
+        raise InvalidValue(name=attribute.name, value=shown, allowed="0, 1, 2, …")
+
+
+def _id(_: object, attribute: attrs.Attribute[str], value: str) -> None:
+    checked_device(attribute.name, value)
+
+
+def _text(_: object, attribute: attrs.Attribute[str], value: str) -> None:
+    plain_text(attribute.name, value, 100)
+
+
+@attrs.frozen
+class Scan:
+    """One scan of a device: its id there, its number in the device's order, whom, where, when, in or out.
+
+    ``at`` is an aware instant by the device's clock. ``signature`` is made by `signed`. Raises InvalidValue.
+    """
+
+    scan_id: str = attrs.field(validator=_id)
+    sequence: int = attrs.field(validator=_whole)
+    shift_id: int = attrs.field(validator=_whole)
+    volunteer: str = attrs.field(validator=_text)
+    purpose: str = attrs.field(validator=lambda _, __, value: checked_purpose(value) and None)
+    at: dt.datetime = attrs.field(validator=lambda _, a, value: aware(a.name, value) and None)
+    signature: bytes = attrs.field(default=b"", repr=False, validator=attrs.validators.instance_of(bytes))
+
+
+@attrs.frozen
+class Answer:
+    """What became of a scan: the pair, or the reasons why it was not taken.
+
+    ``replayed`` tells that the same scan had been taken by an earlier upload.
+    """
+
+    scan_id: str
+    attended: Attended | None = None
+    findings: tuple[Finding, ...] = ()
+    replayed: bool = False
+
+
+@storage_errors("database")
+def device_key(desk: Desk, device: str) -> bytes:
+    """Return the key with which the device of that id signs: hand it over once, on a safe way.
+
+    The same every time; nothing is written. Raises NotPermitted for whoever has not the role ``system``,
+    InvalidValue, KeyProblem.
+    """
+    desk.permit("project.check_in")
+    return derived_key(desk, "device_key", checked_device("device", device))
+
+
+def signed(key: bytes, device: str, scan: Scan) -> Scan:
+    """Return the scan with its signature: an HMAC-SHA256 over the device's id and every other field.
+
+    >>> noon = dt.datetime(2026, 11, 30, 4, tzinfo=dt.UTC)
+    >>> one = Scan("S-1", 1, 7, "V0000001", "in", noon)
+    >>> len(signed(bytes(16), "gate-1", one).signature)
+    32
+    """
+    fields = (
+        device,
+        scan.scan_id,
+        scan.sequence,
+        scan.shift_id,
+        scan.volunteer,
+        scan.purpose,
+        microseconds(scan.at),
+    )
+    text = "\x1f".join(map(str, fields))
+    return attrs.evolve(scan, signature=hmac.digest(key, text.encode(), "sha256"))
+
+
+@command
+def upload(desk: Desk, device: str, scans: Sequence[Scan], *, clock: dt.datetime) -> tuple[Answer, ...]:
+    """Take up to 2000 scans that a device made while it was offline; each has its answer, in the order given.
+
+    ``clock`` is what the device's clock shows now (aware): when it is wrong by more than
+    ``Policy.clock_skew_minutes``, what it says is flagged. All is one transaction, and the same upload may come
+    again: a scan that was taken is taken once. One that was refused may come again, too. What was entered
+    meanwhile stands.
+
+    Raises NotPermitted for whoever has not the role ``system``, InvalidValue, KeyProblem.
+    """
+    desk.permit("project.check_in")
+    checked_device("device", device)
+    if not isinstance(scans, Sequence) or not 0 < len(scans) <= SCANS_AT_ONCE:
+        shown = len(scans) if isinstance(scans, Sequence) else type(scans).__name__
+        raise InvalidValue(name="scans", value=shown, allowed=f"1 … {SCANS_AT_ONCE}")
+    for each in scans:
+        if not isinstance(each, Scan):
+            raise InvalidValue(name="scans", value=type(each).__name__, allowed="Scan")
+    taking = _Taking(desk, device, skew_of(desk, clock), derived_key(desk, "device_key", device))
+    ordered = sorted({*scans}, key=lambda each: (each.sequence, each.at, each.scan_id, each.signature))
+    taking.take(ordered)
+    return tuple(taking.answers[each] for each in scans)
+
+
+@attrs.define
+class _Taking:
+    """One upload: what of it is genuine and new, then one after the other as the device counted them."""
+
+    desk: Desk
+    device: str
+    skewed: tuple[str, ...]
+    key: bytes = attrs.field(repr=False)
+    answers: dict[Scan, Answer] = attrs.Factory(dict)
+    rows: list[tuple[Any, ...]] = attrs.Factory(list)
+    last: dict[tuple[int, str], int] = attrs.Factory(dict)
+    ids: set[str] = attrs.Factory(set)
+
+    def take(self, ordered: Sequence[Scan]) -> None:
+        fresh = [each for each in ordered if self._is_new(each)]
+        marks = {each: self._mark(each) for each in fresh}
+        ends = self._ends(marks)
+        for each, mark in marks.items():
+            if mark is not None and each not in self.answers:
+                self._enter(each, mark, ends.get(each), marks)
+        if self.rows:
+            insert_rows(self.desk.connection, scan.name, _COLUMNS, self.rows)
+            refused = sum(each.attended is None for each in self.answers.values())
+            payload = {"taken": len(self.rows), "refused": refused}
+            note(self.desk, "attendance.uploaded", f"device:{self.device}", payload)
+
+    def _refuse(self, each: Scan, *findings: Finding) -> None:
+        self.answers[each] = Answer(each.scan_id, None, findings)
+
+    def _is_new(self, each: Scan) -> bool:
+        """Tell whether a scan is genuine and was never taken; answer it otherwise."""
+        if not hmac.compare_digest(signed(self.key, self.device, each).signature, each.signature):
+            self._refuse(each, Finding("scan_not_signed", {"scan": each.scan_id}))
+            return False
+        row = driver(self.desk.connection)(_KNOWN, (self.device, each.scan_id)).fetchone()
+        if row is not None and bytes(row[0]) == each.signature:
+            known = Attended(row[2], row[3], instant_of(row[4]), None if row[5] is None else instant_of(row[5]),
+                             tuple(filter(None, row[6].split(","))), None if row[7] is None else bool(row[7]),
+                             row[1] == "repeated")  # fmt: skip
+            self.answers[each] = Answer(each.scan_id, known, replayed=True)
+        elif row is not None or each.scan_id in self.ids:
+            self._refuse(each, Finding("scan_reused", {"scan": each.scan_id}))
+        else:
+            self.ids.add(each.scan_id)
+            return True
+        return False
+
+    def _mark(self, each: Scan) -> Mark | None:
+        """Return when it was: never before the scan that the device counted before, of the same person there."""
+        try:
+            at = checked_instant(self.desk, each.at)
+        except Refused as refusal:
+            self._refuse(each, *refusal.findings)
+            return None
+        whose = (each.shift_id, each.volunteer)
+        back = at < self.last.get(whose, at)
+        self.last[whose] = at = max(at, self.last.get(whose, at))
+        flags = self.skewed or (("clock_skew",) if back else ())
+        return Mark(at, "device", f"device:{self.device}", flags)
+
+    def _ends(self, marks: Mapping[Scan, Mark | None]) -> dict[Scan, Scan]:
+        """Return for a check-in the check-out of this upload that ended it, for whoever checked out in time."""
+        most = self.desk.policy.forgotten_check_out_minutes * MINUTE
+        begun: dict[tuple[int, str], tuple[Scan, int]] = {}
+        ends: dict[Scan, Scan] = {}
+        for each, mark in marks.items():
+            whose = (each.shift_id, each.volunteer)
+            if mark is None:
+                continue
+            if each.purpose == "in":
+                if whose not in begun or mark.at > begun[whose][1] + most:
+                    begun[whose] = (each, mark.at)
+            elif whose in begun:
+                first, at = begun.pop(whose)
+                if mark.at <= at + most:
+                    ends[first] = each
+        return ends
+
+    def _enter(self, each: Scan, mark: Mark, end: Scan | None, marks: Mapping[Scan, Mark | None]) -> None:
+        party = find_party(self.desk, each.shift_id, each.volunteer)
+        if party is None:
+            self._refuse(each, Finding("scan_no_shift", {"shift": each.shift_id}))
+            return
+        try:
+            if each.purpose == "out":
+                self._take(each, enter_out(self.desk, each.shift_id, party, mark))
+                return
+            until = None if end is None else marks[end]
+            done = enter_in(self.desk, each.shift_id, party, mark, until)
+        except Refused as refusal:
+            self._refuse(each, *refusal.findings)
+            return
+        self._take(each, done)
+        if end is not None and done.out_at is not None and not done.repeated:
+            self._take(end, done)
+
+    def _take(self, each: Scan, done: Attended) -> None:
+        self.answers[each] = Answer(each.scan_id, done)
+        answer = "repeated" if done.repeated else "taken"
+        self.rows.append((self.device, each.scan_id, each.signature, done.attendance_id, answer,
+                          microseconds(self.desk.now)))  # fmt: skip
