@@ -224,20 +224,35 @@ def test_a_suspended_or_dissolved_organization_publishes_nothing(organized: Any,
     assert organized.at(organized.centre, projects.stranded_projects) == ()
     organized.at(organized.admin, teams.suspend, "T1", reason="整改")
     with pytest.raises(Refused) as caught:
-        organized.at(organized.leader, projects.publish, of_team)
+        organized.at(organized.centre, projects.publish, of_team)
     assert codes(caught) == ["not_living"]
+    with pytest.raises(NotPermitted):  # a suspended office only reads
+        organized.at(organized.leader, projects.publish, of_team)
     assert [each.number for each in organized.at(organized.centre, projects.stranded_projects)] == [of_team]
     case = organized.at(organized.centre, organizations.propose_suspension, "O1", reason="核查")
     organized.at(SECOND, approvals.decide, case, "approve")
     with pytest.raises(Refused) as caught:
-        organized.at(organized.admin, projects.publish, waiting)
+        organized.at(organized.centre, projects.publish, waiting)
     assert codes(caught) == ["not_living"]
     with pytest.raises(Refused):
-        organized.at(organized.admin, projects.apply, organized.form("宣讲"))
+        organized.at(organized.centre, projects.apply, organized.form("宣讲"))
     for reader in (organized.centre, organized.officer):
         found = organized.at(reader, projects.stranded_projects)
         assert [each.number for each in found] == [waiting, running, of_team]
     assert organized.at(organized.stranger, projects.stranded_projects) == ()
+    theirs = organized.at(organized.stranger, projects.apply, organized.form("送水", organization="O2"))
+    organized.at(organized.officer, approvals.decide, theirs.case, "approve")
+    open_still = organized.at(
+        organized.stranger, projects.apply, organized.form("夜跑护航", organization="O2")
+    )
+    case = organized.at(organized.centre, organizations.propose_dissolution, "O2", reason="解散")
+    organized.at(SECOND, approvals.decide, case, "approve")
+    with pytest.raises(Refused) as caught:
+        organized.at(organized.centre, projects.publish, theirs.number)
+    assert codes(caught) == ["not_living"]
+    assert organized.at(organized.centre, projects.stranded_projects)[-1].number == theirs.number
+    withdrawn = organized.at(organized.centre, projects.view_application, open_still.number)
+    assert withdrawn.status == "withdrawn"  # its case ended with the organization
     assert organized.at(organized.centre, projects.stranded_projects, on=after(400)) == ()  # over by then
 
 
