@@ -367,6 +367,7 @@ def test_a_cancelled_project_gives_nobody_hours_and_tells_each_once(organized: A
 
     rows, reason, said = organized.at(organized.centre, stored)
     assert {tuple(row) for row in rows} == {("cancelled", reason)}
+    assert len(organized.events("participation.cancelled")) == len(rows) == 5
     assert (reason, said) == ("project:1#cancellation:0", "王阿姨家中有事")
     shown = organized.at(organized.public, projects.view, number)
     assert (shown.status, {each.taken for each in shown.shifts}) == ("cancelled", {0})
@@ -397,6 +398,17 @@ def test_what_has_hours_is_not_cancelled_nor_deleted_but_put_away(organized: Any
     organized.at(organized.admin, projects.cancel, number, reason="没有人来", on=after(9))
     organized.at(organized.admin, projects.archive, number, on=after(9))
     assert organized.at(organized.public, projects.view, number).status == "archived"
+
+
+def test_hours_taken_back_do_not_come_back_to_a_cancelled_project(one: Any, codes: Any) -> None:
+    number = one.published(days=1, shifts=(one.span(7, "09:00", 2),))
+    made = one.at(one.admin, hours.record, Claim("V1", number, after(7), 60), on=after(9)).record_id
+    one.at(one.second_admin, hours.confirm, made, on=after(9))
+    one.at(one.second_admin, hours.reverse, made, reason="没有人来", on=after(9))
+    one.at(one.admin, projects.cancel, number, reason="没有人来", on=after(9))
+    with pytest.raises(Refused) as caught:
+        one.at(one.second_admin, hours.restore, made, reason="查明", on=after(9))
+    assert codes(caught) == ["project_takes_no_hours"]
 
 
 def test_a_project_without_hours_is_deleted_for_everybody(organized: Any, codes: Any) -> None:

@@ -20,7 +20,7 @@ from volunteerkit.hours.tables import FIXED
 from volunteerkit.ledger import CONFIRM, DAY_MINUTES, RECORD, REJECT, REVERSE, honour_account, issuer_account
 from volunteerkit.ledger import whole_amount as whole
 from volunteerkit.messages import phrase
-from volunteerkit.projects.lifecycle import length_minutes
+from volunteerkit.projects.lifecycle import accepts_hours, length_minutes
 from volunteerkit.projects.model import WITHOUT_HOURS
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.engine import storage_errors
@@ -386,7 +386,7 @@ def _mirror(desk: Desk, record_id: int, before: str, after: str, reason: str,
         hold_head(desk)
         execute = driver(desk.connection)
         row = _of_record(desk, execute, record_id, "hours.reverse")
-        _, state, _, _, _, recorded_by, project_id, volunteer_id, _, volunteer, _ = row
+        _, state, _, _, served_on, recorded_by, project_id, volunteer_id, _, volunteer, _ = row
         day = day_number(desk.today if effective_on is None else plain_day("effective_on", effective_on))
         request = request_hash(record_id, reason, effective_on)
         if answer := replayed(execute, type, key, request):
@@ -398,6 +398,8 @@ def _mirror(desk: Desk, record_id: int, before: str, after: str, reason: str,
         if state != before:
             code = "nothing_to_reverse" if after == "reversed" else "nothing_to_restore"
             raise Refused(Finding(code, {"record": record_id, "state": state}))
+        if after == "confirmed" and not accepts_hours(desk, project_id, day_of(served_on)):
+            raise Refused(Finding("project_takes_no_hours", {"record": record_id}))
         seq, _, moved, _, _ = mirrored
         minutes = 0 if after == "reversed" else moved
         guarded = "UPDATE vk_service_record SET state = ?, confirmed_minutes = ? WHERE id = ? AND state = ?"
