@@ -616,3 +616,6 @@ def test_a_list_is_narrowed(organized: Any) -> None:
     ):
         with pytest.raises(InvalidValue):
             organized.at(organized.public, projects.list_projects, **named)
+    with pytest.raises(InvalidValue) as caught:
+        organized.at(organized.public, projects.list_projects, status="publised")
+    assert caught.value.values["allowed"] == "published"
