@@ -110,6 +110,7 @@ def error_pages(language: str) -> Iterator[str]:
         "volunteers": catalogue("volunteers"),
         "organizations": catalogue("organizations"),
         "personal": catalogue("personal"),
+        "hours": catalogue("hours"),
         "exchange": catalogue("exchange"),
         "plugins": {code: each for code, each in plugins.items() if code.startswith("plugin_")},
         "findings": {code: each for code, each in plugins.items() if not code.startswith("plugin_")},

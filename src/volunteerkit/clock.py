@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 import uuid
+from calendar import monthrange
 from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,7 @@ __all__ = [
     "age_on",
     "aware",
     "fixed_clock",
+    "months_after",
     "new_id",
     "system_clock",
     "years_after",
@@ -108,6 +110,16 @@ def years_after(day: dt.date, years: int) -> dt.date:
         return day.replace(year=day.year + years)
     except ValueError:
         return dt.date(day.year + years, 3, 1)
+
+
+def months_after(day: dt.date, months: int) -> dt.date:
+    """Return the end of a term of so many months: the same day of the month, or its last where there is none.
+
+    >>> months_after(dt.date(2026, 11, 30), 3), months_after(dt.date(2026, 3, 31), -1)
+    (datetime.date(2027, 2, 28), datetime.date(2026, 2, 28))
+    """
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    return dt.date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
 
 def _dates(given: Iterable[dt.date]) -> frozenset[dt.date]:

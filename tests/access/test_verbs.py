@@ -89,6 +89,13 @@ BRANCH = OrganizationForm("分会", "branch", "渝水区", parent="O1")
 TEAM = TeamForm("二队", organization="O1")
 LATER = DAY + dt.timedelta(days=30)
 IDENTITY = "360599199003150015"
+WINTER, SPRING = dt.date(2026, 1, 15), dt.date(2026, 4, 15)
+
+
+def reopened(desk: Desk, period_id: int) -> approvals.Case:
+    """Ask that a day of a closed winter be open again for an hour."""
+    until = desk.now + dt.timedelta(hours=1)
+    return hours.reopen_period(desk, period_id, WINTER, WINTER, until=until, reason="补录")
 
 
 def claim(number: str) -> Claim:
@@ -217,6 +224,12 @@ VERBS = {
     "hours.reject": Verb("hours.reject", lambda desk, id: hours.reject(desk, id, reason="没有签到"), 1, 404),
     "hours.reverse": Verb("hours.reverse", lambda desk, id: hours.reverse(desk, id, reason="录错了"), 2, 404),
     "hours.restore": Verb("hours.reverse", lambda desk, id: hours.restore(desk, id, reason="查明"), 3, 404),
+    "hours.adjust": Verb("hours.adjust", lambda desk, id: hours.adjust(desk, id, minutes=30, reason="提前离开"), 2, 404),
+    "hours.move": Verb("hours.adjust", lambda desk, id: hours.move(desk, id, "P8", reason="记错了"), 2, 404),
+    "hours.raise_budget": Verb("hours.raise_budget", lambda desk, _: hours.raise_budget(desk, "P1", 60, reason="加人")),
+    "hours.close_period": Verb("period.close", lambda desk, _: hours.close_period(desk, SPRING, SPRING)),
+    "hours.reopen_period": Verb("period.reopen", lambda desk, id: reopened(desk, id).id, 1, 404),
+    "hours.periods": Verb("period.close", lambda desk, _: hours.periods(desk)),
     "hours.statement": Verb("hours.statement", hours.statement, "V1", "V404"),
     "rating.rate_volunteer": Verb("rating.assess", rating.rate_volunteer, "V1", "V404"),
     "rating.rate_organization": Verb("rating.assess", rating.rate_organization, "O1", "O404"),
@@ -322,6 +335,8 @@ def city() -> Iterator[tuple[Kit, sa.Engine]]:
         base.add_equipment(desk, "E1", name="音响", count=3)
         base.lend(desk, 1, "E1")
         projects.register(desk, "P1", name="宣传", organization="O1")
+        projects.register(desk, "P8", name="敬老", organization="O1")
+        hours.close_period(desk, dt.date(2026, 1, 1), dt.date(2026, 1, 31))
         volunteers.admit(desk, name="兰", organization="O1", number="V1")
         volunteers.add_to_team(desk, "V1", "T1")
         for _ in range(3):
@@ -386,6 +401,7 @@ def test_a_verb_that_takes_an_id_says_so(name: str) -> None:
         "volunteer",
         "claim",
         "claims",
+        "period_id",
         "keep",
         "tenancy_id",
         "loan_id",
@@ -621,6 +637,13 @@ def _own_grant(city: tuple[Kit, sa.Engine], actor: Actor) -> None:
         grants.give(desk, "clerk-7", "auditor", volunteer="V7")
 
 
+def _post_in_winter(city: tuple[Kit, sa.Engine], actor: Actor) -> None:
+    """One asks for a reopening, another agrees, and somebody posts in it."""
+    with trying(city, SECOND) as desk:
+        approvals.decide(city[0].desk(desk.connection, THIRD), reopened(desk, 1).id, "approve")
+        hours.record(city[0].desk(desk.connection, actor), Claim("V1", "P1", WINTER, 60))
+
+
 def _just_appointed(city: tuple[Kit, sa.Engine], since: dt.date = DAY) -> None:
     """Somebody changes a volunteer's record, gets an office, and decides about the volunteer."""
     kit, _ = city
@@ -657,7 +680,10 @@ RULES: dict[str, list[Callable[[Any], None]] | set[str]] = {
     "8 importer, committer": {"import.commit"},
     "9 fund approver, recorder, disburser": {"fund.approve", "fund.record", "fund.disburse"},
     "10 certificate issuer, subject": {"certificate.issue"},
-    "11 reopener, poster in the period": {"period.reopen"},
+    "11 reopener, poster in the period": [
+        lambda city: _post_in_winter(city, SECOND),
+        lambda city: _post_in_winter(city, THIRD),
+    ],
     "12 young grant, touched object": [_just_appointed],
 }
 """Each rule: attempts that must be refused, or the actions that wait for a verb which is not built yet."""
@@ -679,12 +705,14 @@ def test_nobody_is_judge_of_their_own_affairs(rule: str, city: tuple[Kit, sa.Eng
             "grant_self",
             "decided_before",
             "grant_too_new",
+            "reopened_oneself",
         )
 
 
 def test_there_are_twelve_rules_and_somebody_else_is_allowed(city: tuple[Kit, sa.Engine]) -> None:
     assert len(RULES) == 12
     _own_record(city, THIRD)
+    _post_in_winter(city, CLERK)
     _just_appointed(city, DAY - dt.timedelta(1))
     _own_case(city, THIRD, beneficiary="V7")
     _own_grant(city, THIRD)

@@ -39,6 +39,7 @@ EXCHANGE = VALUES | {
         "volunteers",
         "organizations",
         "personal",
+        "hours",
     ],
 )
 def test_every_message(area: str, language: str, snapshot: Callable[[str, str], None]) -> None:

@@ -1,22 +1,35 @@
 """Hours: claims, confirmation, corrections, statements."""
 
-from volunteerkit.hours.actions import confirm, record, record_many, reject, restore, reverse
+from volunteerkit.hours.actions import record, record_many
+from volunteerkit.hours.budget import raise_budget
+from volunteerkit.hours.checking import recording_due
+from volunteerkit.hours.correcting import adjust, move, restore, reverse
+from volunteerkit.hours.deciding import confirm, reject
 from volunteerkit.hours.model import Claim, Overlap, Recorded
+from volunteerkit.hours.periods import Period, close_period, periods, reopen_period
 from volunteerkit.hours.statement import Statement, StatementLine, statement
 from volunteerkit.hours.verifying import Verification, rebuild, verify_store
 
 __all__ = [
     "Claim",
     "Overlap",
+    "Period",
     "Recorded",
     "Statement",
     "StatementLine",
     "Verification",
+    "adjust",
+    "close_period",
     "confirm",
+    "move",
+    "periods",
+    "raise_budget",
     "rebuild",
     "record",
     "record_many",
+    "recording_due",
     "reject",
+    "reopen_period",
     "restore",
     "reverse",
     "statement",

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from volunteerkit.errors import InvalidValue
 from volunteerkit.hours.crediting import credited_of, rule_records
-from volunteerkit.ledger import CONFIRM, IMPORT, REVERSE, honour_account
+from volunteerkit.ledger import POSTING_CODES, honour_account
 from volunteerkit.rules import CreditLine
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
@@ -22,12 +22,12 @@ from volunteerkit.volunteers.tables import volunteer as volunteers
 
 __all__ = ["Statement", "StatementLine", "statement"]
 
-# A record's last posting transfer, as known at a seq and effective by a day, says what it stands at.
+# The sum of a record's posting transfers, as known at a seq and effective by a day, is what it stands at.
 _POSTED = (
     "SELECT r.id, r.external_id, r.served_on, r.start_minute, r.clock_minutes, r.claimed_minutes, r.project_id, "
-    "r.organization_id, r.method, t.minutes, t.credit_id, t.seq, t.code, t.reason, p.number FROM vk_transfer t "
+    "r.organization_id, r.method, t.minutes, t.credit_id, t.seq, t.code, t.reason, p.number, r.kind FROM vk_transfer t "
     "JOIN vk_service_record r ON r.id = t.record_id JOIN vk_project p ON p.id = r.project_id "
-    "WHERE r.volunteer_id IN ({people}) AND t.code IN (?, ?, ?) AND t.effective_on <= ? AND t.seq <= ? ORDER BY t.seq"
+    "WHERE r.volunteer_id IN ({people}) AND t.code IN ({codes}) AND t.effective_on <= ? AND t.seq <= ? ORDER BY t.seq"
 )
 
 
@@ -49,6 +49,7 @@ class StatementLine:
     confirmed_minutes: int
     credited_minutes: int
     seq: int
+    kind: str = "service"
     reasons: tuple[Any, ...] = ()
 
 
@@ -97,16 +98,15 @@ def statement(
     seq = _seq(execute("SELECT transfer_seq FROM vk_head", ()).fetchone()[0], known_at)
     day = desk.today if as_of is None else plain_day("as_of", as_of)
     ids, (_, number, registered_on, adult_on), merged = _people(desk, volunteer, known_at)
-    query, accounts = _POSTED.format(people=", ".join("?" * len(ids))), {honour_account(id_) for id_ in ids}
+    query = _POSTED.format(people=", ".join("?" * len(ids)), codes=", ".join("?" * len(POSTING_CODES)))
+    accounts = {honour_account(id_) for id_ in ids}
     standing: dict[int, tuple[Any, ...]] = {}
-    for row in execute(query, (*ids, CONFIRM, IMPORT, REVERSE, day_number(day), seq)):
-        if row[10] in accounts:
-            standing[row[0]] = tuple(row)
-        else:
-            standing.pop(row[0], None)
+    for row in execute(query, (*ids, *POSTING_CODES, day_number(day), seq)):
+        stood = standing[row[0]][9] if row[0] in standing else 0
+        standing[row[0]] = (*row[:9], stood + (row[9] if row[10] in accounts else -row[9]), *row[10:])
     # A reversal may take effect on a later day than the record: then the service day has the last word.
     rows = sorted(
-        (row for row in standing.values() if row[2] <= day_number(day)),
+        (row for row in standing.values() if row[9] > 0 and row[2] <= day_number(day)),
         key=lambda row: (row[2], row[3], row[0]),
     )
     records = rule_records(
@@ -123,6 +123,7 @@ def statement(
             row[9],
             by_record[row[0]].credited_minutes,
             row[11],
+            row[15],
             by_record[row[0]].reasons,
         )  # fmt: skip
         for row in rows
