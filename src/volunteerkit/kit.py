@@ -41,6 +41,7 @@ from volunteerkit.errors import (
 )
 from volunteerkit.events import Event
 from volunteerkit.exchange.quarantining import refuse_unless_whole
+from volunteerkit.hours import disputes
 from volunteerkit.hours.periods import WORKFLOW as REOPENING
 from volunteerkit.organizations import routes as organizations
 from volunteerkit.personal import ERASURE
@@ -69,6 +70,7 @@ _WORKFLOWS = (
     *belonging.WORKFLOWS,
     *merging.WORKFLOWS,
     REOPENING,
+    *disputes.WORKFLOWS,
 )
 # The day up to which an engine's expired approvals were settled: a case never ends on the day it is opened.
 _settled: WeakKeyDictionary[sa.Engine, dt.date] = WeakKeyDictionary()

@@ -5,6 +5,7 @@ from volunteerkit.hours.budget import raise_budget
 from volunteerkit.hours.checking import recording_due
 from volunteerkit.hours.correcting import adjust, move, restore, reverse
 from volunteerkit.hours.deciding import confirm, reject
+from volunteerkit.hours.disputes import appeal, dispute
 from volunteerkit.hours.model import Claim, Overlap, Recorded
 from volunteerkit.hours.periods import Period, close_period, periods, reopen_period
 from volunteerkit.hours.statement import Statement, StatementLine, statement
@@ -19,8 +20,10 @@ __all__ = [
     "StatementLine",
     "Verification",
     "adjust",
+    "appeal",
     "close_period",
     "confirm",
+    "dispute",
     "move",
     "periods",
     "raise_budget",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from volunteerkit import hooks
@@ -51,7 +52,12 @@ def recording_due(ended_on: dt.date, calendar: Calendar, policy: Policy) -> dt.d
     >>> recording_due(dt.date(2024, 3, 4), Calendar(), Policy())
     datetime.date(2024, 3, 18)
     """
-    return calendar.working_days_after(ended_on, policy.record_working_days)
+    return _due(ended_on, calendar, policy.record_working_days)
+
+
+@lru_cache(maxsize=4096)
+def _due(ended_on: dt.date, calendar: Calendar, days: int) -> dt.date | None:
+    return calendar.working_days_after(ended_on, days)
 
 
 def _ended_on(claim: Claim) -> dt.date:

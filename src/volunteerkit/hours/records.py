@@ -21,6 +21,7 @@ __all__ = [
     "find_record",
     "last_transfer",
     "not_own",
+    "read_record",
     "resolved_before",
     "teams",
 ]
@@ -94,13 +95,16 @@ def find_record(
     # The ledger's hash is made of the id as it is printed: 1.0, True or "01" must not stand for record 1.
     if type(record_id) is not int:
         raise InvalidValue(name="record_id", value=type(record_id).__name__, allowed=phrase("allowed_whole"))
-    row: Any = None
-    if 0 < record_id < 2**63:
-        row = execute(_RECORD, (*period_values(desk, posted_on), record_id)).fetchone()
-    found = None if row is None else Found._make((*row[:-4], Budget(*row[-4:])))
+    found = read_record(desk, execute, record_id, posted_on) if 0 < record_id < 2**63 else None
     desk.permit_on(action, "record", record_id, found.place if found else None)
     assert found is not None
     return found
+
+
+def read_record(desk: Desk, execute: Execute, record_id: int, posted_on: int | None = None) -> Found | None:
+    """Return the record with this id, None if there is none; nobody's right to it is checked here."""
+    row: Any = execute(_RECORD, (*period_values(desk, posted_on), record_id)).fetchone()
+    return None if row is None else Found._make((*row[:-4], Budget(*row[-4:])))
 
 
 def last_transfer(execute: Execute, record_id: int) -> Last | None:

@@ -10,7 +10,8 @@ import sqlalchemy as sa
 
 from volunteerkit.errors import InvalidValue
 from volunteerkit.hours.crediting import credited_of, rule_records
-from volunteerkit.ledger import POSTING_CODES, honour_account
+from volunteerkit.hours.disputes import disputed_records
+from volunteerkit.ledger import GENESIS, POSTING_CODES, chained, honour_account
 from volunteerkit.rules import CreditLine
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
@@ -29,6 +30,7 @@ _POSTED = (
     "JOIN vk_service_record r ON r.id = t.record_id JOIN vk_project p ON p.id = r.project_id "
     "WHERE r.volunteer_id IN ({people}) AND t.code IN ({codes}) AND t.effective_on <= ? AND t.seq <= ? ORDER BY t.seq"
 )
+_HEAD = "SELECT hash FROM vk_transfer WHERE seq = ?"
 
 
 def __dir__() -> list[str]:
@@ -39,7 +41,8 @@ def __dir__() -> list[str]:
 class StatementLine:
     """One record: raw minutes (``claimed_minutes``, ``confirmed_minutes``) beside what the rule credits.
 
-    ``reasons`` say why credited and confirmed minutes differ; ``seq`` is the transfer that put it there.
+    ``reasons`` say why credited and confirmed minutes differ; ``seq`` is the transfer that put it there. A
+    ``disputed`` line counts as it stands until somebody decides; the tag is of now, whatever ``known_at`` is.
     """
 
     record_id: int
@@ -50,6 +53,7 @@ class StatementLine:
     credited_minutes: int
     seq: int
     kind: str = "service"
+    disputed: bool = False
     reasons: tuple[Any, ...] = ()
 
 
@@ -57,7 +61,7 @@ class StatementLine:
 class Statement:
     """A volunteer's account: lines by day of service, and totals in whole minutes.
 
-    ``known_at`` is the ledger's seq up to which it knows; the same as_of and known_at give the same
+    ``known_at`` is the ledger's seq up to which it knows, ``head`` the hash of that transfer; the same as_of and known_at give the same
     statement for ever. ``merged`` are the numbers of volunteers who are the same person, and counted in.
     """
 
@@ -70,6 +74,30 @@ class Statement:
     credited_minutes: int
     lines: tuple[StatementLine, ...]
     merged: tuple[str, ...] = ()
+    head: str = ""
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 over day, ``known_at`` and ``head``, rulebook and every line, for a certificate to carry (L17).
+
+        Whoever asks for the same statement again, whatever was corrected since, gets the same one.
+        """
+        lines = [
+            f"{line.record_id} {line.served_on} {line.project} {line.kind} {line.confirmed_minutes} {line.credited_minutes}"
+            for line in self.lines
+        ]
+        totals = (self.confirmed_minutes, self.credited_minutes)
+        fields = (
+            self.volunteer,
+            self.as_of,
+            self.known_at,
+            self.head,
+            self.rulebook,
+            self.digest,
+            *totals,
+            *lines,
+        )
+        return chained(b"", *fields).hex()
 
 
 @storage_errors("database")
@@ -80,11 +108,13 @@ def statement(
     as_of: dt.date | None = None,
     known_at: int | None = None,
     rulebook: str = "union",
+    since: dt.date | None = None,
 ) -> Statement:
     """Return the statement of the volunteer with this number.
 
     ``as_of`` is the last day that counts (default today), ``known_at`` the last transfer known (default
-    all). A reversal counts from the day it is effective.
+    all). A reversal counts from the day it is effective. With ``since`` only service from that day on is shown
+    and summed; what the rule credits for it is the same as without.
 
     Merged volunteers are one person: either number gives the kept one's statement, over the records of all
     of them. A ``known_at`` that the ledger had reached when they were merged knows nothing of it: either
@@ -113,6 +143,7 @@ def statement(
         desk, [(row[0], row[2], row[3], row[4], row[9], row[6], row[7], row[8]) for row in rows]
     )
     book, credited = credited_of(desk, rulebook, day, records, registered_on=registered_on, adult_on=adult_on)
+    disputed = disputed_records(desk, (number, *merged))
     by_record: dict[int, CreditLine] = {line.record_id: line for line in credited.lines}
     lines = tuple(
         StatementLine(
@@ -124,12 +155,19 @@ def statement(
             by_record[row[0]].credited_minutes,
             row[11],
             row[15],
+            row[0] in disputed,
             by_record[row[0]].reasons,
         )  # fmt: skip
         for row in rows
     )
-    return Statement(number, day, seq, book.id, book.version_on(day).digest, credited.claimed_minutes,
-                     credited.credited_minutes, lines, merged)  # fmt: skip
+    if since is not None:
+        first = plain_day("since", since)
+        lines = tuple(line for line in lines if line.served_on >= first)
+    head = execute(_HEAD, (seq,)).fetchone()
+    return Statement(
+        number, day, seq, book.id, book.version_on(day).digest, sum(line.confirmed_minutes for line in lines),
+        sum(line.credited_minutes for line in lines), lines, merged, bytes(head[0] if head else GENESIS).hex(),
+    )  # fmt: skip
 
 
 def _seq(latest: int, known_at: int | None) -> int:
