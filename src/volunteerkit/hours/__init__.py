@@ -6,6 +6,7 @@ from volunteerkit.hours.checking import recording_due
 from volunteerkit.hours.correcting import adjust, move, restore, reverse
 from volunteerkit.hours.deciding import confirm, reject
 from volunteerkit.hours.disputes import appeal, dispute
+from volunteerkit.hours.inspecting import Doubt, inspect
 from volunteerkit.hours.model import Claim, Overlap, Recorded
 from volunteerkit.hours.periods import Period, close_period, periods, reopen_period
 from volunteerkit.hours.statement import Statement, StatementLine, statement
@@ -13,6 +14,7 @@ from volunteerkit.hours.verifying import Verification, rebuild, verify_store
 
 __all__ = [
     "Claim",
+    "Doubt",
     "Overlap",
     "Period",
     "Recorded",
@@ -24,6 +26,7 @@ __all__ = [
     "close_period",
     "confirm",
     "dispute",
+    "inspect",
     "move",
     "periods",
     "raise_budget",

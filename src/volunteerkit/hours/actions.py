@@ -59,7 +59,7 @@ _INSERT = (
     f"INSERT INTO vk_service_record (id, confirmed_minutes, state, {', '.join(FIXED)}) "
     f"VALUES (?, 0, 'pending', {', '.join('?' * len(FIXED))})"
 )
-_FLAG = "INSERT INTO vk_flag (record_id, kind) VALUES (?, 'overlap_same_volunteer')"
+_FLAG = "INSERT INTO vk_flag (record_id, kind) VALUES (?, ?)"
 _PENDING = "UPDATE vk_account SET pending_minutes = pending_minutes + CASE id WHEN ? THEN ? ELSE ? END WHERE id IN (?, ?)"
 
 _PLAIN = (KINDS[0], None)
@@ -116,7 +116,7 @@ class _Accepted:
     transfers: list[tuple[Any, ...]] = attrs.Factory(list)
     events: list[tuple[Any, ...]] = attrs.Factory(list)
     pending: list[tuple[int, ...]] = attrs.Factory(list)
-    flags: list[tuple[int]] = attrs.Factory(list)
+    flags: list[tuple[int, str]] = attrs.Factory(list)
     answers: dict[str | None, tuple[bytes, Recorded]] = attrs.Factory(dict)
     days: dict[int, list[Neighbour]] = attrs.Factory(dict)
 
@@ -166,7 +166,10 @@ class _Accepted:
             Neighbour(new, served_on, start, clock, minutes, claim.project)
         )
         if overlapping:
-            self.flags.append((new,))
+            self.flags.append((new, "overlap_same_volunteer"))
+        if self.desk.hooks.get("vk_review_hours"):
+            warned = dict.fromkeys(finding.code for finding in findings if finding.plugin)
+            self.flags += [(new, code) for code in warned]
         recorded = Recorded(new, "pending", minutes, findings)
         if key is not None:
             self.answers[key] = request, recorded
