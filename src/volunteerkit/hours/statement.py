@@ -15,7 +15,7 @@ from volunteerkit.ledger import GENESIS, POSTING_CODES, chained, honour_account
 from volunteerkit.rules import CreditLine
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
-from volunteerkit.store.posting import driver
+from volunteerkit.store.posting import Execute, driver
 from volunteerkit.units import day_number, day_of, plain_day, plain_text
 from volunteerkit.volunteers.persons import everybody, together
 from volunteerkit.volunteers.reading import reached
@@ -128,17 +128,7 @@ def statement(
     seq = _seq(execute("SELECT transfer_seq FROM vk_head", ()).fetchone()[0], known_at)
     day = desk.today if as_of is None else plain_day("as_of", as_of)
     ids, (_, number, registered_on, adult_on), merged = _people(desk, volunteer, known_at)
-    query = _POSTED.format(people=", ".join("?" * len(ids)), codes=", ".join("?" * len(POSTING_CODES)))
-    accounts = {honour_account(id_) for id_ in ids}
-    standing: dict[int, tuple[Any, ...]] = {}
-    for row in execute(query, (*ids, *POSTING_CODES, day_number(day), seq)):
-        stood = standing[row[0]][9] if row[0] in standing else 0
-        standing[row[0]] = (*row[:9], stood + (row[9] if row[10] in accounts else -row[9]), *row[10:])
-    # A reversal may take effect on a later day than the record: then the service day has the last word.
-    rows = sorted(
-        (row for row in standing.values() if row[9] > 0 and row[2] <= day_number(day)),
-        key=lambda row: (row[2], row[3], row[0]),
-    )
+    rows = _standing(execute, ids, day_number(day), seq)
     records = rule_records(
         desk, [(row[0], row[2], row[3], row[4], row[9], row[6], row[7], row[8]) for row in rows]
     )
@@ -168,6 +158,19 @@ def statement(
         number, day, seq, book.id, book.version_on(day).digest, sum(line.confirmed_minutes for line in lines),
         sum(line.credited_minutes for line in lines), lines, merged, bytes(head[0] if head else GENESIS).hex(),
     )  # fmt: skip
+
+
+def _standing(execute: Execute, ids: tuple[int, ...], day: int, seq: int) -> list[tuple[Any, ...]]:
+    """Return the rows of `_POSTED` of records that stand, in order, each with the minutes at which it stands."""
+    query = _POSTED.format(people=", ".join("?" * len(ids)), codes=", ".join("?" * len(POSTING_CODES)))
+    accounts = {honour_account(id_) for id_ in ids}
+    standing: dict[int, tuple[Any, ...]] = {}
+    for row in execute(query, (*ids, *POSTING_CODES, day, seq)):
+        stood = standing[row[0]][9] if row[0] in standing else 0
+        standing[row[0]] = (*row[:9], stood + (row[9] if row[10] in accounts else -row[9]), *row[10:])
+    # A reversal may take effect on a later day than the record: then the service day has the last word.
+    rows = (row for row in standing.values() if row[9] > 0 and row[2] <= day)
+    return sorted(rows, key=lambda row: (row[2], row[3], row[0]))
 
 
 def _seq(latest: int, known_at: int | None) -> int:
