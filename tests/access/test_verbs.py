@@ -236,6 +236,7 @@ VERBS = {
     "hours.dispute": Verb("hours.dispute", lambda desk, id: hours.dispute(desk, id, 30, reason="多记了"), 2, 404),
     "hours.appeal": Verb("hours.appeal", lambda desk, id: hours.appeal(desk, id, reason="有人证明"), REFUSED, 404),
     "hours.inspect": Verb("hours.inspect", lambda desk, _: hours.inspect(desk)),
+    "hours.export_ledger": Verb("store.verify", lambda desk, _: list(hours.export_ledger(desk))),
     "hours.statement": Verb("hours.statement", hours.statement, "V1", "V404"),
     "rating.rate_volunteer": Verb("rating.assess", rating.rate_volunteer, "V1", "V404"),
     "rating.rate_organization": Verb("rating.assess", rating.rate_organization, "O1", "O404"),

@@ -6,6 +6,7 @@ from volunteerkit.hours.checking import recording_due
 from volunteerkit.hours.correcting import adjust, move, restore, reverse
 from volunteerkit.hours.deciding import confirm, reject
 from volunteerkit.hours.disputes import appeal, dispute
+from volunteerkit.hours.exporting import export_ledger
 from volunteerkit.hours.inspecting import Doubt, inspect
 from volunteerkit.hours.model import Claim, Overlap, Recorded
 from volunteerkit.hours.periods import Period, close_period, periods, reopen_period
@@ -26,6 +27,7 @@ __all__ = [
     "close_period",
     "confirm",
     "dispute",
+    "export_ledger",
     "inspect",
     "move",
     "periods",

@@ -8,13 +8,14 @@ transfers whose chain holds.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import attrs
 import sqlalchemy as sa
 
-from volunteerkit.errors import IntegrityProblem
+from volunteerkit.errors import IntegrityProblem, InvalidValue
 from volunteerkit.hours.tables import FIXED, covered
 from volunteerkit.ledger import GENESIS, OPENING_CODES, POSTING_CODES, chained, honour_account, issuer_account
 from volunteerkit.store.desk import Desk
@@ -34,6 +35,7 @@ _EVENTS = (
     "FROM vk_event WHERE seq > ? ORDER BY seq LIMIT ?"
 )
 _STEP = 20_000
+_PUBLISHED = re.compile(r"([0-9]{1,18}):([0-9a-f]{64})", re.ASCII)
 
 _POSTING = ", ".join(f"'{code}'" for code in POSTING_CODES)
 # every account there must be, with its balances from the transfers alone
@@ -108,7 +110,8 @@ def __dir__() -> list[str]:
 class Verification:
     """What was checked, and the first divergence: where, what is stored, what should be.
 
-    ``where`` is empty when everything agrees.
+    ``where`` is empty when everything agrees. ``head`` is the number and hash of the last event, which cover all
+    before: worth publishing.
     """
 
     transfers: int
@@ -118,6 +121,7 @@ class Verification:
     where: str = ""
     stored: str = ""
     expected: str = ""
+    head: str = ""
 
     @property
     def holds(self) -> bool:
@@ -136,20 +140,40 @@ def _rows(execute: Execute, query: str) -> Iterator[tuple[Any, ...]]:
 
 
 @storage_errors("database")
-def verify_store(connection: sa.Connection, progress: Callable[[int], None] = lambda _: None) -> Verification:
+def verify_store(
+    connection: sa.Connection,
+    progress: Callable[[int], None] = lambda _: None,
+    *,
+    published: str | None = None,
+) -> Verification:
     """Check the transfers' chain, the events' chain, every balance and every record; read-only.
 
-    Returns at the first divergence. ``progress`` is called with the transfers checked so far.
+    Returns at the first divergence. ``progress`` is called with the transfers checked so far. ``published`` is a
+    `Verification.head` that was written down elsewhere before: whoever rewrites the whole chain cannot rewrite that.
+    Raises InvalidValue for what is no such head.
     """
     execute = driver(connection)
     count = {name: execute(f"SELECT COUNT(*) FROM vk_{name}", ()).fetchone()[0]
              for name in ("transfer", "event", "account", "service_record")}  # fmt: skip
-    done = Verification(count["transfer"], count["event"], count["account"], count["service_record"])
+    head = execute(_HEAD, ()).fetchone()
+    done = Verification(count["transfer"], count["event"], count["account"], count["service_record"],
+                        head=f"{head[4]}:{bytes(head[5]).hex()}" if head else "")  # fmt: skip
     for check in (_transfers, _events, _balances, _limits, _records, _unmoved):
         where, stored, expected = check(connection, execute, progress)
         if where:
             return attrs.evolve(done, where=where, stored=str(stored), expected=str(expected))
-    return done
+    return done if published is None else _compared(execute, done, published)
+
+
+def _compared(execute: Execute, done: Verification, published: str) -> Verification:
+    match = _PUBLISHED.fullmatch(published) if type(published) is str else None
+    if match is None:
+        raise InvalidValue(name="head", value=str(published)[:80], allowed=done.head)
+    found = execute("SELECT hash FROM vk_event WHERE seq = ?", (int(match[1]),)).fetchone()
+    stored = bytes(found[0]).hex() if found else "no such event"
+    if stored == match[2]:
+        return done
+    return attrs.evolve(done, where=f"published head, event {match[1]}", stored=stored, expected=match[2])
 
 
 _Found = tuple[str, Any, Any]
