@@ -121,6 +121,7 @@ def error_pages(language: str) -> Iterator[str]:
         },
         "attendance": catalogue("attendance"),
         "personal": catalogue("personal"),
+        "hours": catalogue("hours"),
         "exchange": catalogue("exchange"),
         "plugins": {code: each for code, each in plugins.items() if code.startswith("plugin_")},
         "findings": {code: each for code, each in plugins.items() if not code.startswith("plugin_")},

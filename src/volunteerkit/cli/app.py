@@ -248,22 +248,29 @@ def statement(
     run_statement(volunteer, place.open(), rulebook, as_of, known_at, json)
 
 
-@app.command(group=_work, help=_in_chinese("每名志愿者导出一行：申报分钟、计入分钟、记录数、星级。"))
+@app.command(
+    group=_work,
+    help=_in_chinese("每名志愿者导出一行：申报分钟、计入分钟、记录数、星级；或导出整本账，供他处核对。"),
+)
 def export(
     what: Annotated[
-        Literal["hours"], Parameter(name=_("内容", "WHAT"), help=_("导出内容", "what to export"))
+        Literal["hours", "ledger"], Parameter(name=_("内容", "WHAT"), help=_("导出内容", "what to export"))
     ],
     /,
     *,
     place: Place,
-    out: Annotated[Path, Parameter(help=_("CSV 文件", "the CSV file"))],
+    out: Annotated[
+        Path, Parameter(help=_("CSV 文件；账本为每行一个 JSON", "the CSV file; a ledger is lines of JSON"))
+    ],
     rulebook: Credit = "union",
     as_of: AsOf = None,
 ) -> None:
-    """Export one row a volunteer: claimed and credited minutes, records, grade."""
-    from volunteerkit.cli.city import run_export
+    """Export one row a volunteer: claimed and credited minutes, records, grade; or the ledger, to check it elsewhere."""
+    from volunteerkit.cli.city import run_export, run_export_ledger
 
-    assert what == "hours"
+    if what == "ledger":
+        run_export_ledger(place, out)
+        return
     run_export(place, out, rulebook, as_of)
 
 
@@ -278,12 +285,21 @@ def verify(
             negative=(),
         ),
     ] = False,
+    head: Annotated[
+        str | None,
+        Parameter(
+            help=_(
+                "与以前公布的链头（序号:哈希）比对",
+                "compare with a head that was published before (SEQ:HASH)",
+            )
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Recompute every balance and the whole chain; name the first divergence."""
     from volunteerkit.cli.inspect import run_verify
 
-    run_verify(db, rebuild, json)
+    run_verify(db, rebuild, head, json)
 
 
 @app.command(group=_look, help=_in_chinese("列出已安装的插件及其内容，以及不能使用的插件和原因。"))
