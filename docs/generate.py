@@ -120,6 +120,7 @@ def error_pages(language: str) -> Iterator[str]:
             code: each for code, each in catalogue("recruiting").items() if not NOT_ERRORS.match(code)
         },
         "attendance": catalogue("attendance"),
+        "projects": catalogue("projects"),
         "personal": catalogue("personal"),
         "hours": catalogue("hours"),
         "exchange": catalogue("exchange"),

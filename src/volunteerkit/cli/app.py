@@ -22,6 +22,7 @@ from rich.text import Text
 
 from volunteerkit import messages
 from volunteerkit.cli import clerk, recruiting
+from volunteerkit.cli import clerk, projects
 from volunteerkit.cli.common import command
 from volunteerkit.cli.help import Pages, groups, told_of_flags
 from volunteerkit.cli.hours import hours
@@ -106,6 +107,7 @@ app = App(
 )  # fmt: skip
 app.update(told_of_flags(clerk.commands))
 app.update(told_of_flags(recruiting.commands))
+app.update(told_of_flags(projects.commands))
 
 _work = Group(_("日常工作", "Daily work"), sort_key=1)
 _look = Group(_("检查与了解", "Look and check"), sort_key=2)

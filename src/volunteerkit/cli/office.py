@@ -67,7 +67,8 @@ def case_values(desk: Desk, case: Case) -> dict[str, Any]:
 
 
 def _about(case: dict[str, Any]) -> str:
-    return str(case["volunteer"] or case["facts"].get("actor", ""))
+    facts = case["facts"]
+    return str(case["volunteer"] or facts.get("actor") or facts.get("organization", ""))
 
 
 def print_where(case: dict[str, Any], json: bool) -> None:

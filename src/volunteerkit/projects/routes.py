@@ -32,7 +32,7 @@ def workflows(lead: Office = DEPARTMENT) -> tuple[Workflow, ...]:
         # without an area no officer would ever be reached
         return lead if lead.role != "department_officer" or lead.scope or facts.get("area") else _CENTRE
 
-    first = Step("owner", above, days=_DAYS, at_deadline="escalate", escalate_to=_CENTRE)
+    first = Step("review", above, days=_DAYS, at_deadline="escalate", escalate_to=_CENTRE)
     # what nobody could see while it took place is vouched for twice
     second = Step("centre", _CENTRE, days=_DAYS)
     settled = {
