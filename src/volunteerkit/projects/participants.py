@@ -104,12 +104,17 @@ def _must_be(row: Row, *states: str) -> None:
         raise Refused(Finding("participation_is", {"participation": row.id, "state": row.state}))
 
 
+def _sealed(desk: Desk, subject: str, what: str, text: str) -> str:
+    """Seal what is said about somebody in free words under an address that no event before had."""
+    if not text:
+        return ""
+    said = checked_text(what, text, 500)
+    (seq,) = driver(desk.connection)("SELECT event_seq FROM vk_head WHERE id = 1", ()).fetchone()
+    return seal_text(desk, subject, f"{what}:{seq + 1}", said)
+
+
 def _said(desk: Desk, row: Row, what: str, text: str) -> str:
-    """Seal what is said about somebody in free words; the events written so far tell one time from another."""
-    place = f"participation:{row.id}_{what}_{microseconds(desk.now)}"
-    return (
-        seal_text(desk, f"volunteer:{row.volunteer_id}", place, checked_text(what, text, 500)) if text else ""
-    )
+    return _sealed(desk, f"volunteer:{row.volunteer_id}", what, text)
 
 
 @command
@@ -131,10 +136,7 @@ def invite(desk: Desk, shift_id: int, volunteer: str, *, override: str = "") -> 
     found += personal_findings(desk, shift, person, overridden=bool(override))
     if any(each.severity == "block" for each in found):
         raise Refused(*found)
-    sealed = None
-    if override:
-        about = f"participation:{shift.id}_override_{microseconds(desk.now)}"
-        sealed = seal_text(desk, person.subject, about, checked_text("override", override, 500))
+    sealed = _sealed(desk, person.subject, "override", override) or None
     return _invited(desk, shift, person, row, sealed, _overridden(found) if override else [])
 
 
