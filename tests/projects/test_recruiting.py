@@ -614,8 +614,11 @@ def test_an_invitation_is_answered_once(planned: Any) -> None:
         assert [each.code for each in caught.value.findings] == ["not_invited"]
     with pytest.raises(InvalidValue):
         planned.at(me("V1"), recruiting.answer, first, "V1", "maybe")
-    with pytest.raises(NotFound):
-        planned.at(ADMIN, participants.invite, first, "V404")
+    planned.at(CENTRE, organizations.register, "O2", name="蓝天救援队")
+    planned.at(CENTRE, volunteers.admit, name="周兰", number="W1", organization="O2")
+    for number in ("V404", "W1", "", 7):  # a stranger's member behaves as an unknown one
+        with pytest.raises(NotFound):
+            planned.at(ADMIN, participants.invite, first, number)
 
 
 def test_nobody_joins_or_withdraws_for_another(planned: Any) -> None:

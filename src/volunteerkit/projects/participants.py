@@ -42,6 +42,7 @@ from volunteerkit.store.texts import seal_text
 from volunteerkit.store.vault import closed, open_subjects
 from volunteerkit.units import instant_of
 from volunteerkit.volunteers.model import CHILD_YEARS
+from volunteerkit.volunteers.reading import find
 
 __all__ = [
     "Candidate",
@@ -121,13 +122,16 @@ def _said(desk: Desk, row: Row, what: str, text: str) -> str:
 def invite(desk: Desk, shift_id: int, volunteer: str, *, override: str = "") -> int:
     """Invite a volunteer to a shift and return the participation's id; a place is taken by their answer.
 
-    ``override`` is the reason for accepting them against another commitment. Nobody invites themselves.
-    Raises NotFound (also for a volunteer to whom the shift does not show), NotPermitted, InvalidValue, Refused.
+    Only whom the actor's right reaches: a member of the organization or the team. ``override`` is the reason for
+    accepting them against another commitment. Nobody invites themselves. Raises NotFound, NotPermitted,
+    InvalidValue, Refused.
     """
-    shift, cell = _shift(desk, "project.review_participants", shift_id)
-    person = person_of(desk, volunteer) if isinstance(volunteer, str) else None
-    if person is None:
-        raise NotFound(kind="volunteer", id=volunteer)
+    action = "project.review_participants"
+    shift, _ = _shift(desk, action, shift_id)
+    there = find(desk, volunteer)
+    cell = desk.permit_on(action, "volunteer", volunteer, None if there is None else there.place)
+    person = None if there is None else person_of(desk, there.id)
+    assert person is not None
     desk.separate(cell, "own_case", Whoever(None, person.number))
     row = row_of(desk, "shift_id = ? AND volunteer_id = ?", shift.id, person.id)
     if row is not None and row.state not in AGAIN:
@@ -191,8 +195,8 @@ def accept(desk: Desk, participation_id: int, *, override: str = "") -> str:
     if any(each.severity == "block" for each in found):
         raise Refused(*found)
     places = sum(each.places for each in rows)
-    taken = take_place(desk, shift.id, places)
-    if not taken and settle_absences(desk, shift):
+    taken, freed = take_place(desk, shift.id, places), 0
+    if not taken and (freed := settle_absences(desk, shift)):
         taken = take_place(desk, shift.id, places)
     if not taken and (len(rows) > 1 or not shift.waiting_list or row.state == "waiting"):
         free = max(0, (shift.capacity or 0) - shift_of(desk, shift.id).taken)
@@ -200,6 +204,8 @@ def accept(desk: Desk, participation_id: int, *, override: str = "") -> str:
     for each in rows:
         reason = {"override": _said(desk, each, "override", override)} if override else {}
         move(desk, each, "accepted" if taken else "waiting", **reason)
+    if freed:
+        fill(desk, shift.id)
     return "accepted" if taken else "waiting"
 
 
