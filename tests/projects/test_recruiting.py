@@ -17,6 +17,7 @@ from volunteerkit import (
     Grant,
     Policy,
     Refused,
+    approvals,
     hookimpl,
     organizations,
     projects,
@@ -635,6 +636,21 @@ def test_nobody_joins_or_withdraws_for_another(planned: Any) -> None:
     for wrong in ({"guests": -1}, {"guests": "1"}, {"guests": True}, {"children": 101}):
         with pytest.raises(InvalidValue):
             join(planned, "V2", first, **wrong)
+
+
+def test_what_a_merged_volunteer_accepted_binds_the_person(planned: Any) -> None:
+    first, other = planned.shift(on(8), capacity=1), planned.shift(on(10))
+    join(planned, "V2", first)
+    case = planned.at(CENTRE, volunteers.propose_merge, "V1", "V2", reason="同一人")
+    planned.at(Actor.of("centre-2", "centre"), approvals.decide, case.id, "approve")
+    assert codes(planned, "V1", other) == ["shift_conflict"]
+    assert codes(planned, "V1", first) == ["already_joined"]
+    mine = planned.at(me("V1"), recruiting.commitments, "V1")
+    assert [(each.shift_id, each.state, each.volunteer) for each in mine] == [(first, "accepted", "V1")]
+    planned.at(me("V1"), volunteers.take_leave, "V1", since=THEN, until=THEN)
+    assert free(planned, first) == 1
+    planned.at(me("V2"), recruiting.withdraw, first, "V2")  # by the old number too
+    assert states(planned, first) == {"V2": "withdrawn"}
 
 
 def test_a_plugin_may_have_conditions_of_its_own(planned: Any) -> None:

@@ -29,6 +29,7 @@ from volunteerkit.projects.waiting import (
     fill_elsewhere,
     free_place,
     move,
+    own_row,
     row_of,
     rows_of,
     settle_absences,
@@ -133,7 +134,7 @@ def invite(desk: Desk, shift_id: int, volunteer: str, *, override: str = "") -> 
     person = None if there is None else person_of(desk, there.id)
     assert person is not None
     desk.separate(cell, "own_case", Whoever(None, person.number))
-    row = row_of(desk, "shift_id = ? AND volunteer_id = ?", shift.id, person.id)
+    row = own_row(desk, shift.id, person)
     if row is not None and row.state not in AGAIN:
         raise Refused(Finding("participation_is", {"participation": row.id, "state": row.state}))
     found = shift_findings(desk, shift, by_oneself=False)
@@ -235,7 +236,7 @@ def remove(desk: Desk, participation_id: int, *, reason: str) -> None:
     free_place(desk, shift.id, row.places)
     move(desk, row, "refused", reason=said)
     fill(desk, shift.id)
-    fill_elsewhere(desk, person.id, shift.id)
+    fill_elsewhere(desk, person, shift.id)
 
 
 @command
