@@ -296,6 +296,18 @@ def test_a13_a_policy_may_keep_the_commitments(planned: Any) -> None:
     assert join(kept, "V2", first).state == "waiting"
 
 
+def test_a13_what_has_begun_is_cancelled_by_no_leave(planned: Any) -> None:
+    begun, later = planned.shift(on(10), capacity=1), planned.shift(on(15), capacity=1)
+    for id_ in (begun, later):
+        join(planned, "V1", id_)
+    planned.at(me("V1"), volunteers.take_leave, "V1", since=THEN, until=THEN, on=THEN)
+    mine = planned.at(me("V1"), recruiting.commitments, "V1", on=THEN)
+    assert [(each.shift_id, each.state) for each in mine] == [(begun, "accepted"), (later, "cancelled")]
+    assert (free(planned, begun, on=THEN), free(planned, later, on=THEN)) == (0, 1)
+    assert planned.at(CENTRE, recruiting.sweep, on=THEN) == 1
+    assert states(planned, begun) == {"V1": "accepted"}
+
+
 def test_a13_who_left_has_no_commitments_and_a_sweep_writes_it_once(planned: Any) -> None:
     first = planned.shift(on(8), capacity=1)
     for number in ("V1", "V2", "V3"):
