@@ -216,7 +216,9 @@ class Morning(RuleBasedStateMachine):
             for each in answers
         }
         assert found == expected
-        known = [each for each in scans if found[each.scan_id] != "refused"]  # what was refused may come again
+        known = [
+            each for each in scans if found[each.scan_id] != "refused"
+        ]  # what was refused may come again
         if known:
             again = self.do(GATE, upload, "gate-1", known, clock=self.instant(self.now))
             assert all(each.replayed for each in again)
