@@ -22,6 +22,7 @@ from rich.text import Text
 
 from volunteerkit import messages
 from volunteerkit.cli import clerk
+from volunteerkit.cli.attendance import attendance
 from volunteerkit.cli.common import command
 from volunteerkit.cli.help import Pages, groups, told_of_flags
 from volunteerkit.cli.keys import key
@@ -105,6 +106,8 @@ _work = Group(_("日常工作", "Daily work"), sort_key=1)
 _look = Group(_("检查与了解", "Look and check"), sort_key=2)
 key.group = _look
 app.command(key)
+attendance.group = _work
+app.command(attendance)
 
 Credit = Annotated[
     str, Parameter(name="--rulebook", help=_("计时规则：plain 或 union", "credit rulebook: plain or union"))
