@@ -21,8 +21,8 @@ from cyclopts import (
 from rich.text import Text
 
 from volunteerkit import messages
-from volunteerkit.cli import clerk, recruiting
-from volunteerkit.cli import clerk, projects
+from volunteerkit.cli import clerk, projects, recruiting
+from volunteerkit.cli.attendance import attendance
 from volunteerkit.cli.common import command
 from volunteerkit.cli.help import Pages, groups, told_of_flags
 from volunteerkit.cli.hours import hours
@@ -116,6 +116,8 @@ app.command(key)
 hours.group = clerk.office
 app.command(hours)
 app.command(rule)
+attendance.group = _work
+app.command(attendance)
 
 Credit = Annotated[
     str, Parameter(name="--rulebook", help=_("计时规则：plain 或 union", "credit rulebook: plain or union"))
