@@ -210,8 +210,13 @@ def played(url: str, seed: int, length: int) -> tuple[list[str], list[str]]:
         return hours.close_period(desk, dt.date(2026, 1, 1), dt.date(2026, 1, draw.choice([5, 10, 20])))
 
     def decide(desk: Desk) -> hours.Recorded:
-        day = draw.choice([None, dt.date(2026, 1, 8)])
-        return DO[draw.choice(sorted(DO))](desk, draw.randrange(1, 13), draw.randrange(1, 300), day)
+        day, verb = draw.choice([None, dt.date(2026, 1, 8)]), draw.choice(sorted(DO))
+        rows = desk.connection.exec_driver_sql(
+            "SELECT id, state FROM vk_service_record ORDER BY id"
+        ).fetchall()
+        likely = [row[0] for row in rows if row[1] in ALLOWED[verb]] or [1]
+        chosen = draw.choice(likely) if draw.random() < 0.7 else draw.randrange(1, len(rows) + 2)
+        return DO[verb](desk, chosen, draw.randrange(1, 300), day)
 
     for step in range(length):
         late = [(close, CLERK)] if step > length // 2 else []
