@@ -290,6 +290,11 @@ GOOD = [(0, 20_000, 60, 60, 60, 0, 0), (1, 20_000, 60, 60, 60, 0, 0), (1, 20_001
         ({"volunteer": [-1, 0, 1]}, "", "columns_volunteer"),
         ({"served_on": None}, "", "columns_missing"),
         ({"state": None}, 'select = "state == 0"', "columns_missing"),
+        ({"served_on": None}, 'day_begins = "05:00"', "columns_missing"),
+        ({"volunteer": [-1, 0, 1]}, 'day_begins = "05:00"', "columns_volunteer"),
+        ({"volunteer": [0, 1, 2]}, 'day_begins = "05:00"', "columns_volunteer"),
+        ({"claimed_minutes": [1, -1, 1]}, 'day_begins = "05:00"', "columns_negative"),
+        ({"state": None}, 'select = "state == 0"\nday_begins = "05:00"', "fact_missing"),
     ],
 )
 def test_columns_that_cannot_be_right_are_refused(change: dict[str, Any], body: str, code: str) -> None:
