@@ -115,13 +115,14 @@ def error_pages(language: str) -> Iterator[str]:
         "approvals": catalogue("approvals"),
         "volunteers": catalogue("volunteers"),
         "organizations": catalogue("organizations"),
-        "projects": catalogue("projects"),
         "bank": catalogue("bank"),
         "recruiting": {
             code: each for code, each in catalogue("recruiting").items() if not NOT_ERRORS.match(code)
         },
         "attendance": catalogue("attendance"),
+        "projects": catalogue("projects"),
         "personal": catalogue("personal"),
+        "hours": catalogue("hours"),
         "exchange": catalogue("exchange"),
         "plugins": {code: each for code, each in plugins.items() if code.startswith("plugin_")},
         "findings": {code: each for code, each in plugins.items() if not code.startswith("plugin_")},

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import calendar
 import datetime as dt
 import secrets
 import uuid
+from calendar import monthrange
 from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
@@ -119,7 +119,7 @@ def months_after(day: dt.date, months: int) -> dt.date:
     (datetime.date(2027, 2, 28), datetime.date(2025, 12, 31))
     """
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    last = calendar.monthrange(year, month + 1)[1]
+    last = monthrange(year, month + 1)[1]
     return dt.date(year, month + 1, min(day.day, last))
 
 

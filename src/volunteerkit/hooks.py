@@ -242,7 +242,9 @@ def vk_review_hours(claim: Claim, overlapping: tuple[Overlap, ...]) -> Iterable[
     """Review a claim of hours before it is recorded.
 
     ``overlapping`` are the volunteer's other records at the same time. A finding with severity ``"block"``
-    refuses the claim, ``"warn"`` goes back with the answer. An exception refuses (fails closed).
+    refuses the claim; ``"warn"`` goes back with the answer, and its code stays with the record for those who
+    inspect hours (`hours.inspect`): that is how a city's own signs of fraud are reported. An exception refuses
+    (fails closed).
 
     Example: ``if overlapping: yield Finding("xinyu.overlap")``
     """

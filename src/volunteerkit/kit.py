@@ -41,7 +41,9 @@ from volunteerkit.errors import (
 )
 from volunteerkit.events import Event
 from volunteerkit.exchange.quarantining import refuse_unless_whole
+from volunteerkit.hours import disputes
 from volunteerkit.hours.bank.actions import WORKFLOW as CREDIT_REFUND
+from volunteerkit.hours.periods import WORKFLOW as REOPENING
 from volunteerkit.organizations import routes as organizations
 from volunteerkit.personal import ERASURE
 from volunteerkit.plugins import Bound, Plugin
@@ -71,6 +73,8 @@ _WORKFLOWS = (
     *belonging.WORKFLOWS,
     *merging.WORKFLOWS,
     CREDIT_REFUND,
+    REOPENING,
+    *disputes.WORKFLOWS,
 )
 # The day up to which an engine's expired approvals were settled: a case never ends on the day it is opened.
 _settled: WeakKeyDictionary[sa.Engine, dt.date] = WeakKeyDictionary()

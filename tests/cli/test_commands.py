@@ -326,3 +326,14 @@ def test_what_to_try_next_can_be_typed_as_it_stands(tmp_path: Path) -> None:
     for hint in hints:
         done = subprocess.run(hint, shell=True, cwd=tmp_path, check=False, capture_output=True)
         assert done.returncode == 0, hint
+
+
+def test_the_ledger_is_exported_and_a_published_head_compared(city: Path) -> None:
+    done = run("verify", "--db", "city.db", folder=city)
+    head = done.stdout.split()[-1]
+    assert run("verify", "--db", "city.db", "--head", head, folder=city).returncode == 0
+    assert run("verify", "--db", "city.db", "--head", f"1:{'0' * 64}", folder=city).returncode == 1
+    assert run("export", "ledger", "--db", "city.db", "--out", "ledger.jsonl", folder=city).returncode == 0
+    script = ROOT / "src" / "volunteerkit" / "cli" / "verify_export.py"
+    checked = subprocess.run([sys.executable, "-I", "-S", script, city / "ledger.jsonl", head], check=False)
+    assert checked.returncode == 0

@@ -41,6 +41,7 @@ EXCHANGE = VALUES | {
         "organizations",
         "personal",
         "recruiting",
+        "hours",
     ],
 )
 def test_every_message(area: str, language: str, snapshot: Callable[[str, str], None]) -> None:

@@ -35,7 +35,7 @@ from volunteerkit.store.texts import open_texts
 
 NOW = dt.datetime(2026, 11, 23, 4, tzinfo=dt.UTC)
 CLERK, CHECKER = Actor.of("clerk-7", "centre"), Actor.of("clerk-8", "centre")
-DAY = dt.date(2026, 11, 8)
+DAY = dt.date(2026, 11, 15)
 
 
 @pytest.fixture

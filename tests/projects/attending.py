@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 import sqlalchemy as sa
 
+import volunteerkit
 from volunteerkit import Actor, Grant, Policy, fixed_clock, projects
 from volunteerkit.projects.tables import participation, shift
 from volunteerkit.store.desk import Desk, microseconds
@@ -87,3 +88,24 @@ def join(desk: Desk, shift_id: int, number: str, state: str) -> int:
 
 def _change(desk: Desk, table: sa.Table, id: int, values: dict[str, Any]) -> None:
     desk.connection.execute(sa.update(table).where(table.c.id == id).values(**values))
+
+
+def engine_of(url: str, journal: str = "") -> sa.Engine:
+    """The library's engine, or with ``journal`` one of SQLite as a portal may set it up itself."""
+    if not journal:
+        return volunteerkit.create_engine(url)
+    engine = sa.create_engine(url)
+
+    def connect(connection: Any, _: object) -> None:
+        connection.isolation_level = None
+        for pragma in (
+            "busy_timeout = 30000",
+            f"journal_mode = {journal}",
+            "foreign_keys = ON",
+            "recursive_triggers = ON",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    sa.event.listen(engine, "connect", connect)
+    sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    return engine

@@ -409,6 +409,13 @@ def test_hours_taken_back_do_not_come_back_to_a_cancelled_project(one: Any, code
     with pytest.raises(Refused) as caught:
         one.at(one.second_admin, hours.restore, made, reason="查明", on=after(9))
     assert codes(caught) == ["project_takes_no_hours"]
+    other = one.published(name="义诊", days=1)
+    claim = Claim("V1", other, after(7), 60)
+    kept = one.at(one.admin, hours.record, claim, on=after(9)).record_id
+    one.at(one.second_admin, hours.confirm, kept, on=after(9))
+    with pytest.raises(Refused) as caught:
+        one.at(one.second_admin, hours.move, kept, number, reason="记错项目", on=after(9))
+    assert codes(caught) == ["project_takes_no_hours"]
 
 
 def test_a_project_without_hours_is_deleted_for_everybody(organized: Any, codes: Any) -> None:

@@ -17,6 +17,7 @@ from volunteerkit import (
     Grant,
     Policy,
     Refused,
+    approvals,
     hookimpl,
     organizations,
     projects,
@@ -293,6 +294,18 @@ def test_a13_a_policy_may_keep_the_commitments(planned: Any) -> None:
     assert kept.at(me("V2"), recruiting.free_places, first).free == 0
     assert kept.at(CENTRE, recruiting.sweep) == 0
     assert join(kept, "V2", first).state == "waiting"
+
+
+def test_a13_what_has_begun_is_cancelled_by_no_leave(planned: Any) -> None:
+    begun, later = planned.shift(on(10), capacity=1), planned.shift(on(15), capacity=1)
+    for id_ in (begun, later):
+        join(planned, "V1", id_)
+    planned.at(me("V1"), volunteers.take_leave, "V1", since=THEN, until=THEN, on=THEN)
+    mine = planned.at(me("V1"), recruiting.commitments, "V1", on=THEN)
+    assert [(each.shift_id, each.state) for each in mine] == [(begun, "accepted"), (later, "cancelled")]
+    assert (free(planned, begun, on=THEN), free(planned, later, on=THEN)) == (0, 1)
+    assert planned.at(CENTRE, recruiting.sweep, on=THEN) == 1
+    assert states(planned, begun) == {"V1": "accepted"}
 
 
 def test_a13_who_left_has_no_commitments_and_a_sweep_writes_it_once(planned: Any) -> None:
@@ -614,8 +627,11 @@ def test_an_invitation_is_answered_once(planned: Any) -> None:
         assert [each.code for each in caught.value.findings] == ["not_invited"]
     with pytest.raises(InvalidValue):
         planned.at(me("V1"), recruiting.answer, first, "V1", "maybe")
-    with pytest.raises(NotFound):
-        planned.at(ADMIN, participants.invite, first, "V404")
+    planned.at(CENTRE, organizations.register, "O2", name="蓝天救援队")
+    planned.at(CENTRE, volunteers.admit, name="周兰", number="W1", organization="O2")
+    for number in ("V404", "W1", "", 7):  # a stranger's member behaves as an unknown one
+        with pytest.raises(NotFound):
+            planned.at(ADMIN, participants.invite, first, number)
 
 
 def test_nobody_joins_or_withdraws_for_another(planned: Any) -> None:
@@ -632,6 +648,21 @@ def test_nobody_joins_or_withdraws_for_another(planned: Any) -> None:
     for wrong in ({"guests": -1}, {"guests": "1"}, {"guests": True}, {"children": 101}):
         with pytest.raises(InvalidValue):
             join(planned, "V2", first, **wrong)
+
+
+def test_what_a_merged_volunteer_accepted_binds_the_person(planned: Any) -> None:
+    first, other = planned.shift(on(8), capacity=1), planned.shift(on(10))
+    join(planned, "V2", first)
+    case = planned.at(CENTRE, volunteers.propose_merge, "V1", "V2", reason="同一人")
+    planned.at(Actor.of("centre-2", "centre"), approvals.decide, case.id, "approve")
+    assert codes(planned, "V1", other) == ["shift_conflict"]
+    assert codes(planned, "V1", first) == ["already_joined"]
+    mine = planned.at(me("V1"), recruiting.commitments, "V1")
+    assert [(each.shift_id, each.state, each.volunteer) for each in mine] == [(first, "accepted", "V1")]
+    planned.at(me("V1"), volunteers.take_leave, "V1", since=THEN, until=THEN)
+    assert free(planned, first) == 1
+    planned.at(me("V2"), recruiting.withdraw, first, "V2")  # by the old number too
+    assert states(planned, first) == {"V2": "withdrawn"}
 
 
 def test_a_plugin_may_have_conditions_of_its_own(planned: Any) -> None:

@@ -68,10 +68,12 @@ def test_what_differs_is_told_with_both_values(tmp_path: Path) -> None:
             "expect": {"credited_minutes": 61, "claimed_minutes": 60},
         },
         {"records": [], "expect": {"stars": 1}},
+        {"records": [{"date": "2024-05-04", "minutes": 1}], "expect": {"credited_minutes": True}},
     )
     assert [failure.differences for failure in found.failed] == [
         (("credited_minutes", 61, 60),),
         (("stars", 1, "-"),),
+        (("credited_minutes", True, 1),),
     ]
     assert found.passed == 0
 
@@ -128,3 +130,42 @@ def test_lines_of_python_are_counted(tmp_path: Path) -> None:
         short=RuleFunction("city.short", one=short),
     )
     assert (found.failed, found.python_lines) == ((), 2)
+
+
+STAR = """
+id = "city.hours.star"
+decides = "star"
+[fact.nominated]
+type = "bool"
+default = false
+zh-CN = "已推荐"
+en = "nominated"
+[[version]]
+effective_from = 2020-01-01
+citation = "示例"
+step = [
+  { award = 1, when = "credited_minutes >= 6000" },
+  { award = 2, when = "credited_minutes >= 18000 and nominated" },
+]
+"""
+
+
+def test_a_regime_of_several_rulebooks_is_one(tmp_path: Path) -> None:
+    place = tmp_path / "案例.json"
+    record = {"date": "2024-05-04", "minutes": 60, "proof": True}
+    case = {
+        "as_of": "2024-12-31",
+        "records": [record],
+        "volunteer": {"nominated": True},
+        "facts": {"credited_minutes": 18000},
+    }
+    expect = {"credited_minutes": 60, "star": 2}
+    place.write_text(json.dumps({"regime": "city.hours", "cases": [{**case, "expect": expect}]}), "utf-8")
+    books = [
+        Rulebook.loads(RULE),
+        Rulebook.loads(STAR),
+        Rulebook.loads(STAR.replace("city.hours.star", "city.hoursx")),
+    ]
+    assert run_cases(read_cases(place), books).as_dict() == {
+        "regime": "city.hours", "passed": 1, "failed": 0, "python_lines": 0,
+    }  # fmt: skip

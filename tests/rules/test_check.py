@@ -1,13 +1,15 @@
 """Checks: named answers of every type, what is missing for them, and days no calendar knows yet."""
 
 import datetime as dt
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from volunteerkit import Kit
 from volunteerkit.clock import Calendar
 from volunteerkit.errors import InvalidValue
-from volunteerkit.rules import Rulebook, Ruling, check
+from volunteerkit.rules import Rulebook, Ruling, assess, check
 from volunteerkit.units import day_number
 
 BOOK = Rulebook.loads("""
@@ -100,3 +102,47 @@ def test_all_answers_at_once_and_one_that_does_not_exist() -> None:
     assert "due" in caught.value.message("zh-CN")
     with pytest.raises(InvalidValue):
         check(BOOK, {}, dt.date(2021, 1, 31))
+
+
+def test_a_ladder_with_a_term_is_told_without_its_calendar() -> None:
+    book = Rulebook.loads("""
+    id = "city.star"
+    decides = "star"
+    [fact.asked_on]
+    type = "date"
+    zh-CN = "申请日期"
+    en = "asked on"
+    [fact.heard_on]
+    type = "date"
+    zh-CN = "答复日期"
+    en = "heard on"
+    [[version]]
+    effective_from = 2021-02-01
+    citation = "示例"
+    step = [{ award = 1, when = "heard_on > working_days_after(asked_on, 5) and service_days >= 0" }]
+    """)
+    facts = {"asked_on": ENDED, "heard_on": ENDED + 20, "service_days": 1, "calendar": NATIONAL}
+    found = assess(book, facts, dt.date(2024, 10, 20))
+    assert found.grade == 1
+    assert "✓ heard_on > working_days_after(asked_on, 5)  [asked_on = 2024-09-27, heard_on = 2024-10-17]" in (
+        found.explain("en")
+    )
+    assert "Calendar" not in found.explain("en") + str(found.as_dict())
+    del facts["calendar"]
+    absent = assess(book, facts, dt.date(2024, 10, 20))
+    assert (absent.grade, absent.missing) == (None, ("calendar",))
+    assert "calendar of working days (calendar)" in absent.explain("en")
+    late = assess(
+        book, {**facts, "calendar": Calendar(known_until=dt.date(2024, 9, 30))}, dt.date(2024, 10, 20)
+    )
+    assert (late.grade, late.missing) == (None, ("calendar",))
+
+
+def test_a_city_may_have_several_checks(tmp_path: Path) -> None:
+    text = 'id = "city.{}"\ndecides = "check"\n[[version]]\neffective_from = 2021-02-01\ncitation = "示例"\n'
+    for name in ("甲", "乙"):
+        (tmp_path / f"{name}.toml").write_text(
+            text.format(name) + 'answer = { fits = "service_days > 1" }', "utf-8"
+        )
+    kit = Kit.load(tmp_path / "甲.toml", tmp_path / "乙.toml")
+    assert {"city.甲", "city.乙"} <= set(kit.rulebooks)

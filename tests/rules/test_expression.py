@@ -495,6 +495,14 @@ def test_calendars_do_not_run_in_a_database() -> None:
         bind(read("months_after(served_on, 1) > adult_on"), FUNCTIONS, "sql")
 
 
+def test_a_rule_nested_to_its_limit_is_read_and_run_at_once() -> None:
+    text = "n"
+    for _ in range(20):
+        text = f"choose({text} in (1, 2, 3), 1, 9)" if text != "n" else "choose(n in (1, 2, 3), 1, 9)"
+    rule = bind(read(f"{text} == 1"))
+    assert [rule.on({"n": n}) for n in (1, 3, 4)] == [True, True, False]
+
+
 def test_choose_least_and_greatest_keep_the_type() -> None:
     assert of_days(
         "greatest(served_on, adult_on)", served_on=dt.date(2024, 1, 1), adult_on=dt.date(2024, 1, 2)

@@ -148,6 +148,69 @@ def test_totals_and_reasons_agree_and_the_order_given_matters_to_nothing_else(
     assert (again.scaled, again.pending, again.lines) == (found.scaled, found.pending, found.lines)
 
 
+@st.composite
+def near_their_literals(draw: st.DrawFn) -> tuple[str, list[tuple[int, ...]], list[dict[str, int]]]:
+    """A random version, with records and people one below, on and one above every number in it."""
+    numbers = st.integers(1, 600)
+    least, most, monthly, full, long = (draw(numbers) for _ in range(5))
+    step, edge, day = (
+        draw(st.sampled_from([2, 7, 30])),
+        draw(st.integers(1, 1438)),
+        draw(st.integers(20_000, 20_040)),
+    )
+    date = (np.datetime64(0, "D") + day).item()
+    literal = f"date({date.year}, {date.month}, {date.day})"
+    parts = {
+        "select": f'select = "claimed_minutes >= {least} or served_on < {literal}"',
+        "once": "once = true",
+        "coefficient": 'coefficient = { by = "category", percent = { "献血" = 150 } }',
+        "percent": f'day_percent = "choose(served_on > {literal}, 110, 100)"',
+        "day": f'[[version.limit]]\nper = "day"\nat_most = "choose(served_on < adult_on, {most} - 1, {most})"',
+        "month": f'[[version.limit]]\nper = "month"\nat_most = "{monthly}"\nby = ["category"]',
+        "transform": f'[[version.transform]]\nwhen = "minutes > {full}"\nminutes = "floor_to(minutes, {step})"',
+        "window": f'[[version.window]]\nfrom = "{edge // 60:02}:{edge % 60:02}"\nto = "24:00"\npercent = 200',
+        "route": f'[[version.route]]\nwhen = "day_minutes >= {long}"\nto = "centre"',
+    }
+    chosen = draw(
+        st.lists(st.sampled_from(list(parts)), unique=True).map(
+            lambda names: [n for n in parts if n in names]
+        )
+    )
+    near = st.sampled_from(
+        [k + d for k in (least, most, monthly, full, long, step, edge) for d in (-1, 0, 1)]
+    )
+    around = st.integers(day - 1, day + 1)
+    row = st.tuples(st.integers(0, 2), around, st.one_of(st.just(-1), st.sampled_from([edge - 1, edge, edge + 1, 0])), near,
+                    near, st.sampled_from([-1, 0, 1, 2]), st.just(0))  # fmt: skip
+    people = [{"adult_on": draw(around), "senior_on": day, "registered_on": day} for _ in range(3)]
+    return "\n".join(parts[name] for name in chosen), draw(st.lists(row, max_size=10)), people
+
+
+@settings(max_examples=300, deadline=None)
+@given(near_their_literals())
+def test_random_versions_agree_around_each_of_their_numbers(
+    made: tuple[str, list[tuple[int, ...]], list[dict[str, int]]],
+) -> None:
+    body, given_rows, persons = made
+    rule = version(body)
+    expected = one_by_one(rule, given_rows, persons, None)
+    facts = {name: np.array([person[name] for person in persons], np.int32) for name in persons[0]}
+    for is_clustered in (False, True):
+        ordered = sorted(given_rows, key=lambda row: row[:3]) if is_clustered else given_rows
+        records = columns(ordered, (np.int64,) * 7)
+        totals = credit_columns(rule, records, facts, 3, clustered=is_clustered, measures=MEASURES,
+                                vocabulary={"category": WORDS})  # fmt: skip
+        listed = [totals.scaled, totals.credited_minutes, *(totals.measures[name] for name in MEASURES)]
+        assert list(zip(*(column.tolist() for column in listed), strict=True)) == expected
+    for i, person in enumerate(persons):
+        own = [
+            Record(n, *row[1:5], "别的" if row[5] < 0 else WORDS[row[5]])
+            for n, row in enumerate(given_rows)
+            if row[0] == i
+        ]
+        assert walk(rule, own, {**defaults(), **person}).scaled == expected[i][0]
+
+
 def defaults() -> dict[str, Any]:
     return {name: fact.default for name, fact in DECLARED.items() if fact.default is not None}
 
@@ -290,6 +353,11 @@ GOOD = [(0, 20_000, 60, 60, 60, 0, 0), (1, 20_000, 60, 60, 60, 0, 0), (1, 20_001
         ({"volunteer": [-1, 0, 1]}, "", "columns_volunteer"),
         ({"served_on": None}, "", "columns_missing"),
         ({"state": None}, 'select = "state == 0"', "columns_missing"),
+        ({"served_on": None}, 'day_begins = "05:00"', "columns_missing"),
+        ({"volunteer": [-1, 0, 1]}, 'day_begins = "05:00"', "columns_volunteer"),
+        ({"volunteer": [0, 1, 2]}, 'day_begins = "05:00"', "columns_volunteer"),
+        ({"claimed_minutes": [1, -1, 1]}, 'day_begins = "05:00"', "columns_negative"),
+        ({"state": None}, 'select = "state == 0"\nday_begins = "05:00"', "fact_missing"),
     ],
 )
 def test_columns_that_cannot_be_right_are_refused(change: dict[str, Any], body: str, code: str) -> None:

@@ -22,6 +22,7 @@ from rich.text import Text
 
 from volunteerkit import messages
 from volunteerkit.cli import clerk, projects, recruiting
+from volunteerkit.cli.attendance import attendance
 from volunteerkit.cli.common import command
 from volunteerkit.cli.help import Pages, groups, told_of_flags
 from volunteerkit.cli.hours import hours
@@ -105,8 +106,8 @@ app = App(
     **groups(),
 )  # fmt: skip
 app.update(told_of_flags(clerk.commands))
-app.update(told_of_flags(projects.commands))
 app.update(told_of_flags(recruiting.commands))
+app.update(told_of_flags(projects.commands))
 
 _work = Group(_("日常工作", "Daily work"), sort_key=1)
 _look = Group(_("检查与了解", "Look and check"), sort_key=2)
@@ -115,6 +116,8 @@ app.command(key)
 hours.group = clerk.office
 app.command(hours)
 app.command(rule)
+attendance.group = _work
+app.command(attendance)
 
 Credit = Annotated[
     str, Parameter(name="--rulebook", help=_("计时规则：plain 或 union", "credit rulebook: plain or union"))
@@ -249,22 +252,29 @@ def statement(
     run_statement(volunteer, place.open(), rulebook, as_of, known_at, json)
 
 
-@app.command(group=_work, help=_in_chinese("每名志愿者导出一行：申报分钟、计入分钟、记录数、星级。"))
+@app.command(
+    group=_work,
+    help=_in_chinese("每名志愿者导出一行：申报分钟、计入分钟、记录数、星级；或导出整本账，供他处核对。"),
+)
 def export(
     what: Annotated[
-        Literal["hours"], Parameter(name=_("内容", "WHAT"), help=_("导出内容", "what to export"))
+        Literal["hours", "ledger"], Parameter(name=_("内容", "WHAT"), help=_("导出内容", "what to export"))
     ],
     /,
     *,
     place: Place,
-    out: Annotated[Path, Parameter(help=_("CSV 文件", "the CSV file"))],
+    out: Annotated[
+        Path, Parameter(help=_("CSV 文件；账本为每行一个 JSON", "the CSV file; a ledger is lines of JSON"))
+    ],
     rulebook: Credit = "union",
     as_of: AsOf = None,
 ) -> None:
-    """Export one row a volunteer: claimed and credited minutes, records, grade."""
-    from volunteerkit.cli.city import run_export
+    """Export one row a volunteer: claimed and credited minutes, records, grade; or the ledger, to check it elsewhere."""
+    from volunteerkit.cli.city import run_export, run_export_ledger
 
-    assert what == "hours"
+    if what == "ledger":
+        run_export_ledger(place, out)
+        return
     run_export(place, out, rulebook, as_of)
 
 
@@ -279,12 +289,21 @@ def verify(
             negative=(),
         ),
     ] = False,
+    head: Annotated[
+        str | None,
+        Parameter(
+            help=_(
+                "与以前公布的链头（序号:哈希）比对",
+                "compare with a head that was published before (SEQ:HASH)",
+            )
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Recompute every balance and the whole chain; name the first divergence."""
     from volunteerkit.cli.inspect import run_verify
 
-    run_verify(db, rebuild, json)
+    run_verify(db, rebuild, head, json)
 
 
 @app.command(group=_look, help=_in_chinese("列出已安装的插件及其内容，以及不能使用的插件和原因。"))

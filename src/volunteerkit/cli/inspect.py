@@ -34,7 +34,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
-def run_verify(db: str, rebuild: bool, json: bool) -> None:
+def run_verify(db: str, rebuild: bool, head: str | None, json: bool) -> None:
     """Verify the store, after computing its balances anew if so asked; exit code 1 when something diverges."""
     from volunteerkit import hours
     from volunteerkit.hours import verify_store
@@ -43,7 +43,7 @@ def run_verify(db: str, rebuild: bool, json: bool) -> None:
     mended = city.kit.run(city.engine, city.actor, hours.rebuild) if rebuild else None
     with city.kit.open(city.engine, city.actor, read_only=True) as desk:
         desk.permit("store.verify")
-        found = verify_store(desk.connection)
+        found = verify_store(desk.connection, published=head)
     if json:
         told = {} if mended is None else {"rebuilt": mended}
         print_json({"holds": found.holds, **told, **attrs.asdict(found)})
@@ -58,7 +58,7 @@ def run_verify(db: str, rebuild: bool, json: bool) -> None:
         print(both(f"已核对 {found.transfers:,} 笔转账、{found.events:,} 条事件、{found.accounts:,} 个账户、{found.records:,} 条记录。",
                    f"Checked {found.transfers:,} transfers, {found.events:,} events, {found.accounts:,} accounts, {found.records:,} records."))  # fmt: skip
         if found.holds:
-            print(both("全部一致。", "Everything agrees."))
+            print(both(f"全部一致。链头：{found.head}", f"Everything agrees. Head: {found.head}"))
         else:
             print(both(f"第一处不一致：{found.where}\n  存储：{found.stored}\n  应为：{found.expected}",
                        f"First divergence: {found.where}\n  stored:   {found.stored}\n  expected: {found.expected}"))  # fmt: skip

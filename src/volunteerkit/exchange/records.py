@@ -19,28 +19,15 @@ import attrs
 import sqlalchemy as sa
 
 from volunteerkit.exchange.batches import FileReport, Refusals, finish_batch, next_batch_id, same_as_before
-from volunteerkit.exchange.cells import (
-    Cell,
-    IdShapes,
-    read_day,
-    read_id,
-    read_instant,
-    read_time,
-)
+from volunteerkit.exchange.cells import Cell, IdShapes, read_day, read_id, read_instant, read_time
 from volunteerkit.exchange.layouts import lengths, state, word
 from volunteerkit.exchange.reading import Source
+from volunteerkit.hours.budget import lift
+from volunteerkit.hours.periods import closed_days
 from volunteerkit.hours.tables import flag, service_record
-from volunteerkit.ledger import (
-    CONFIRM,
-    DAY_MINUTES,
-    GENESIS,
-    IMPORT,
-    RECORD,
-    REJECT,
-    chained,
-    honour_account,
-    issuer_account,
-)
+from volunteerkit.ledger import CONFIRM, DAY_MINUTES, GENESIS, IMPORT, RECORD, REJECT, chained
+from volunteerkit.ledger import honour_account as honour
+from volunteerkit.ledger import issuer_account as issuer
 from volunteerkit.organizations.tables import team
 from volunteerkit.projects.tables import project
 from volunteerkit.store.desk import Desk, microseconds
@@ -306,6 +293,7 @@ class _Load:
         table = service_record
         first = sa.select(table.c.id).where(table.c.source == source.name).limit(1)
         self.again = desk.connection.execute(first).first() is not None
+        self.closed = closed_days(desk)
         self.any_before = desk.connection.execute(sa.select(table.c.id).limit(1)).first() is not None
 
     def refuse(self, row: int, field: str, cells: Sequence[str], reason: str) -> None:
@@ -351,7 +339,7 @@ class _Load:
                 self.unmoved = chained(self.unmoved, *records[-1])
                 continue
             seq += 1
-            debit, credit = issuer_account(project_id), honour_account(volunteer_id)
+            debit, credit = issuer(project_id), honour(volunteer_id)
             code = IMPORT if confirmed else RECORD
             fields = (seq, record_id, debit, credit, minutes, code, None, day, at, actor, None)
             last = chained(last, *fields, *records[-1][1:11], *records[-1][13:])
@@ -381,7 +369,7 @@ class _Load:
             confirmed = minutes if state == "confirmed" else 0
             waiting = self.execute(_WAITING, (record_id, RECORD)).fetchone()[0]
             seq += 1
-            debit, credit = issuer_account(project_id), honour_account(volunteer_id)
+            debit, credit = issuer(project_id), honour(volunteer_id)
             code = CONFIRM if confirmed else REJECT
             fields = (seq, record_id, debit, credit, minutes, code, waiting, day, self.at, self.desk.actor.id,
                       None)  # fmt: skip
@@ -413,14 +401,19 @@ class _Load:
         fresh, decided = [], []
         for row, cells in rows:
             before, state = stored.get(row.external_id), row.values[8]
+            shut = state in ("confirmed", "pending") and self.closed(row.values[2], row.values[4])
             if before is None:
                 if row.fingerprint in self.marks or self._repeats(row):
                     self.refuse(row.row, "record_id", cells, "exact_duplicate")
+                elif shut:
+                    self.refuse(row.row, "service_date", cells, "period_closed_here")
                 else:
                     self.marks.add(row.fingerprint)
                     fresh.append(row)
             elif before[0] != row.fingerprint and before[0] != _as_pending(row):
                 self.refuse(row.row, "record_id", cells, "record_id_conflict")
+            elif before[2] == "pending" and state == "confirmed" and shut:
+                self.refuse(row.row, "service_date", cells, "period_closed_here")
             elif before[2] == "pending" and state in ("confirmed", "rejected"):
                 decided.append((before[3], row))
                 self.earlier_batches.add(before[1])
@@ -467,6 +460,7 @@ class _Load:
             self.execute("ANALYZE vk_service_record, vk_transfer, vk_flag, vk_account", ())
 
     def _balances(self) -> None:
+        lift(self.desk, self.execute, self.balances)
         changes = [(posted, pending, account) for account, (posted, pending) in sorted(self.balances.items())]
         run_many(self.desk.connection, _BALANCE, changes)
 

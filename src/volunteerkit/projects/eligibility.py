@@ -7,7 +7,7 @@ driver itself; what only some positions and persons need is asked for there alon
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import attrs
 import sqlalchemy as sa
@@ -27,6 +27,7 @@ from volunteerkit.store.registering import possible_id
 from volunteerkit.store.vault import closed, open_subject
 from volunteerkit.units import day_number, day_of, instant_of, storable
 from volunteerkit.volunteers.model import ADULT_YEARS, EARNING_YEARS
+from volunteerkit.volunteers.persons import together
 from volunteerkit.volunteers.reading import during, find, owner_on, status_of
 from volunteerkit.volunteers.tables import membership
 
@@ -35,6 +36,7 @@ __all__ = [
     "Person",
     "Shift",
     "away_on",
+    "marks",
     "person_of",
     "personal_findings",
     "shift_findings",
@@ -56,11 +58,14 @@ _SHIFT = (
     "LEFT JOIN vk_team t ON t.id = p.team_id LEFT JOIN vk_position n ON n.id = s.position_id WHERE s.id = ?"
 )
 _PERSON = (
-    "SELECT v.id, v.number, v.status, v.adult_on, (SELECT count(*) FROM vk_participation m JOIN vk_shift s "
-    "ON s.id = m.shift_id WHERE m.volunteer_id = v.id AND m.state = 'missed' AND s.starts_at >= ?) "
-    "FROM vk_volunteer v WHERE v.{} = ?"
+    "SELECT v.id, v.number, v.status, v.adult_on, "
+    "EXISTS (SELECT 1 FROM vk_merge m WHERE m.kept_id = v.id AND m.ended_seq IS NULL) FROM vk_volunteer v WHERE v.{} = ?"
 )
 _BY_NUMBER, _BY_ID = _PERSON.format("number"), _PERSON.format("id")
+_MISSED = (
+    "SELECT count(*) FROM vk_participation m JOIN vk_shift s ON s.id = m.shift_id "
+    "WHERE m.volunteer_id IN ({}) AND m.state = 'missed' AND s.starts_at >= ?"
+)
 _PERIODS = (
     "SELECT kind, since, until FROM vk_volunteer_period WHERE volunteer_id = ? AND kind <> 'provisional'"
 )
@@ -68,7 +73,7 @@ _COMMITMENTS = (
     "SELECT s.id, p.number, o.number, s.starts_at, s.ends_at FROM vk_participation a "
     "JOIN vk_shift s ON s.id = a.shift_id JOIN vk_project p ON p.id = s.project_id "
     "JOIN vk_organization o ON o.id = p.organization_id "
-    "WHERE a.volunteer_id = ? AND a.state IN ('accepted', 'completed', 'discharged') AND s.id <> ? "
+    "WHERE a.volunteer_id IN ({}) AND a.state IN ('accepted', 'completed', 'discharged') AND s.id <> ? "
     "AND s.cancelled_at IS NULL AND s.ends_at >= ? AND s.starts_at <= ? ORDER BY s.starts_at, s.id"
 )
 _QUALIFIED = "SELECT obtained_on, valid_until FROM vk_qualification WHERE volunteer_id = ? AND kind = ?"
@@ -135,7 +140,10 @@ class Shift:
 
 @attrs.frozen
 class Person:
-    """A volunteer who joins: the id, how often they were missed lately, days on which they are away."""
+    """A volunteer who joins: how often they were missed lately, and the days on which they are away.
+
+    ``ids`` are those of everybody who was merged into them too: what these accepted binds the person.
+    """
 
     id: int
     number: str
@@ -143,6 +151,7 @@ class Person:
     adult_on: int | None
     missed: int
     periods: tuple[tuple[str, int, int | None], ...]
+    ids: tuple[int, ...]
 
     @property
     def subject(self) -> str:
@@ -163,15 +172,24 @@ def person_of(desk: Desk, who: str | int) -> Person | None:
     if type(who) is str and not storable(who):
         return None
     execute = driver(desk.connection)
-    since = microseconds(desk.now) - desk.policy.no_show_days * _DAY
-    row = execute(_BY_NUMBER if type(who) is str else _BY_ID, (since, who)).fetchone()
-    number = who if row is None else row[1]
-    if type(number) is str and (row is None or row[2] == "merged"):
-        row = execute(_BY_NUMBER, (since, resolved_number(desk.connection, number))).fetchone()
+    row = execute(_BY_NUMBER if type(who) is str else _BY_ID, (who,)).fetchone()
+    if row is None or row[2] == "merged":
+        number = who if row is None else row[1]
+        number = resolved_number(desk.connection, number) if type(number) is str else ""
+        row = execute(_BY_NUMBER, (number,)).fetchone()
     if row is None:
         return None
-    id_, number, status, adult_on, missed = row
-    return Person(id_, number, status, adult_on, missed, tuple(map(tuple, execute(_PERIODS, (id_,)))))
+    id_, number, status, adult_on, merged = row
+    ids = together(desk.connection, id_) if merged else (id_,)
+    since = microseconds(desk.now) - desk.policy.no_show_days * _DAY
+    (missed,) = execute(_MISSED.format(marks(ids)), (*ids, since)).fetchone()
+    periods = tuple(map(tuple, execute(_PERIODS, (id_,))))
+    return Person(id_, number, status, adult_on, missed, periods, ids)
+
+
+def marks(values: Sequence[object]) -> str:
+    """Return as many ``?`` marks as there are values, for SQL."""
+    return ", ".join("?" * len(values))
 
 
 def away_on(person: Person, day: int) -> str | None:
@@ -286,8 +304,9 @@ def _commitments(desk: Desk, shift: Shift, person: Person) -> list[Commitment]:
         [policy.rest_minutes, 1440, policy.consecutive_minutes or 0, *policy.consecutive_minutes_at.values()]
     )
     margin = strictest * MINUTE
-    bounds = (person.id, shift.id, shift.starts_at - margin, shift.ends_at + margin)
-    found = [Commitment(*row) for row in driver(desk.connection)(_COMMITMENTS, bounds)]
+    bounds = (*person.ids, shift.id, shift.starts_at - margin, shift.ends_at + margin)
+    query = _COMMITMENTS.format(marks(person.ids))
+    found = [Commitment(*row) for row in driver(desk.connection)(query, bounds)]
     if not person.periods or policy.commitments_when_away == "kept":
         return found
     now = microseconds(desk.now)

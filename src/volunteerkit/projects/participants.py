@@ -29,6 +29,7 @@ from volunteerkit.projects.waiting import (
     fill_elsewhere,
     free_place,
     move,
+    own_row,
     row_of,
     rows_of,
     settle_absences,
@@ -42,6 +43,7 @@ from volunteerkit.store.texts import seal_text
 from volunteerkit.store.vault import closed, open_subjects
 from volunteerkit.units import instant_of
 from volunteerkit.volunteers.model import CHILD_YEARS
+from volunteerkit.volunteers.reading import find
 
 __all__ = [
     "Candidate",
@@ -104,37 +106,42 @@ def _must_be(row: Row, *states: str) -> None:
         raise Refused(Finding("participation_is", {"participation": row.id, "state": row.state}))
 
 
+def _sealed(desk: Desk, subject: str, what: str, text: str) -> str:
+    """Seal what is said about somebody in free words under an address that no event before had."""
+    if not text:
+        return ""
+    said = checked_text(what, text, 500)
+    (seq,) = driver(desk.connection)("SELECT event_seq FROM vk_head WHERE id = 1", ()).fetchone()
+    return seal_text(desk, subject, f"{what}:{seq + 1}", said)
+
+
 def _said(desk: Desk, row: Row, what: str, text: str) -> str:
-    """Seal what is said about somebody in free words; the events written so far tell one time from another."""
-    place = f"participation:{row.id}_{what}_{microseconds(desk.now)}"
-    return (
-        seal_text(desk, f"volunteer:{row.volunteer_id}", place, checked_text(what, text, 500)) if text else ""
-    )
+    return _sealed(desk, f"volunteer:{row.volunteer_id}", what, text)
 
 
 @command
 def invite(desk: Desk, shift_id: int, volunteer: str, *, override: str = "") -> int:
     """Invite a volunteer to a shift and return the participation's id; a place is taken by their answer.
 
-    ``override`` is the reason for accepting them against another commitment. Nobody invites themselves.
-    Raises NotFound (also for a volunteer to whom the shift does not show), NotPermitted, InvalidValue, Refused.
+    Only whom the actor's right reaches: a member of the organization or the team. ``override`` is the reason for
+    accepting them against another commitment. Nobody invites themselves. Raises NotFound, NotPermitted,
+    InvalidValue, Refused.
     """
-    shift, cell = _shift(desk, "project.review_participants", shift_id)
-    person = person_of(desk, volunteer) if isinstance(volunteer, str) else None
-    if person is None:
-        raise NotFound(kind="volunteer", id=volunteer)
+    action = "project.review_participants"
+    shift, _ = _shift(desk, action, shift_id)
+    there = find(desk, volunteer)
+    cell = desk.permit_on(action, "volunteer", volunteer, None if there is None else there.place)
+    person = None if there is None else person_of(desk, there.id)
+    assert person is not None
     desk.separate(cell, "own_case", Whoever(None, person.number))
-    row = row_of(desk, "shift_id = ? AND volunteer_id = ?", shift.id, person.id)
+    row = own_row(desk, shift.id, person)
     if row is not None and row.state not in AGAIN:
         raise Refused(Finding("participation_is", {"participation": row.id, "state": row.state}))
     found = shift_findings(desk, shift, by_oneself=False)
     found += personal_findings(desk, shift, person, overridden=bool(override))
     if any(each.severity == "block" for each in found):
         raise Refused(*found)
-    sealed = None
-    if override:
-        about = f"participation:{shift.id}_override_{microseconds(desk.now)}"
-        sealed = seal_text(desk, person.subject, about, checked_text("override", override, 500))
+    sealed = _sealed(desk, person.subject, "override", override) or None
     return _invited(desk, shift, person, row, sealed, _overridden(found) if override else [])
 
 
@@ -189,8 +196,8 @@ def accept(desk: Desk, participation_id: int, *, override: str = "") -> str:
     if any(each.severity == "block" for each in found):
         raise Refused(*found)
     places = sum(each.places for each in rows)
-    taken = take_place(desk, shift.id, places)
-    if not taken and settle_absences(desk, shift):
+    taken, freed = take_place(desk, shift.id, places), 0
+    if not taken and (freed := settle_absences(desk, shift)):
         taken = take_place(desk, shift.id, places)
     if not taken and (len(rows) > 1 or not shift.waiting_list or row.state == "waiting"):
         free = max(0, (shift.capacity or 0) - shift_of(desk, shift.id).taken)
@@ -198,6 +205,8 @@ def accept(desk: Desk, participation_id: int, *, override: str = "") -> str:
     for each in rows:
         reason = {"override": _said(desk, each, "override", override)} if override else {}
         move(desk, each, "accepted" if taken else "waiting", **reason)
+    if freed:
+        fill(desk, shift.id)
     return "accepted" if taken else "waiting"
 
 
@@ -227,7 +236,7 @@ def remove(desk: Desk, participation_id: int, *, reason: str) -> None:
     free_place(desk, shift.id, row.places)
     move(desk, row, "refused", reason=said)
     fill(desk, shift.id)
-    fill_elsewhere(desk, person.id, shift.id)
+    fill_elsewhere(desk, person, shift.id)
 
 
 @command

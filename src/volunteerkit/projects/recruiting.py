@@ -13,6 +13,7 @@ from volunteerkit.projects.eligibility import (
     Person,
     Shift,
     away_on,
+    marks,
     person_of,
     personal_findings,
     shift_findings,
@@ -27,9 +28,9 @@ from volunteerkit.projects.waiting import (
     free_place,
     move,
     needs_review,
+    own_row,
     places_of,
     room,
-    row_of,
     settle_absences,
     sweep,
     take_place,
@@ -69,7 +70,7 @@ _AGAIN = (
 _MINE = (
     "SELECT a.id, a.shift_id, p.number, a.state, s.starts_at, s.ends_at, a.guests, a.children, a.party, a.applied_at, "
     "a.changed_at, a.served_until FROM vk_participation a JOIN vk_shift s ON s.id = a.shift_id "
-    "JOIN vk_project p ON p.id = s.project_id WHERE a.volunteer_id = ? AND s.ends_at > ? ORDER BY s.starts_at, a.id"
+    "JOIN vk_project p ON p.id = s.project_id WHERE a.volunteer_id IN ({}) AND s.ends_at > ? ORDER BY s.starts_at, a.id"
 )
 
 
@@ -113,10 +114,6 @@ def _open_to(desk: Desk, shift_id: int, person: Person) -> Shift:
     return shift
 
 
-def _own_row(desk: Desk, shift: Shift, person: Person) -> Row | None:
-    return row_of(desk, "shift_id = ? AND volunteer_id = ?", shift.id, person.id)
-
-
 def _findings(
     desk: Desk, shift: Shift, person: Person, row: Row | None, form: _Form
 ) -> tuple[list[Finding], bool]:
@@ -142,7 +139,7 @@ def check_join(
     form = _Form(guests, children, party)
     person = _self(desk, volunteer)
     shift = _open_to(desk, shift_id, person)
-    found, _ = _findings(desk, shift, person, _own_row(desk, shift, person), form)
+    found, _ = _findings(desk, shift, person, own_row(desk, shift.id, person), form)
     return tuple(found)
 
 
@@ -162,7 +159,7 @@ def join(
     form = _Form(guests, children, party)
     person = _self(desk, volunteer)
     shift = _open_to(desk, shift_id, person)
-    row = _own_row(desk, shift, person)
+    row = own_row(desk, shift.id, person)
     shift = _settled(desk, shift, form.guests)
     found, fits = _findings(desk, shift, person, row, form)
     if any(each.severity == "block" for each in found):
@@ -220,7 +217,7 @@ def answer(desk: Desk, shift_id: int, volunteer: str, said: str) -> Joined:
         )
     person = _self(desk, volunteer)
     shift = shift_of(desk, shift_id)
-    row = _own_row(desk, shift, person)
+    row = own_row(desk, shift.id, person)
     if row is None or row.state != "invited":
         _open_to(desk, shift_id, person)
         raise Refused(Finding("not_invited", {"shift": shift_id}))
@@ -238,7 +235,7 @@ def answer(desk: Desk, shift_id: int, volunteer: str, said: str) -> Joined:
 def _active(desk: Desk, shift_id: int, volunteer: str) -> tuple[Shift, Person, Row]:
     person = _self(desk, volunteer)
     shift = shift_of(desk, shift_id)
-    row = _own_row(desk, shift, person)
+    row = own_row(desk, shift.id, person)
     if row is None:
         _open_to(desk, shift_id, person)
     if row is None or row.state not in ("applied", "waiting", "accepted"):
@@ -264,7 +261,7 @@ def withdraw(desk: Desk, shift_id: int, volunteer: str) -> None:
     move(desk, row, "withdrawn")
     if row.state == "accepted":
         fill(desk, shift_id)
-        fill_elsewhere(desk, person.id, shift_id)
+        fill_elsewhere(desk, person, shift_id)
 
 
 @command
@@ -340,7 +337,7 @@ def commitments(desk: Desk, volunteer: str) -> tuple[Participation, ...]:
     """
     person = _self(desk, volunteer)
     now, found = microseconds(desk.now), []
-    for row in driver(desk.connection)(_MINE, (person.id, now)).fetchall():
+    for row in driver(desk.connection)(_MINE.format(marks(person.ids)), (*person.ids, now)).fetchall():
         id_, shift_id, project, state, starts, ends, guests, children, party, applied, changed, until = row
         begin, end, asked, last = (
             instant_of(each).astimezone(desk.zone) for each in (starts, ends, applied, changed)

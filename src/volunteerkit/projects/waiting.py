@@ -16,6 +16,7 @@ from volunteerkit.projects.eligibility import (
     AWAY,
     Person,
     Shift,
+    marks,
     person_of,
     personal_findings,
     shift_findings,
@@ -35,6 +36,7 @@ __all__ = [
     "free_place",
     "move",
     "needs_review",
+    "own_row",
     "places_of",
     "room",
     "row_of",
@@ -54,12 +56,15 @@ _COLUMNS = (
     "override, reason, served_until"
 )
 _ROW = f"SELECT {_COLUMNS} FROM vk_participation WHERE "
+_LIVING = "CASE WHEN state IN ('withdrawn', 'refused', 'cancelled') THEN 1 ELSE 0 END, id"
 _MOVE = "UPDATE vk_participation SET state = ?, changed_at = ?, changed_by = ?{} WHERE id = ? AND state = ?"
 _AWAY = ", ".join(f"'{kind}'" for kind in AWAY)
+# periods go over to the kept one of a merge
+_KEPT = "(SELECT m.kept_id FROM vk_merge m WHERE m.volunteer_id = a.volunteer_id AND m.ended_seq IS NULL)"
 _ABSENT = (
     "FROM vk_participation a JOIN vk_volunteer v ON v.id = a.volunteer_id "
     "WHERE a.shift_id = ? AND a.state IN ({}) AND (v.status NOT IN ('approved', 'pending', 'merged') OR (? AND EXISTS ("
-    f"SELECT 1 FROM vk_volunteer_period d WHERE d.volunteer_id = a.volunteer_id AND d.kind IN ({_AWAY}) "
+    f"SELECT 1 FROM vk_volunteer_period d WHERE d.volunteer_id = COALESCE({_KEPT}, a.volunteer_id) AND d.kind IN ({_AWAY}) "
     "AND d.since <= ? AND (d.until IS NULL OR d.until >= ?))))"
 )
 _ABSENT_PLACES = "SELECT COALESCE(SUM(1 + a.guests), 0) " + _ABSENT.format("'accepted'")
@@ -107,6 +112,12 @@ def row_of(desk: Desk, condition: str, *values: Any) -> Row | None:
 def rows_of(desk: Desk, condition: str, *values: Any) -> list[Row]:
     """Return the participations that meet ``condition``, SQL with ``?`` marks and an order."""
     return [Row(*row) for row in driver(desk.connection)(_ROW + condition, values).fetchall()]
+
+
+def own_row(desk: Desk, shift_id: int, person: Person) -> Row | None:
+    """Return the person's participation in a shift; of somebody merged what still holds goes first."""
+    there = f"shift_id = ? AND volunteer_id IN ({marks(person.ids)}) ORDER BY {_LIVING} LIMIT 1"
+    return row_of(desk, there, shift_id, *person.ids)
 
 
 def take_place(desk: Desk, shift_id: int, places: int) -> bool:
@@ -225,11 +236,10 @@ def _held_back(desk: Desk, shift: Shift, person: Person, row: Row) -> bool:
     return any(each.severity == "block" for each in found)
 
 
-def fill_elsewhere(desk: Desk, volunteer_id: int, but: int) -> None:
+def fill_elsewhere(desk: Desk, person: Person, but: int) -> None:
     """Promote a person who has time again, where they wait for a shift that has free places."""
-    for row in rows_of(
-        desk, "volunteer_id = ? AND state = 'waiting' AND shift_id <> ? ORDER BY rank", volunteer_id, but
-    ):
+    waits = f"volunteer_id IN ({marks(person.ids)}) AND state = 'waiting' AND shift_id <> ? ORDER BY rank"
+    for row in rows_of(desk, waits, *person.ids, but):
         fill(desk, row.shift_id)
 
 

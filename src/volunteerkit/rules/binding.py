@@ -121,8 +121,11 @@ class _Writer:
             case Not(item):
                 return f"({self.text(item)} == False)"
             case Member(item, values, negated):
-                fact, known = self.text(item), item.name if isinstance(item, Mention) else None
+                known = item.name if isinstance(item, Mention) else None
+                fact = self.text(item) if known else "one"
                 equal = " | ".join(f"({fact} == {self.literal(value, known)})" for value in values)
+                if not known:  # written once, or calls in calls would grow with every value
+                    equal = f"(lambda one: {equal})({self.text(item)})"
                 return f"(({equal}) == False)" if negated else f"({equal})"
             case Call("choose", (condition, one, other)) if self.carrier == "int":
                 return f"({self.text(one)} if {self.text(condition)} else {self.text(other)})"

@@ -24,6 +24,7 @@ from volunteerkit.rules.check import check
 from volunteerkit.rules.crediting import Credited, credit
 from volunteerkit.rules.expression import CALENDAR, All, Apply, Call, Expression, Fact, Not, Some
 from volunteerkit.rules.facts import FACTS
+from volunteerkit.rules.ladder import assess
 from volunteerkit.rules.plan import Record
 from volunteerkit.rules.rulebook import Rulebook, Version
 from volunteerkit.units import day_number
@@ -139,7 +140,7 @@ def run_cases(cases: Cases, rulebooks: Iterable[Rulebook]) -> Result:
     rulebook of credit answers ``credited_minutes``, ``claimed_minutes``, ``service_days``,
     ``service_records``, ``converted``, ``effective_now_minutes``, ``day_total_minutes`` (with what waits for an
     office), ``status`` (``"effective"`` or ``"pending"``), ``approver`` and ``reason`` (the first its parts
-    give); a check answers by its own names and ``missing``.
+    give); a check answers by its own names and ``missing``, a ladder with the grade by the name of its question.
     """
     books = [book for book in rulebooks if book.id == cases.regime or book.id.startswith(f"{cases.regime}.")]
     failed = [failure for case in cases.cases if (failure := _run(case, cases.regime, books))]
@@ -152,28 +153,28 @@ def _run(case: Case, regime: str, books: list[Rulebook]) -> Failure | None:
         return Failure(case.why, error=InvalidValue("cases_no_rulebook", regime=regime))
     found: dict[str, Any] = {}
     try:
+        versions = [book.version_on(case.as_of) for book in books]
+        known = FACTS | {
+            fact.name: fact for each in versions for fact in (*each.declared, *each.facts.values())
+        }
         for book in books:
-            found |= _answers(case, book)
+            found |= _answers(case, book, known)
     except VolunteerkitError as error:
         return Failure(case.why, error=error)
     told = [(name, _plain(value), _plain(found.get(name, "-"))) for name, value in case.expect.items()]
-    differences = tuple(each for each in told if each[1] != each[2])
+    # yes is no 1, though Python says so
+    differences = tuple(each for each in told if (type(each[1]), each[1]) != (type(each[2]), each[2]))
     return Failure(case.why, differences) if differences else None
 
 
 def _plain(value: Any) -> Any:
-    return (
-        str(value)
-        if isinstance(value, dt.date)
-        else sorted(value)
-        if isinstance(value, list | tuple)
-        else value
-    )
+    if isinstance(value, list | tuple):
+        return sorted(value, key=str)
+    return str(value) if isinstance(value, dt.date) else value
 
 
-def _answers(case: Case, book: Rulebook) -> dict[str, Any]:
+def _answers(case: Case, book: Rulebook, known: Mapping[str, Fact]) -> dict[str, Any]:
     version = book.version_on(case.as_of)
-    known = {**FACTS, **{fact.name: fact for fact in version.declared}, **version.facts}
     facts = dict(_facts(case.facts, known, "facts")) | dict(_facts(case.policy, known, "policy"))
     if book.decides == "check":
         asked = [answer.name for answer in version.answers if answer.name in case.expect]
@@ -183,7 +184,7 @@ def _answers(case: Case, book: Rulebook) -> dict[str, Any]:
         stream = list(_stream(case, known))
         records = [each for each in stream if each.served_on <= day_number(case.as_of)]
         return _credited(credit(version, records, facts))
-    return {}
+    return {book.decides: assess(book, facts, case.as_of).grade}
 
 
 def _credited(found: Credited) -> dict[str, Any]:

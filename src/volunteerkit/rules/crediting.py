@@ -147,13 +147,9 @@ def _walked(version: Version, plan: Plan, given: Sequence[Record], facts: Mappin
 
 
 def _lines(done: Walked, scale: int) -> tuple[CreditLine, ...]:
-    return tuple(
-        CreditLine(
-            step.record.record_id,
-            step.record.served_on,
-            step.record.claimed_minutes,
-            whole_minutes(step.value, scale),
-            tuple(step.why),
-        )
-        for step in done.steps
-    )
+    lines = []
+    for step in done.steps:
+        record_id, served_on, _, _, claimed = step.record[:5]
+        minutes = whole_minutes(step.value, scale)
+        lines.append(CreditLine(record_id, served_on, claimed, minutes, tuple(step.why)))
+    return tuple(lines)

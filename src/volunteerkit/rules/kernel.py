@@ -20,8 +20,9 @@ from volunteerkit.errors import InvalidValue
 from volunteerkit.rules.binding import BoundRule, bind
 from volunteerkit.rules.crediting import credit
 from volunteerkit.rules.expression import Expression, reach
-from volunteerkit.rules.plan import DAY_MINUTES, HIGHEST, PERCENT_MAX, Record, by_days, day_limit, scales
+from volunteerkit.rules.plan import DAY_MINUTES, HIGHEST, PERCENT_MAX, by_days, day_limit, scales
 from volunteerkit.rules.rulebook import Version
+from volunteerkit.rules.unpacking import records_of
 
 __all__ = ["Totals", "credit_columns", "grade_columns"]
 
@@ -177,10 +178,10 @@ def credit_columns(
     Raises InvalidValue for a missing column, unsorted records said to be clustered, and totals that could
     leave 64 bits.
     """
-    if not by_days(version):
-        return _one_by_one(version, records, persons, volunteers, as_of, measures, vocabulary or {})
-    plan = _plan(version, vocabulary or {})
     try:
+        if not by_days(version):
+            return _one_by_one(version, records, persons, volunteers, as_of, measures, vocabulary or {})
+        plan = _plan(version, vocabulary or {})
         return _credited(plan, records, persons, volunteers, clustered, as_of, measures, threads)
     except KeyError as missing:
         raise InvalidValue("columns_missing", name=missing.args[0]) from None
@@ -195,24 +196,13 @@ def _one_by_one(
     measures: tuple[str, ...],
     vocabulary: Mapping[str, tuple[str, ...]],
 ) -> Totals:
+    _check(records, volunteers)
     columns = {name: column.tolist() for name, column in records.items()}
-    for name, words in vocabulary.items():
-        if name in columns:  # a word outside the vocabulary is none that a rule asks for
-            columns[name] = [words[code] if code >= 0 else "\0" for code in columns[name]]
     people = {
         name: column.tolist() if isinstance(column, np.ndarray) else [column] * volunteers
         for name, column in persons.items()
     }
-    missing = {"volunteer", "served_on", "claimed_minutes"} - set(columns)
-    if missing:
-        raise InvalidValue("columns_missing", name=min(missing))
-    own: list[list[Record]] = [[] for _ in range(volunteers)]
-    fields = {name for name in columns if name in Record._fields}
-    beside = set(columns) - fields - {"volunteer"}
-    for i, volunteer in enumerate(columns["volunteer"]):
-        if as_of is None or columns["served_on"][i] <= as_of:
-            given = {"start_minute": -1, "clock_minutes": 0, **{name: columns[name][i] for name in fields}}
-            own[volunteer].append(Record(i, **given, facts={name: columns[name][i] for name in beside}))
+    own = records_of(columns, volunteers, as_of, vocabulary)
     found = [
         credit(version, each, {name: column[i] for name, column in people.items()})
         for i, each in enumerate(own)
@@ -252,16 +242,21 @@ def _largest(plan: _Plan, records: Columns, volunteers: int) -> int:
     claimed, volunteer = records["claimed_minutes"], records["volunteer"]
     if not len(claimed):
         return 0
-    if int(claimed.min()) < 0:
-        raise InvalidValue("columns_negative", name="claimed_minutes")
-    if int(volunteer.min()) < 0 or int(volunteer.max()) >= volunteers:
-        raise InvalidValue("columns_volunteer", volunteers=volunteers)
+    _check(records, volunteers)
     largest, count = int(claimed.max()), len(claimed)
     if largest * plan.highest_percent * count >= 2**63:
         fullest = int(np.bincount(volunteer).max())
         if largest * plan.highest_percent * fullest >= 2**63:
             raise InvalidValue("columns_too_large", largest=largest, records=fullest)
     return largest * (1 if plan.table is None else int(plan.table.max()))
+
+
+def _check(records: Columns, volunteers: int) -> None:
+    claimed, volunteer = records["claimed_minutes"], records["volunteer"]
+    if len(claimed) and int(claimed.min()) < 0:
+        raise InvalidValue("columns_negative", name="claimed_minutes")
+    if len(claimed) and (int(volunteer.min()) < 0 or int(volunteer.max()) >= volunteers):
+        raise InvalidValue("columns_volunteer", volunteers=volunteers)
 
 
 def _measured(job: _Job, records: Columns, volunteers: int, measures: tuple[str, ...]) -> dict[str, Column]:

@@ -96,7 +96,7 @@ class Assessment:
             "citation": self.version.citation,
             "grade": self.grade,
             "missing": list(self.missing),
-            "facts": dict(self.facts),
+            "facts": {name: value for name, value in self.facts if name != CALENDAR},
             "steps": [{"award": step.award, **clause.as_dict()} for step, clause in self.clauses],
         }
 
@@ -145,7 +145,9 @@ def assess(
         if holds is None or holds:
             grade = award if holds else None
             break
-    missing = () if grade is not None else tuple(name for name in version.mentions if name not in filled)
+    absent = tuple(name for name in version.mentions if name not in filled)
+    # With every fact there, only a year that was not published leaves a grade open.
+    missing = () if grade is not None else absent or (CALENDAR,)
     return Assessment(rulebook.id, version, tuple(filled.items()), grade, missing, known)
 
 
@@ -190,7 +192,7 @@ def _clause(
     rule: Expression, facts: Mapping[str, Any], version: Version, declared: Mapping[str, Fact]
 ) -> Clause:
     holds = holds_in(version, rule, facts)
-    values = tuple((name, facts.get(name)) for name in mentioned(rule))
+    values = tuple((name, facts.get(name)) for name in mentioned(rule) if name != CALENDAR)
 
     def parts(*items: Expression) -> tuple[Clause, ...]:
         return tuple(_clause(item, facts, version, declared) for item in items)

@@ -138,11 +138,7 @@ class _Reader:
         self.declared |= {fact.name: fact for fact in self.of_file}
         self.facts |= self.declared
         for name in ("id", "decides"):  # both are stored and looked up: no hidden characters
-            if name in top:
-                try:
-                    plain_text(name, top[name])
-                except InvalidValue as error:
-                    self.problems.append((f"$.{name}", error))
+            self.plain(top, name, "$")
         versions = [read(each, f"$.version[{i}]") for i, each in enumerate(top.get("version", []))]
         last: dt.date | None = None
         for i, version in enumerate(versions):
@@ -207,6 +203,7 @@ class _Reader:
             because = self.table(got["because"], dict.fromkeys(LANGUAGES, str), f"{path}.because", LANGUAGES)
         else:
             because = {}
+        self.plain(got, "reason", path)
         return {
             "when": self.rule(got, "when", path, "bool", scope),
             "reason": got.get("reason", ""),
@@ -245,6 +242,7 @@ class _Reader:
 
     def route(self, data: Any, path: str) -> Route | None:
         got = self.table(data, _ROUTE, path, ("to", "when"))
+        self.plain(got, "to", path)
         part = self.common(got, path, {**self.of_day, "day_minutes": DAY_MINUTES})
         return Route(got["to"], **part) if "to" in got else None
 
@@ -253,6 +251,7 @@ class _Reader:
         for name in ("every_minutes", "gives"):
             if not 1 <= got.get(name, 1) <= CONVERT_MAX:
                 self.problem(f"{path}.{name}", "rulebook_convert", value=got[name], limit=CONVERT_MAX)
+        self.plain(got, "unit", path)
         return Convert(got.get("unit", ""), got.get("every_minutes", 1), got.get("gives", 1))
 
     def minute(self, got: Mapping[str, Any], name: str, path: str) -> int:
@@ -262,6 +261,14 @@ class _Reader:
             return int(found[1] or 24) * 60 + int(found[2] or 0)
         self.problem(f"{path}.{name}", "rulebook_time", value=text)
         return 0
+
+    def plain(self, got: Mapping[str, Any], name: str, path: str) -> None:
+        """Refuse a word with characters that nobody sees."""
+        if name in got:
+            try:
+                plain_text(name, got[name])
+            except InvalidValue as error:
+                self.problems.append((f"{path}.{name}", error))
 
     def choice(self, value: str, known: tuple[str, ...], path: str) -> None:
         if value not in known:

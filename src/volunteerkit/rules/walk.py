@@ -15,7 +15,7 @@ import attrs
 
 from volunteerkit.messages import phrase
 from volunteerkit.rules.binding import source
-from volunteerkit.rules.expression import Expression, mentioned
+from volunteerkit.rules.expression import Expression, Mention, mentioned
 from volunteerkit.rules.parts import Limit, Period, Transform, Window
 from volunteerkit.rules.plan import (
     BEGIN,
@@ -86,10 +86,11 @@ def walk(version: Version, records: Iterable[Record], person: Mapping[str, Any])
 
     Raises KeyError with the name of an absent fact.
     """
-    steps = [
-        Step(record, activity_day(version, record), record.claimed_minutes)
-        for record in sorted(records, key=BEGIN)
-    ]
+    ordered = sorted(records, key=BEGIN)
+    if version.day_begins_minute:
+        steps = [Step(record, activity_day(version, record), record[4]) for record in ordered]
+    else:
+        steps = [Step(record, record[1], record[4]) for record in ordered]
     counted = steps
     if version.select is not None:
         select = _ready(version, version.select)
@@ -209,32 +210,28 @@ def _time(minute: int) -> str:
 
 def _multiply(version: Version, steps: Sequence[Step], person: Mapping[str, Any]) -> None:
     assert version.coefficient is not None
-    percents, otherwise = dict(version.coefficient.percent), version.coefficient.otherwise
+    by, otherwise = version.coefficient.by, version.coefficient.otherwise
+    percents, word_of = dict(version.coefficient.percent), _ready(version, Mention(by))
     for step in steps:
-        percent = percents.get(_word(step.record, person, version.coefficient.by), otherwise)
+        percent = percents.get(word_of(step.record, person, 0), otherwise)
         step.value *= percent
         if percent != PERCENT:
             step.why.append(("coefficient", {"percent": percent}))
-
-
-def _word(record: Record, person: Mapping[str, Any], name: str) -> Any:
-    if name in Record._fields:
-        return getattr(record, name)
-    return record.facts[name] if name in record.facts else person[name]
 
 
 def _hold(version: Version, part: Limit, steps: Sequence[Step], person: Mapping[str, Any]) -> None:
     """Let each group of records have no more than its limit; what is over, its last records lose."""
     when, at_most = _ready(version, part.when), _ready(version, part.at_most, "served_on")
     scale = scales(version)[0] if part.count == "minutes" else 1
+    words = [_ready(version, Mention(name)) for name in part.by]
     left: dict[Any, tuple[int, int]] = {}
     for step in steps:
         record = step.record
         if not step.value or (part.when is not None and not when(record, person, 0)):
             continue
         key: Any = step.day if part.per == "day" else _period(part.per, step.day)
-        if part.by:
-            key = (key, *(_word(record, person, name) for name in part.by))
+        if words:
+            key = (key, *(word_of(record, person, 0) for word_of in words))
         if key not in left:
             limit = min(max(at_most(NOTHING, person, step.day), 0), HIGHEST)
             left[key] = limit, limit * scale
@@ -266,39 +263,45 @@ def _period(per: Period, day: int) -> str:
 
 
 def _days(version: Version, steps: Sequence[Step], person: Mapping[str, Any]) -> tuple[Pending, ...]:
-    """Send days to the office that must agree, and give every day its percentage."""
-    if not version.routes and version.day_percent is None:
-        return ()
+    """Give every day its percentage, and send it to the office that must agree, if one must."""
+    waiting = _waiting(version, steps, person) if version.routes else {}
+    if version.day_percent is not None:
+        _share(version, steps, person)
+    held = dict.fromkeys(waiting, 0)
+    for step in steps if waiting else ():
+        if step.value and step.day in waiting:
+            held[step.day] += step.value
+            step.why.append(("route", {"day": day_of(step.day), **waiting[step.day]}))
+            step.value = 0
+    scale = scales(version)[1]
+    return tuple(Pending(day, whole_minutes(value, scale), waiting[day]["to"]) for day, value in held.items())
+
+
+def _share(version: Version, steps: Sequence[Step], person: Mapping[str, Any]) -> None:
+    percent_of, percents = _ready(version, version.day_percent, "served_on"), dict[int, int]()
+    for step in steps:
+        percent = percents.get(step.day)
+        if percent is None:
+            percent = min(max(percent_of(NOTHING, person, step.day), 0), PERCENT_MAX)
+            percents[step.day] = percent
+        step.value *= percent
+        if percent != PERCENT:
+            step.why.append(("day_percent", {"percent": percent}))
+
+
+def _waiting(version: Version, steps: Sequence[Step], person: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
+    """Return the days that wait, each with its office and its author's words."""
     days: dict[int, list[Step]] = {}
     for step in steps:
-        days.setdefault(step.day, []).append(step)
-    percent_of = _ready(version, version.day_percent, "served_on")
-    pending = []
+        if step.value:
+            days.setdefault(step.day, []).append(step)
+    rules = [(part, _ready(version, part.when, "served_on")) for part in version.routes]
+    scale, found = scales(version)[0], dict[int, dict[str, Any]]()
     for day, its in days.items():
-        waiting = _waiting(version, day, its, person) if version.routes else {}
-        if version.day_percent is not None:
-            percent = min(max(percent_of(NOTHING, person, day), 0), PERCENT_MAX)
-            for step in its:
-                step.value *= percent
-                if percent != PERCENT:
-                    step.why.append(("day_percent", {"percent": percent}))
-        if waiting:
-            minutes = whole_minutes(sum(step.value for step in its), scales(version)[1])
-            pending.append(Pending(day, minutes, waiting["to"]))
-            for step in its:
-                if step.value:
-                    step.why.append(("route", {"day": day_of(day), **waiting}))
-                    step.value = 0
-    return tuple(pending)
-
-
-def _waiting(version: Version, day: int, steps: Sequence[Step], person: Mapping[str, Any]) -> dict[str, Any]:
-    """Return which office a day waits for, with its author's words; empty for none."""
-    if all(step.record.facts.get("accepted", False) for step in steps if step.value):
-        return {}
-    minutes = whole_minutes(sum(step.value for step in steps), scales(version)[0])
-    facts = {**person, "day_minutes": minutes}
-    for part in version.routes:
-        if _ready(version, part.when, "served_on")(NOTHING, facts, day):
-            return {"to": part.to, **_told(part)}
-    return {}
+        if all(step.record.facts.get("accepted", False) for step in its):
+            continue
+        facts = {**person, "day_minutes": whole_minutes(sum(step.value for step in its), scale)}
+        part = next((part for part, when in rules if when(NOTHING, facts, day)), None)
+        if part is not None:
+            found[day] = {"to": part.to, **_told(part)}
+    return found

@@ -155,8 +155,14 @@ account = table(
     id_column(),
     sa.Column("posted_minutes", integer, nullable=False),
     sa.Column("pending_minutes", integer, nullable=False),
+    sa.Column("limit_minutes", integer),
+    sa.Column("raised_minutes", integer, nullable=False, server_default="0"),
+    sa.CheckConstraint("limit_minutes IS NULL OR posted_minutes >= -limit_minutes", name="limit"),
     owner=("id",),
 )
-"""Balances as a roll-up: credits minus debits. ``volunteerkit verify`` recomputes every one."""
+"""Balances as a roll-up: credits minus debits. ``volunteerkit verify`` recomputes every one.
+
+``limit_minutes`` is how far an issuer may go below zero, None for no limit; ``raised_minutes`` what the
+centre has added to it."""
 
 append_only(event)
