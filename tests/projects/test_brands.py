@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from volunteerkit import Actor, Claim, Grant, Refused, approvals, hours, projects, volunteers
 from volunteerkit.errors import InvalidValue, NotFound, NotPermitted
+from volunteerkit.exchange import flagged_rows
 from volunteerkit.projects import brands
 from volunteerkit.projects.tables import brand, project
 from volunteerkit.statistics import brand_page
@@ -172,5 +173,6 @@ def test_a_file_does_not_overturn_what_a_desk_did_with_a_project(city: Any, tmp_
     city.at(DAY, SECOND, projects.publish, "P2")
     found = imported(city, tmp_path, ROWS[0], ROWS[1].replace("护学岗", "上学护学岗"), *ROWS[2:])
     assert (found["updated"], found["flagged"]) == (1, {"decided_here": 1})
+    assert [each.place for each in city.at(DAY, SECOND, flagged_rows, "decided_here")] == ["P2"]
     shown = city.at(DAY, SECOND, projects.view, "P2")
     assert (shown.name, shown.status) == ("上学护学岗", "published")

@@ -17,6 +17,7 @@ from volunteerkit.exchange.reading import Plan
 from volunteerkit.exchange.tables import batch, overruled, quarantine
 from volunteerkit.hours.tables import flag, service_record
 from volunteerkit.organizations.tables import organization, team
+from volunteerkit.projects.tables import project
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, driver, take_numbers, write_event
@@ -54,9 +55,9 @@ class RefusedRow:
 
 @attrs.frozen
 class FlaggedRow:
-    """A service record, a volunteer, an organization or a team with a doubt of ``kind``.
+    """A service record, a volunteer, an organization, a team or a project with a doubt of ``kind``.
 
-    ``record`` is empty for a volunteer, and ``place`` is the number of an organization or team, which has
+    ``record`` is empty for a volunteer, and ``place`` is the number of an organization, team or project, which has
     neither. ``file`` is empty for what was not imported.
     """
 
@@ -180,14 +181,14 @@ def _flagged() -> sa.CompoundSelect[Any]:
         sa.select(sa.literal("decided_here"), none, none, thing.c.number, sa.null(), none)
         .join(overruled, overruled.c.id == thing.c.id)
         .where(overruled.c.entity == entity)
-        for entity, thing in (("organizations", organization), ("teams", team))
+        for entity, thing in (("organizations", organization), ("teams", team), ("projects", project))
     ]
     return sa.union_all(records, people.join(volunteer, volunteer.c.id == doubt.c.volunteer_id), *places)
 
 
 @storage_errors("database")
 def count_flagged(desk: Desk, kind: str | None = None) -> dict[str, int]:
-    """Return how many records, volunteers, organizations and teams are flagged, by kind.
+    """Return how many records, volunteers, organizations, teams and projects are flagged, by kind.
 
     Raises NotPermitted, InvalidValue for an unknown kind.
     """

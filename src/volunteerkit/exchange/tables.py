@@ -37,9 +37,9 @@ overruled = table(
     "overruled",
     sa.Column("entity", sa.Text, primary_key=True),
     sa.Column("id", integer, primary_key=True, autoincrement=False),
-    sa.CheckConstraint("entity IN ('organizations', 'teams')", name="entity"),
+    sa.CheckConstraint("entity IN ('organizations', 'teams', 'projects')", name="entity"),
 )
-"""Organizations and teams of which the last file says otherwise than a desk decided; `doubt` is for volunteers."""
+"""Organizations, teams and projects of which the last file says otherwise than a desk decided; `doubt` is for volunteers."""
 
 
 def __dir__() -> list[str]:
