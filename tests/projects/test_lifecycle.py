@@ -224,20 +224,35 @@ def test_a_suspended_or_dissolved_organization_publishes_nothing(organized: Any,
     assert organized.at(organized.centre, projects.stranded_projects) == ()
     organized.at(organized.admin, teams.suspend, "T1", reason="整改")
     with pytest.raises(Refused) as caught:
-        organized.at(organized.leader, projects.publish, of_team)
+        organized.at(organized.centre, projects.publish, of_team)
     assert codes(caught) == ["not_living"]
+    with pytest.raises(NotPermitted):  # a suspended office only reads
+        organized.at(organized.leader, projects.publish, of_team)
     assert [each.number for each in organized.at(organized.centre, projects.stranded_projects)] == [of_team]
     case = organized.at(organized.centre, organizations.propose_suspension, "O1", reason="核查")
     organized.at(SECOND, approvals.decide, case, "approve")
     with pytest.raises(Refused) as caught:
-        organized.at(organized.admin, projects.publish, waiting)
+        organized.at(organized.centre, projects.publish, waiting)
     assert codes(caught) == ["not_living"]
     with pytest.raises(Refused):
-        organized.at(organized.admin, projects.apply, organized.form("宣讲"))
+        organized.at(organized.centre, projects.apply, organized.form("宣讲"))
     for reader in (organized.centre, organized.officer):
         found = organized.at(reader, projects.stranded_projects)
         assert [each.number for each in found] == [waiting, running, of_team]
     assert organized.at(organized.stranger, projects.stranded_projects) == ()
+    theirs = organized.at(organized.stranger, projects.apply, organized.form("送水", organization="O2"))
+    organized.at(organized.officer, approvals.decide, theirs.case, "approve")
+    open_still = organized.at(
+        organized.stranger, projects.apply, organized.form("夜跑护航", organization="O2")
+    )
+    case = organized.at(organized.centre, organizations.propose_dissolution, "O2", reason="解散")
+    organized.at(SECOND, approvals.decide, case, "approve")
+    with pytest.raises(Refused) as caught:
+        organized.at(organized.centre, projects.publish, theirs.number)
+    assert codes(caught) == ["not_living"]
+    assert organized.at(organized.centre, projects.stranded_projects)[-1].number == theirs.number
+    withdrawn = organized.at(organized.centre, projects.view_application, open_still.number)
+    assert withdrawn.status == "withdrawn"  # its case ended with the organization
     assert organized.at(organized.centre, projects.stranded_projects, on=after(400)) == ()  # over by then
 
 
@@ -352,6 +367,7 @@ def test_a_cancelled_project_gives_nobody_hours_and_tells_each_once(organized: A
 
     rows, reason, said = organized.at(organized.centre, stored)
     assert {tuple(row) for row in rows} == {("cancelled", reason)}
+    assert len(organized.events("participation.cancelled")) == len(rows) == 5
     assert (reason, said) == ("project:1#cancellation:0", "王阿姨家中有事")
     shown = organized.at(organized.public, projects.view, number)
     assert (shown.status, {each.taken for each in shown.shifts}) == ("cancelled", {0})
@@ -382,6 +398,17 @@ def test_what_has_hours_is_not_cancelled_nor_deleted_but_put_away(organized: Any
     organized.at(organized.admin, projects.cancel, number, reason="没有人来", on=after(9))
     organized.at(organized.admin, projects.archive, number, on=after(9))
     assert organized.at(organized.public, projects.view, number).status == "archived"
+
+
+def test_hours_taken_back_do_not_come_back_to_a_cancelled_project(one: Any, codes: Any) -> None:
+    number = one.published(days=1, shifts=(one.span(7, "09:00", 2),))
+    made = one.at(one.admin, hours.record, Claim("V1", number, after(7), 60), on=after(9)).record_id
+    one.at(one.second_admin, hours.confirm, made, on=after(9))
+    one.at(one.second_admin, hours.reverse, made, reason="没有人来", on=after(9))
+    one.at(one.admin, projects.cancel, number, reason="没有人来", on=after(9))
+    with pytest.raises(Refused) as caught:
+        one.at(one.second_admin, hours.restore, made, reason="查明", on=after(9))
+    assert codes(caught) == ["project_takes_no_hours"]
 
 
 def test_a_project_without_hours_is_deleted_for_everybody(organized: Any, codes: Any) -> None:
@@ -589,3 +616,6 @@ def test_a_list_is_narrowed(organized: Any) -> None:
     ):
         with pytest.raises(InvalidValue):
             organized.at(organized.public, projects.list_projects, **named)
+    with pytest.raises(InvalidValue) as caught:
+        organized.at(organized.public, projects.list_projects, status="publised")
+    assert caught.value.values["allowed"] == "published"

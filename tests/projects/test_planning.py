@@ -127,6 +127,16 @@ def test_places_are_counted_and_none_is_less_than_none(organized: Any) -> None:
     assert (closed.taken, closed.free) == (2, 0)
 
 
+def test_more_places_let_in_who_waits(organized: Any) -> None:
+    number = organized.published()
+    made = organized.at(organized.admin, projects.add_shift, number, organized.span(8, "09:00", 3, 1))
+    organized.join(made.id, "V1")
+    organized.join(made.id, "V2", "V3", "V4", state="waiting")
+    more = organized.at(organized.admin, projects.edit_shift, made.id, organized.span(8, "09:00", 3, 3))
+    assert (more.taken, more.free) == (3, 0)
+    assert len(organized.events("participation.promoted")) == 2
+
+
 def test_a_list_shows_what_is_free(organized: Any) -> None:
     numbers = [organized.published(name=name) for name in ("护学", "义诊", "宣讲")]
     for number, capacity in zip(numbers, (1, None, 3), strict=True):

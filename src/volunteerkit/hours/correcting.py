@@ -24,6 +24,7 @@ from volunteerkit.hours.records import (
 )
 from volunteerkit.hours.tables import FIXED, covered
 from volunteerkit.ledger import ADJUST, MOVE, REVERSE, honour_account, issuer_account, whole_amount
+from volunteerkit.projects.lifecycle import accepts_hours
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import (
@@ -37,7 +38,7 @@ from volunteerkit.store.posting import (
     write_transfers,
 )
 from volunteerkit.store.texts import seal_text
-from volunteerkit.units import day_number, plain_day, plain_text
+from volunteerkit.units import day_number, day_of, plain_day, plain_text
 
 __all__ = ["adjust", "correct", "move", "restore", "reverse"]
 
@@ -138,6 +139,8 @@ def correct(desk: Desk, execute: Execute, found: Found, what: str, minutes: int 
         raise Refused(Finding("nothing_changes", {"record": found.id, "minutes": after}))
     open_day(desk, found.organization_id, day, found.period)
     if moved > 0:
+        if not accepts_hours(desk, found.project_id, day_of(found.served_on)):
+            raise Refused(Finding("project_takes_no_hours", {"record": found.id}))
         issue(desk, execute, found.project_id, moved, found.budget)
     state = "confirmed" if after else "reversed"
     if execute(_STATE, (state, after, found.id, found.state, found.confirmed)).rowcount != 1:

@@ -27,7 +27,7 @@ _WORDED = {
     "name": ("parameter",),
     "outcome": ("participation_state",),
     "state": ("case_state", "record_state", "participation_state"),
-    "status": ("volunteer_status", "organization_status"),
+    "status": ("volunteer_status", "organization_status", "project_state"),
 }
 
 _chosen: ContextVar[str | None] = ContextVar("volunteerkit_language", default=None)

@@ -16,7 +16,7 @@ from volunteerkit.messages import phrase
 from volunteerkit.organizations.reading import admitted_row, must_live
 from volunteerkit.projects.applying import case_facts, case_place
 from volunteerkit.projects.model import WITHOUT_HOURS, Project
-from volunteerkit.projects.planning import cancel_participations
+from volunteerkit.projects.planning import cancel_shifts
 from volunteerkit.projects.reading import (
     as_project,
     must_stand,
@@ -123,7 +123,7 @@ def cancel(desk: Desk, number: str, *, reason: str) -> None:
 def _ended(
     desk: Desk, row: Any, states: tuple[str, ...], status: str, type: str, reason: str, **more: Any
 ) -> None:
-    told = cancel_participations(desk, [each.id for each in _shifts(desk, row.id)], reason)
+    told = cancel_shifts(desk, [each.id for each in _shifts(desk, row.id)], reason)
     values = {"status": status, "ended_at": microseconds(desk.now), "reason": reason, **more}
     _moved(desk, row, states, **values)
     end_cases(desk, case_table.c.subject == subject_of(row), by=type.replace(".", "_"))

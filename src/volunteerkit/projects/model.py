@@ -19,6 +19,7 @@ __all__ = [
     "ACCEPTANCE",
     "ACTIVE",
     "ATTENDED",
+    "IMPORTED_STATES",
     "NEEDED",
     "PARTICIPATION_STATES",
     "PROJECT_STATES",
@@ -75,6 +76,9 @@ PROJECT_STATES: Final = (
 )
 """From the application (pending) to the archive; an approved one is published before anybody joins, and its
 completion report (closing) is reviewed before it is closed. A deleted one is there for nobody."""
+
+IMPORTED_STATES: Final = ("rejected", "suspended", "deregistered")
+"""Further words that an imported project may have from its file."""
 
 WITHOUT_HOURS: Final = ("pending", "refused", "rejected", "withdrawn", "cancelled", "deleted")
 """States in which nobody's hours are recorded; an imported project has the word of its file (rejected)."""

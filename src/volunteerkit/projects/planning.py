@@ -16,6 +16,7 @@ from volunteerkit.projects.model import ACTIVE, Position, PositionForm, Series, 
 from volunteerkit.projects.reading import as_shift, must_stand, of_project, reached, shift_rows, subject_of
 from volunteerkit.projects.tables import participation, position, series, shift
 from volunteerkit.projects.times import checked_span, clock_time, local_time, occurrences
+from volunteerkit.projects.waiting import cancel_participations, fill
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, note
@@ -244,8 +245,8 @@ def _shift(desk: Desk, id_: int) -> Shift:
 def edit_shift(desk: Desk, shift_id: int, form: ShiftForm) -> Shift:
     """Let a shift that has not begun be as the form says, and return it.
 
-    A capacity below those accepted sends nobody away: no place is free until enough have left. Those who
-    take part are named in the event to be notified when time, place or name changed. Raises what `add_shift`
+    A capacity below those accepted sends nobody away: no place is free until enough have left; a higher one
+    lets in who waits. Those who take part are named in the event to be notified when time, place or name changed. Raises what `add_shift`
     raises, and Refused for one that began or was cancelled.
     """
     before, row = _inner(desk, "shift", shift, shift_id)
@@ -266,6 +267,8 @@ def edit_shift(desk: Desk, shift_id: int, form: ShiftForm) -> Shift:
         relevant = set(changed) & {"starts_at", "ends_at", "name", "latitude_e6", "longitude_e6"}
         told = taking_part(desk, [shift_id]) if relevant and row.status == "published" else []
         _told(desk, row, "shift", shift_id, "edited", fields=sorted(changed), notify=told)
+        if "capacity" in changed:
+            fill(desk, shift_id)
     return _shift(desk, shift_id)
 
 
@@ -286,22 +289,17 @@ def taking_part(desk: Desk, shifts: Iterable[int]) -> list[int]:
     return list(found)
 
 
-def cancel_participations(desk: Desk, shifts: Iterable[int], reason: str) -> list[int]:
-    """Cancel everybody's part in the shifts, empty their waiting lists, and return whom to tell.
+def cancel_shifts(desk: Desk, shifts: Iterable[int], reason: str) -> list[int]:
+    """Cancel shifts with everybody's part in them, empty their waiting lists, and return whom to tell.
 
     ``reason`` is the address of a sealed text.
     """
     ids = sorted(shifts)
     told = taking_part(desk, ids)
-    theirs = sa.update(participation).where(
-        participation.c.shift_id.in_(ids), participation.c.state.in_([*ACTIVE, "invited"])
-    )
-    now = microseconds(desk.now)
-    desk.connection.execute(
-        theirs.values(state="cancelled", changed_at=now, changed_by=desk.actor.id, reason=reason)
-    )
-    emptied = sa.update(shift).where(shift.c.id.in_(ids), shift.c.cancelled_at.is_(None))
-    desk.connection.execute(emptied.values(cancelled_at=now, taken=0))
+    open_still = sa.update(shift).where(shift.c.id.in_(ids), shift.c.cancelled_at.is_(None))
+    desk.connection.execute(open_still.values(cancelled_at=microseconds(desk.now)))
+    for id_ in ids:
+        cancel_participations(desk, id_, reason=reason)
     return told
 
 
@@ -315,7 +313,7 @@ def cancel_shift(desk: Desk, shift_id: int, *, reason: str = "") -> None:
     said = checked_text("reason", reason, 500) if reason else ""
     _coming(desk, row, found)
     said = seal_text(desk, subject_of(row), f"shift:{shift_id}", said)
-    told = cancel_participations(desk, [shift_id], said)
+    told = cancel_shifts(desk, [shift_id], said)
     _told(desk, row, "shift", shift_id, "cancelled", notify=told)
 
 

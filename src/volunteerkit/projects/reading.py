@@ -12,11 +12,11 @@ import attrs
 import sqlalchemy as sa
 
 from volunteerkit.access import Place
-from volunteerkit.errors import Finding, InvalidValue, Refused
+from volunteerkit.errors import Finding, InvalidValue, Refused, nearest
 from volunteerkit.organizations.model import ADMITTED, given_text
 from volunteerkit.organizations.reading import admitted_row
 from volunteerkit.organizations.tables import organization, organization_on, status_on, team
-from volunteerkit.projects.model import Listed, Position, Project, Shift
+from volunteerkit.projects.model import IMPORTED_STATES, PROJECT_STATES, Listed, Position, Project, Shift
 from volunteerkit.projects.tables import brand, position, project, shift
 from volunteerkit.projects.times import plain_year
 from volunteerkit.store.desk import Desk, microseconds
@@ -352,6 +352,11 @@ def _list(
     for name, value in texts.items():
         if value is not None:
             given_text(name, value)
+    known = (*PROJECT_STATES[:-1], *IMPORTED_STATES)
+    if status is not None and status not in known:
+        raise InvalidValue(
+            name="status", value=status[:40], allowed=nearest(status, known) or ", ".join(known)
+        )
     total, unlimited = _free(desk)
     first, last = _range(since, until)
     wanted = [
