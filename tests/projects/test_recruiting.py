@@ -314,6 +314,8 @@ def test_a13_who_left_has_no_commitments_and_a_sweep_writes_it_once(planned: Any
         join(planned, number, first)
     planned.at(me("V1"), volunteers.deregister, "V1")
     planned.at(me("V2"), volunteers.take_leave, "V2", since=THEN, until=THEN)
+    mine = planned.at(me("V1"), recruiting.commitments, "V1")
+    assert [each.state for each in mine] == ["cancelled"]
     assert planned.at(me("V6"), recruiting.free_places, first).waiting == 1
     assert planned.at(CENTRE, recruiting.sweep) == 3
     assert states(planned, first) == {"V1": "cancelled", "V2": "cancelled", "V3": "accepted"}

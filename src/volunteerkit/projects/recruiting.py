@@ -10,6 +10,7 @@ import attrs
 from volunteerkit.access import Place
 from volunteerkit.errors import Finding, InvalidValue, NotFound, Refused
 from volunteerkit.projects.eligibility import (
+    LASTING,
     Person,
     Shift,
     away_on,
@@ -342,7 +343,9 @@ def commitments(desk: Desk, volunteer: str) -> tuple[Participation, ...]:
         begin, end, asked, last = (
             instant_of(each).astimezone(desk.zone) for each in (starts, ends, applied, changed)
         )
-        away = desk.policy.commitments_when_away == "cancelled" and away_on(person, day_number(begin.date()))
+        away = person.status not in LASTING or (
+            desk.policy.commitments_when_away == "cancelled" and away_on(person, day_number(begin.date()))
+        )
         if away and starts > now and state in ("accepted", "waiting", "applied", "invited"):
             state = "cancelled"
         served = None if until is None else instant_of(until).astimezone(desk.zone)

@@ -11,9 +11,10 @@ from typing import Any
 
 import attrs
 
-from volunteerkit.errors import Finding, IntegrityProblem, Refused
+from volunteerkit.errors import Finding, IntegrityProblem, PluginError, Refused
 from volunteerkit.projects.eligibility import (
     AWAY,
+    LASTING,
     Person,
     Shift,
     marks,
@@ -58,12 +59,13 @@ _COLUMNS = (
 _ROW = f"SELECT {_COLUMNS} FROM vk_participation WHERE "
 _LIVING = "CASE WHEN state IN ('withdrawn', 'refused', 'cancelled') THEN 1 ELSE 0 END, id"
 _MOVE = "UPDATE vk_participation SET state = ?, changed_at = ?, changed_by = ?{} WHERE id = ? AND state = ?"
+_LASTING = ", ".join(f"'{status}'" for status in LASTING)
 _AWAY = ", ".join(f"'{kind}'" for kind in AWAY)
 # periods go over to the kept one of a merge
 _KEPT = "(SELECT m.kept_id FROM vk_merge m WHERE m.volunteer_id = a.volunteer_id AND m.ended_seq IS NULL)"
 _ABSENT = (
     "FROM vk_participation a JOIN vk_volunteer v ON v.id = a.volunteer_id "
-    "WHERE a.shift_id = ? AND a.state IN ({}) AND (v.status NOT IN ('approved', 'pending', 'merged') OR (? AND EXISTS ("
+    f"WHERE a.shift_id = ? AND a.state IN ({{}}) AND (v.status NOT IN ({_LASTING}) OR (? AND EXISTS ("
     f"SELECT 1 FROM vk_volunteer_period d WHERE d.volunteer_id = COALESCE({_KEPT}, a.volunteer_id) AND d.kind IN ({_AWAY}) "
     "AND d.since <= ? AND (d.until IS NULL OR d.until >= ?))))"
 )
@@ -208,10 +210,12 @@ def needs_review(desk: Desk, shift: Shift, person: Person) -> bool:
 def fill(desk: Desk, shift_id: int) -> int:
     """Promote from the waiting list who may have a free place, in the order of their ranks; return how many.
 
-    Who cannot come now, or brings more than fit, keeps the rank and is passed over. Whatever gives places
-    back or adds some calls this, once.
+    Who cannot come now, or brings more than fit, keeps the rank and is passed over; who will be away has given
+    their place back before. Whatever gives places back or adds some calls this, once.
     """
     shift, promoted = shift_of(desk, shift_id), 0
+    if shift.waiting and settle_absences(desk, shift):
+        shift = shift_of(desk, shift_id)
     if shift.waiting == 0 or (shift.capacity is not None and shift.taken >= shift.capacity):
         return 0
     if any(each.severity == "block" for each in shift_findings(desk, shift, by_oneself=False)):
@@ -232,7 +236,10 @@ def fill(desk: Desk, shift_id: int) -> int:
 
 
 def _held_back(desk: Desk, shift: Shift, person: Person, row: Row) -> bool:
-    found = personal_findings(desk, shift, person, overridden=row.override is not None)
+    try:
+        found = personal_findings(desk, shift, person, overridden=row.override is not None)
+    except PluginError:  # it fails closed for who waits, and does not hold up who gave a place back
+        return True
     return any(each.severity == "block" for each in found)
 
 
