@@ -133,10 +133,18 @@ def free_place(desk: Desk, shift_id: int, places: int) -> None:
         raise IntegrityProblem(what=f"shift {shift_id}: fewer places taken than given back")
 
 
-def move(desk: Desk, row: Row, after: str, type: str = "participation.moved", **columns: Any) -> None:
+def move(
+    desk: Desk,
+    row: Row,
+    after: str,
+    type: str = "participation.moved",
+    told: dict[str, Any] | None = None,
+    **columns: Any,
+) -> None:
     """Bring a participation from the state in which it was read into another one, with its event.
 
-    ``columns`` are further values of the row. Raises Refused when it is in another state meanwhile.
+    ``columns`` are further values of the row, ``told`` further ones of the event. Raises Refused when it is
+    in another state meanwhile.
     """
     more = "".join(f", {name} = ?" for name in columns)
     at = microseconds(desk.now)
@@ -144,8 +152,7 @@ def move(desk: Desk, row: Row, after: str, type: str = "participation.moved", **
     if driver(desk.connection)(_MOVE.format(more), values).rowcount != 1:
         raise Refused(Finding("participation_moved", {"participation": row.id}))
     payload = {"participation": row.id, "shift": row.shift_id, "before": row.state, "state": after}
-    until = columns.get("served_until")
-    note(desk, type, f"volunteer:{row.volunteer_id}", payload | ({"until": until} if until else {}))
+    note(desk, type, f"volunteer:{row.volunteer_id}", payload | (told or {}))
 
 
 def _absent(desk: Desk, shift: Shift, query: str) -> list[Any]:
