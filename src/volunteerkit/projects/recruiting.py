@@ -170,11 +170,11 @@ def join(
 
 def _settled(desk: Desk, shift: Shift, guests: int) -> Shift:
     """Return the shift after those who will be away gave their places back and those who wait took theirs."""
-    short = shift.capacity is not None and shift.taken + 1 + guests > shift.capacity
-    changed = settle_absences(desk, shift) if short else 0
     if shift.waiting:
-        changed += fill(desk, shift.id)
-    return shift_of(desk, shift.id) if changed else shift
+        fill(desk, shift.id)
+        return shift_of(desk, shift.id)
+    short = shift.capacity is not None and shift.taken + 1 + guests > shift.capacity
+    return shift_of(desk, shift.id) if short and settle_absences(desk, shift) else shift
 
 
 def _enter(
