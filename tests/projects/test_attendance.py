@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import logging
 import runpy
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +199,13 @@ def test_everybody_may_do_what_the_matrix_says(attending: Any) -> None:
     assert attending.rows(attendance) == []
     with pytest.raises(NotFound):
         attending.at(NINE, STRANGER, list_attendance, shift_id)
+
+
+def test_whoever_leads_and_is_a_program_too_may_enter_a_list(attending: Any) -> None:
+    shift_id = attending.shift("V1")
+    for n, grants in enumerate(permutations((Grant("system"), Grant("organization_admin", "O1")))):
+        done = attending.at(NINE + minutes(n), Actor("both-1", grants), check_in, shift_id, "V1")
+        assert done.repeated is (n == 1)
 
 
 def test_a_team_leader_checks_in_the_teams_own(attending: Any) -> None:

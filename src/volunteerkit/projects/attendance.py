@@ -12,6 +12,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+import attrs
+
 from volunteerkit.access import Cell, Person
 from volunteerkit.clock import aware
 from volunteerkit.errors import Finding, InvalidValue, Refused
@@ -176,8 +178,10 @@ def _led(desk: Desk, cell: Cell, party: Party, volunteer: str) -> None:
     """Let nobody enter themselves by a list, and no program pass for a leader."""
     if cell.relation == "self" or desk.is_one_of(Person(None, party.volunteer)):
         raise Refused(Finding("code_needed", {"volunteer": volunteer}))
-    if cell.relation == "city":
-        raise InvalidValue(name="device", value="", allowed=phrase("allowed_device"))
+    if cell.relation == "city":  # who leads the shift as well may
+        leads = attrs.evolve(desk.reach("project.check_in"), city=False)
+        if not leads.covers(party.place):
+            raise InvalidValue(name="device", value="", allowed=phrase("allowed_device"))
 
 
 def checked_instant(desk: Desk, at: dt.datetime | None) -> int:
