@@ -23,11 +23,17 @@ CREDITED = {
     "not_selected",
     "minutes_counted_before",
     "clock_shorter",
+    "transform",
+    "window",
     "coefficient",
     "day_limit",
+    "limit",
+    "limit_refused",
+    "count_limit",
+    "route",
     "day_percent",
 }
-NOT_ERRORS = re.compile(r"explain_|kind_|length")
+NOT_ERRORS = re.compile(r"explain_|kind_|length|word_participation_")
 HELP = """
 import io, json
 from rich.console import Console
@@ -109,8 +115,14 @@ def error_pages(language: str) -> Iterator[str]:
         "approvals": catalogue("approvals"),
         "volunteers": catalogue("volunteers"),
         "organizations": catalogue("organizations"),
+        "bank": catalogue("bank"),
+        "recruiting": {
+            code: each for code, each in catalogue("recruiting").items() if not NOT_ERRORS.match(code)
+        },
         "attendance": catalogue("attendance"),
+        "projects": catalogue("projects"),
         "personal": catalogue("personal"),
+        "hours": catalogue("hours"),
         "exchange": catalogue("exchange"),
         "plugins": {code: each for code, each in plugins.items() if code.startswith("plugin_")},
         "findings": {code: each for code, each in plugins.items() if not code.startswith("plugin_")},

@@ -230,8 +230,8 @@ def test_a_foreign_sqlite_engine_is_refused_with_the_way_out(sqlite_url: str) ->
     foreign.dispose()
 
 
-def test_a_database_without_tables_is_told_at_the_desk(database_url: str) -> None:
-    engine = volunteerkit.create_engine(database_url)
+def test_a_database_without_tables_is_told_at_the_desk(empty_database_url: str) -> None:
+    engine = volunteerkit.create_engine(empty_database_url)
     with engine.connect() as connection, pytest.raises(StorageError) as told:
         KIT.desk(connection, CLERK)
     assert told.value.code == "storage_empty"

@@ -13,8 +13,8 @@ import pytest
 import sqlalchemy as sa
 
 
-def test_a_database_is_fresh_and_speaks_chinese(database_url: str) -> None:
-    engine = sa.create_engine(database_url)
+def test_a_database_is_fresh_and_speaks_chinese(empty_database_url: str) -> None:
+    engine = sa.create_engine(empty_database_url)
     with engine.begin() as connection:
         assert sa.inspect(connection).get_table_names() == []
         connection.execute(sa.text("CREATE TABLE 人 (名 TEXT)"))

@@ -32,6 +32,7 @@ __all__ = [
     "holding",
     "matrix",
     "reach",
+    "reading_actions",
     "same_person",
 ]
 
@@ -75,15 +76,30 @@ class Cell:
 
 
 @cache
+def _data() -> dict[str, Any]:
+    import tomllib
+
+    return tomllib.loads(files("volunteerkit").joinpath("access.toml").read_text("utf-8"))
+
+
+@cache
+def reading_actions() -> frozenset[str]:
+    """Return the actions that only read: what an office of a suspended organization or team may still do.
+
+    >>> "hours.statement" in reading_actions(), "hours.confirm" in reading_actions()
+    (True, False)
+    """
+    return frozenset(_data()["reading"])
+
+
+@cache
 def matrix() -> Mapping[str, Mapping[str, Cell]]:
     """Return the matrix: ``{action: {role: cell}}``; a role without a cell may not.
 
     >>> matrix()["hours.confirm"]["centre"].separate
     True
     """
-    import tomllib
-
-    data = tomllib.loads(files("volunteerkit").joinpath("access.toml").read_text("utf-8"))
+    data = _data()
     unknown = {role for row in data["actions"].values() for role in row} - set(ROLES)
     if unknown:
         raise InvalidValue(name="role", value=", ".join(sorted(unknown)), allowed=", ".join(ROLES))

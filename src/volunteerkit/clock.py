@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 import uuid
+from calendar import monthrange
 from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,7 @@ __all__ = [
     "age_on",
     "aware",
     "fixed_clock",
+    "months_after",
     "new_id",
     "system_clock",
     "years_after",
@@ -110,7 +112,22 @@ def years_after(day: dt.date, years: int) -> dt.date:
         return dt.date(day.year + years, 3, 1)
 
 
+def months_after(day: dt.date, months: int) -> dt.date:
+    """Return the day ``months`` later; a day that the month does not have is its last one (Civil Code, art. 202).
+
+    >>> months_after(dt.date(2026, 11, 30), 3), months_after(dt.date(2026, 1, 31), -1)
+    (datetime.date(2027, 2, 28), datetime.date(2025, 12, 31))
+    """
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    last = monthrange(year, month + 1)[1]
+    return dt.date(year, month + 1, min(day.day, last))
+
+
 def _dates(given: Iterable[dt.date]) -> frozenset[dt.date]:
+    return frozenset(given)
+
+
+def _weekdays(given: Iterable[int]) -> frozenset[int]:
     return frozenset(given)
 
 
@@ -140,7 +157,7 @@ class Calendar:
 
     holidays: frozenset[dt.date] = attrs.field(default=frozenset(), converter=_dates, repr=False)
     extra_workdays: frozenset[dt.date] = attrs.field(default=frozenset(), converter=_dates, repr=False)
-    weekend: frozenset[int] = attrs.field(default=frozenset({5, 6}), converter=frozenset)
+    weekend: frozenset[int] = attrs.field(default=frozenset({5, 6}), converter=_weekdays)
     known_until: dt.date | None = None
 
     def __attrs_post_init__(self) -> None:

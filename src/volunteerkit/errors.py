@@ -66,13 +66,13 @@ def nearest(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
     return found[0] if found else ""
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> messages.Phrase | str:
+def did_you_mean(word: str, known: Iterable[str], likeness: float = 0.6) -> messages.Phrase | str:
     """Return the end of a message that asks whether the `nearest` word was meant, nothing when none is near.
 
     >>> str(did_you_mean("unoin", ["plain", "union"])), did_you_mean("x", ["plain"])
     (" Did you mean 'union'?", '')
     """
-    guess = nearest(word, known)
+    guess = nearest(word, known, likeness)
     return messages.phrase("did_you_mean", guess=guess) if guess else ""
 
 

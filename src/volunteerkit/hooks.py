@@ -14,7 +14,7 @@ wrappers, tryfirst and trylast are refused when the plugin is loaded.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import pluggy
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from volunteerkit.hours.model import Claim, Overlap
     from volunteerkit.organizations.model import OrganizationForm, TeamForm
     from volunteerkit.policy import Policy
+    from volunteerkit.projects.model import ProjectForm
+    from volunteerkit.projects.participating import Candidate, Opening
     from volunteerkit.rules import Fact, Rulebook, RuleFunction
     from volunteerkit.store.desk import Desk
     from volunteerkit.volunteers.model import Application
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "KINDS",
+    "choose",
     "choose_volunteer_number",
     "hookimpl",
     "review",
@@ -46,6 +49,7 @@ __all__ = [
     "review_transfer",
     "vk_choose_calendar",
     "vk_choose_lead",
+    "vk_choose_matching",
     "vk_choose_policy",
     "vk_choose_volunteer_number",
     "vk_facts",
@@ -54,6 +58,8 @@ __all__ = [
     "vk_review_access",
     "vk_review_hours",
     "vk_review_organization",
+    "vk_review_participation",
+    "vk_review_project",
     "vk_review_registration",
     "vk_review_team",
     "vk_review_transfer",
@@ -198,11 +204,47 @@ def vk_review_team(form: TeamForm) -> Iterable[Finding]:  # type: ignore[empty-b
 
 
 @hookspec
+def vk_review_project(form: ProjectForm, back_entry: bool) -> Iterable[Finding]:  # type: ignore[empty-body]
+    """Review an application for a project before its case is opened; works as `vk_review_organization`.
+
+    ``back_entry`` tells that it took place already. Here a city asks for insurance, a written agreement or
+    training: the library has the findings ``statement_missing_insurance``, ``statement_missing_agreement`` and
+    ``statement_missing_training`` for it.
+
+    Example: ``if not form.statements.get("insurance"): yield Finding("statement_missing_insurance")``
+    """
+
+
+@hookspec
+def vk_review_participation(volunteer: str, shift: Opening) -> Iterable[Finding]:  # type: ignore[empty-body]
+    """Review whether a volunteer may have a place in a shift: when joining, accepted or promoted.
+
+    ``volunteer`` is a number. A finding with severity ``"block"`` refuses, or passes over who waits;
+    ``"warn"`` goes back with the answer. An exception refuses (fails closed).
+
+    Example: ``if shift.starts_at.hour < 6: yield Finding("xinyu.too_early")``
+    """
+
+
+@hookspec
+def vk_choose_matching(shift: Opening, candidates: tuple[Candidate, ...]) -> Sequence[int] | None:
+    """Choose in which order those who applied for a shift suit it: their participation ids, all of them.
+
+    At most one plugin may answer; None leaves it to the library: matching skills, then shifts served with the
+    organization, then minutes served, then who applied first. ``candidates`` come in the order of application.
+
+    Example: ``return [each.participation_id for each in sorted(candidates, key=lambda one: -one.minutes)]``
+    """
+
+
+@hookspec
 def vk_review_hours(claim: Claim, overlapping: tuple[Overlap, ...]) -> Iterable[Finding]:  # type: ignore[empty-body]
     """Review a claim of hours before it is recorded.
 
     ``overlapping`` are the volunteer's other records at the same time. A finding with severity ``"block"``
-    refuses the claim, ``"warn"`` goes back with the answer. An exception refuses (fails closed).
+    refuses the claim; ``"warn"`` goes back with the answer, and its code stays with the record for those who
+    inspect hours (`hours.inspect`): that is how a city's own signs of fraud are reported. An exception refuses
+    (fails closed).
 
     Example: ``if overlapping: yield Finding("xinyu.overlap")``
     """
@@ -241,8 +283,11 @@ KINDS: Final = {
     "vk_review_transfer": "review",
     "vk_review_organization": "review",
     "vk_review_team": "review",
+    "vk_review_project": "review",
+    "vk_review_participation": "review",
     "vk_choose_calendar": "choose",
     "vk_choose_lead": "choose",
+    "vk_choose_matching": "choose",
     "vk_choose_policy": "choose",
     "vk_choose_volunteer_number": "choose",
     "vk_react": "react",
@@ -297,17 +342,22 @@ def review_transfer(
     return review(desk, "vk_review_transfer", **values)
 
 
+def choose(desk: Desk, hook: str, **values: Any) -> tuple[str, Any] | None:
+    """Return who chose and what, None when no plugin did; raises PluginConflict for two."""
+    from volunteerkit.errors import PluginConflict
+
+    chosen = [(plugin, answer) for plugin, answer in _ask(desk, hook, **values) if answer is not None]
+    if len(chosen) > 1:
+        raise PluginConflict(what=hook, first=chosen[0][0], second=chosen[1][0])
+    return chosen[0] if chosen else None
+
+
 def choose_volunteer_number(desk: Desk, organization: str, serial: int) -> str | None:
     """Return the one number a plugin chose, None when none did; raises PluginConflict for two."""
-    from volunteerkit.errors import PluginConflict, PluginError
+    from volunteerkit.errors import PluginError
 
-    chosen: list[tuple[str, str]] = []
-    for plugin, answer in _ask(desk, "vk_choose_volunteer_number", organization=organization, serial=serial):
-        if answer is None:
-            continue
-        if not isinstance(answer, str):
-            raise PluginError(plugin=plugin, hook="vk_choose_volunteer_number", problem=type(answer).__name__)
-        chosen.append((plugin, answer))
-    if len(chosen) > 1:
-        raise PluginConflict(what="vk_choose_volunteer_number", first=chosen[0][0], second=chosen[1][0])
-    return chosen[0][1] if chosen else None
+    hook = "vk_choose_volunteer_number"
+    chosen = choose(desk, hook, organization=organization, serial=serial)
+    if chosen is not None and not isinstance(chosen[1], str):
+        raise PluginError(plugin=chosen[0], hook=hook, problem=type(chosen[1]).__name__)
+    return None if chosen is None else chosen[1]

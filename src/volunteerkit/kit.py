@@ -41,10 +41,14 @@ from volunteerkit.errors import (
 )
 from volunteerkit.events import Event
 from volunteerkit.exchange.quarantining import refuse_unless_whole
+from volunteerkit.hours import disputes
+from volunteerkit.hours.bank.actions import WORKFLOW as CREDIT_REFUND
+from volunteerkit.hours.periods import WORKFLOW as REOPENING
 from volunteerkit.organizations import routes as organizations
 from volunteerkit.personal import ERASURE
 from volunteerkit.plugins import Bound, Plugin
 from volunteerkit.policy import Policy
+from volunteerkit.projects import routes as projects
 from volunteerkit.rating.tables import decision as _decision
 from volunteerkit.rules import FACTS, Fact, Rulebook, RuleFunction, builtin_rulebooks
 from volunteerkit.store.cipher import Cipher
@@ -52,7 +56,7 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import in_haste, only_reads, place_of, reading, self_check, storage_errors
 from volunteerkit.store.posting import driver, note, replayed, request_hash, take_numbers, write_event
 from volunteerkit.store.vault import rewrap
-from volunteerkit.volunteers import belonging, merging, registering, status, transfers
+from volunteerkit.volunteers import belonging, claiming, merging, registering, status, transfers
 from volunteerkit.workflow import Office, Route
 
 __all__ = ["Kit"]
@@ -63,10 +67,14 @@ _WORKFLOWS = (
     grants.WORKFLOW,
     ERASURE,
     *registering.WORKFLOWS,
+    *claiming.WORKFLOWS,
     *status.WORKFLOWS,
     *transfers.WORKFLOWS,
     *belonging.WORKFLOWS,
     *merging.WORKFLOWS,
+    CREDIT_REFUND,
+    REOPENING,
+    *disputes.WORKFLOWS,
 )
 # The day up to which an engine's expired approvals were settled: a case never ends on the day it is opened.
 _settled: WeakKeyDictionary[sa.Engine, dt.date] = WeakKeyDictionary()
@@ -371,7 +379,10 @@ def _reacted(react: Callable[..., Any], event: Event) -> bool:
 
 def _workflows(given: list[tuple[str, Any]], lead: Office) -> dict[str, Workflow]:
     """Return the workflow of every kind of case; a plugin's route takes the place of the library's."""
-    found = {workflow.route.kind: workflow for workflow in (*_WORKFLOWS, *organizations.workflows(lead))}
+    found = {
+        workflow.route.kind: workflow
+        for workflow in (*_WORKFLOWS, *organizations.workflows(lead), *projects.workflows(lead))
+    }
     owners: dict[str, str] = {}
     for plugin, route in given:
         if not isinstance(route, Route):
@@ -438,8 +449,9 @@ def _rulebooks(
             raise
         if not isinstance(book, Rulebook):
             raise loading.wrong_value(plugin, "rulebook", book)
-        # Several ways of crediting may stand side by side; a city has one ladder for a question.
-        clash = owners.get(book.id) or (questions.get(book.decides) if book.decides != "credit" else None)
+        # Several ways of crediting and checks may stand side by side; a city has one ladder for a question.
+        one_only = book.decides not in ("credit", "check")
+        clash = owners.get(book.id) or (questions.get(book.decides) if one_only else None)
         if clash:
             raise PluginConflict(
                 what=book.decides if book.decides in questions else book.id, first=clash, second=plugin

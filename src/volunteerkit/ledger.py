@@ -2,7 +2,7 @@
 
 One transfer moves minutes from one account to another, so debits equal credits by construction (L1). A
 transfer is never changed: a claim is recorded as pending, then confirmed or rejected, and what was wrong
-is reversed, each by a new transfer (L2, L3, L8). Nothing here touches a database.
+is reversed, adjusted or moved, each by a new transfer (L2, L3, L8). Nothing here touches a database.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ import attrs
 from volunteerkit.errors import InvalidValue
 
 __all__ = [
+    "ADJUST",
     "CONFIRM",
     "DAY_MINUTES",
     "GENESIS",
     "IMPORT",
+    "MOVE",
+    "OPENING_CODES",
     "POSTING_CODES",
     "RECORD",
     "REJECT",
@@ -37,7 +40,13 @@ REJECT: Final = "REJECT"
 REVERSE: Final = "REVERSE"
 IMPORT: Final = "IMPORT"
 
-POSTING_CODES: Final = (CONFIRM, IMPORT, REVERSE)
+ADJUST: Final = "ADJUST"
+MOVE: Final = "MOVE"
+
+OPENING_CODES: Final = (RECORD, IMPORT, MOVE)
+"""Codes that begin a record: the transfer's hash covers what is fixed of the record, too."""
+
+POSTING_CODES: Final = (CONFIRM, IMPORT, REVERSE, ADJUST, MOVE)
 """Codes that move posted minutes; RECORD only moves pending ones."""
 
 RESOLVING_CODES: Final = (CONFIRM, REJECT)
@@ -97,6 +106,7 @@ class Transfer:
     1970-01-01) for which day they count (L4); ``recorded_at`` is in microseconds since 1970 UTC;
     ``refers_to`` is the seq of the transfer that this one resolves or reverses; ``hash`` covers every
     other field and the hash before it; that of a record's first transfer covers what is fixed of the record.
+    ``journal`` is the seq of the first of several transfers that were made as one, else None.
     """
 
     seq: int
@@ -110,6 +120,7 @@ class Transfer:
     recorded_at: int
     actor_id: str
     reason: str | None
+    journal: int | None = None
     hash: bytes = attrs.field(default=b"", repr=False)
 
 

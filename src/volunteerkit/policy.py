@@ -6,13 +6,16 @@ that need more than a number are rules or hooks.
 
 from __future__ import annotations
 
+import datetime as dt
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import attrs
 
 from volunteerkit.errors import InvalidValue, nearest
+from volunteerkit.units import plain_day
 
 __all__ = ["MinorLimit", "Policy"]
 
@@ -42,7 +45,20 @@ def _word(*words: str) -> Any:
     return check
 
 
+def _day(_: object, attribute: attrs.Attribute[Any], value: dt.date) -> None:
+    plain_day(attribute.name, value)
+
+
 _DAY = 1440
+
+
+def _minutes_by_number(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if not isinstance(value, dict):
+        raise InvalidValue(name=attribute.name, value=type(value).__name__, allowed='{"O1": 480}')
+    for number, minutes in value.items():
+        if type(number) is not str or type(minutes) is not int or not 1 <= minutes <= 7 * _DAY:
+            shown = minutes if isinstance(minutes, int | float) else type(minutes).__name__
+            raise InvalidValue(name=f"{attribute.name}.{number}", value=shown, allowed=f"1 … {7 * _DAY}")
 
 
 @attrs.frozen
@@ -71,7 +87,8 @@ class Policy:
 
     Joining: two shifts that overlap by no more than ``soft_overlap_minutes`` (never more than half of the
     shorter one) only warn; ``rest_minutes`` must lie between two shifts that do not adjoin; shifts that
-    adjoin may not last longer than ``consecutive_minutes`` together; a shift may be joined while it runs
+    adjoin may not last longer than ``consecutive_minutes`` together, nor longer than ``consecutive_minutes_at``
+    says for the number of an organization that one of them belongs to; a shift may be joined while it runs
     with ``join_while_running``; ``withdraw_hours`` before it begins a volunteer withdraws no longer alone;
     who is suspended or on leave loses future commitments unless ``commitments_when_away`` is ``"kept"``.
     After ``no_shows`` missed shifts within ``no_show_days`` days nobody is accepted by itself.
@@ -88,8 +105,10 @@ class Policy:
     statistics begins at minute ``day_begins_minute``; a project may issue ``issuance_percent`` percent of its
     places times the length of its shifts.
 
-    Time bank: minutes expire ``credit_months`` months after they were earned, a person gives away at most
-    ``gift_minutes_per_year``, and an account may stand ``overdraft_minutes`` below zero.
+    Time bank: what was served from ``credit_since`` on counts, as the rulebook ``credit_rulebook`` credits it;
+    minutes expire ``credit_months`` months after the day of service, are held for ``hold_days`` days until
+    they are redeemed, a person gives away at most ``gift_minutes_per_year`` in a calendar year, and an account
+    may stand ``overdraft_minutes`` below zero.
 
     >>> Policy(rest_minutes=30).rest_minutes
     30
@@ -99,6 +118,9 @@ class Policy:
     rest_minutes: int = attrs.field(default=0, validator=_whole(0, _DAY))
     consecutive_minutes: int | None = attrs.field(
         default=12 * 60, validator=_whole(1, 7 * _DAY, optional=True)
+    )
+    consecutive_minutes_at: Mapping[str, int] = attrs.field(
+        factory=dict, validator=_minutes_by_number, hash=False
     )
     join_while_running: bool = attrs.field(default=False, validator=attrs.validators.instance_of(bool))
     withdraw_hours: int = attrs.field(default=24, validator=_whole(0, 24 * 365))
@@ -122,6 +144,9 @@ class Policy:
     day_begins_minute: int = attrs.field(default=0, validator=_whole(0, _DAY - 1))
     issuance_percent: int = attrs.field(default=100, validator=_whole(1, 1000))
 
+    credit_since: dt.date = attrs.field(default=dt.date(1970, 1, 1), validator=_day)
+    credit_rulebook: str = attrs.field(default="union", validator=attrs.validators.instance_of(str))
+    hold_days: int = attrs.field(default=30, validator=_whole(0, 3660))
     credit_months: int | None = attrs.field(default=None, validator=_whole(1, 1200, optional=True))
     gift_minutes_per_year: int | None = attrs.field(default=None, validator=_whole(0, 10**7, optional=True))
     overdraft_minutes: int = attrs.field(default=0, validator=_whole(0, 10**7))

@@ -92,7 +92,8 @@ _PERSONAL: Final = re.compile(
     rf"(?<![0-9])(?:[1-8][0-9]{{5}}[ -]?(?:(?:19|20)[0-9]{{2}}{_DAY_PART}[ -]?[0-9]{{3}}[0-9Xx]"
     rf"|[0-9]{{2}}{_DAY_PART}[0-9]{{3}})|1[2-9][0-9][ -]?[0-9]{{4}}[ -]?[0-9]{{4}}"
     r"|0[1-9][0-9]{1,2}[ -]?[0-9]{7,8})(?![0-9])"
-    r"|[^@\s]+@[^@\s]+"
+    # from where a word begins, else from a few letters before: a long text is read once, not once a letter
+    r"|(?<![^@\s])[^@\s]++@[^@\s]+|[^@\s]{1,64}@[^@\s]+"
 )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from volunteerkit import Actor, Grant, Kit, approvals, organizations, volunteers
+from volunteerkit import Actor, Grant, Kit, approvals, hours, organizations, projects, volunteers
 from volunteerkit.errors import NotFound, NotPermitted, Refused, StorageError, VolunteerkitError
 from volunteerkit.organizations import base, teams
 from volunteerkit.projects import attendance
@@ -45,6 +45,10 @@ def merged(desk: Desk, kit: Kit) -> None:
     decided(desk, volunteers.propose_merge(desk, "V1", "V5", reason="同一人").id, kit)
 
 
+def confirmed(desk: Desk, kit: Kit) -> None:
+    hours.confirm(kit.desk(desk.connection, SECOND), 1)
+
+
 def administered(desk: Desk, kit: Kit) -> None:
     for holder in ("head-1", "head-2"):
         decided(desk, organizations.propose_admin(desk, "O1", holder), kit)
@@ -73,6 +77,9 @@ BEFORE: dict[str, Callable[[Desk, Kit], Any]] = {
         desk, name="兰", organization="O1", number="V5"
     ),
     "volunteers.propose_unmerge": merged,
+    "hours.bank.settle": confirmed,
+    "hours.bank.settle_city": confirmed,
+    "hours.bank.give": lambda desk, _: volunteers.admit(desk, name="竹", organization="O1", number="V3"),
     "organizations.remove_admin": administered,
     "organizations.propose_lifting": lambda desk, kit: decided(
         desk, organizations.propose_suspension(desk, "O1", reason="核查"), kit
@@ -80,9 +87,10 @@ BEFORE: dict[str, Callable[[Desk, Kit], Any]] = {
     "organizations.teams.lift": lambda desk, _: teams.suspend(desk, "T1", reason="核查"),
     "organizations.base.apply": lambda desk, _: organizations.register(desk, "O4", name="书画协会"),
     "approvals.object_to": lambda desk, kit: decided(desk, 1, kit),
+    "projects.archive": lambda desk, _: projects.cancel(desk, "P4", reason="台风"),
     "volunteers.answer_consent": grown_up,
     "projects.attendance.check_out": lambda desk, kit: attendance.check_in(
-        kit.desk(desk.connection, ADMIN), 1, "V1"
+        kit.desk(desk.connection, ADMIN), 11, "V1"
     ),
     "projects.attendance.close_forgotten": lambda desk, _: desk.connection.exec_driver_sql(
         "UPDATE vk_attendance SET in_at = 0, out_at = NULL WHERE id = 1"

@@ -47,12 +47,9 @@ decides = "credit"
 [[version]]
 effective_from = 1970-01-01
 citation = "benchmark"
-[version.coefficient]
-by = "category"
-percent = {{ {listed} }}
-[version.day]
-at_most = "choose(served_on < adult_on, 240, 480)"
-percent = "choose(served_on >= senior_on, 120, 100)"
+coefficient = {{ by = "category", percent = {{ {listed} }} }}
+limit = [{{ per = "day", at_most = "choose(served_on < adult_on, 240, 480)" }}]
+day_percent = "choose(served_on >= senior_on, 120, 100)"
 """)
 
 

@@ -40,12 +40,9 @@ decides = "credit"
 effective_from = 2020-01-01
 citation = "benchmark"
 select = "state == 0"
-[version.coefficient]
-by = "category"
-percent = {{ {", ".join(f'"{word}" = {percent}' for word, percent in zip(WORDS, PERCENTS, strict=True))} }}
-[version.day]
-at_most = "choose(served_on < adult_on, {LIMIT_MINOR}, {LIMIT})"
-percent = "choose(served_on >= senior_on, {SENIOR}, 100)"
+coefficient = {{ by = "category", percent = {{ {", ".join(f'"{word}" = {percent}' for word, percent in zip(WORDS, PERCENTS, strict=True))} }} }}
+limit = [{{ per = "day", at_most = "choose(served_on < adult_on, {LIMIT_MINOR}, {LIMIT})" }}]
+day_percent = "choose(served_on >= senior_on, {SENIOR}, 100)"
 """
 LADDER = """
 id = "bench.star"

@@ -38,12 +38,9 @@ decides = "credit"
 effective_from = 1970-01-01
 citation = "benchmark"
 select = "method == 'confirmed'"
-[version.coefficient]
-by = "category"
-percent = {{ {", ".join(f'"{word}" = {percent}' for word, percent in zip(WORDS, PERCENTS, strict=True))} }}
-[version.day]
-at_most = "choose(served_on < adult_on, 240, 480)"
-percent = "choose(served_on >= senior_on, 120, 100)"
+coefficient = {{ by = "category", percent = {{ {", ".join(f'"{word}" = {percent}' for word, percent in zip(WORDS, PERCENTS, strict=True))} }} }}
+limit = [{{ per = "day", at_most = "choose(served_on < adult_on, 240, 480)" }}]
+day_percent = "choose(served_on >= senior_on, 120, 100)"
 """
 STAR = """
 id = "bench.star"

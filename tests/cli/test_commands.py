@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
 import json
 import os
 import sqlite3
@@ -14,14 +16,29 @@ from pathlib import Path
 
 import pytest
 
+from volunteerkit.cli import main
+from volunteerkit.messages import in_language
+
 SAMPLE = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "synthetic_sample"
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def run(*arguments: str | Path, folder: Path, language: str = "en") -> subprocess.CompletedProcess[str]:
-    env = os.environ | {"VOLUNTEERKIT_LANG": language, "PYTHONUTF8": "1", "COLUMNS": "200"}
-    command = [sys.executable, "-c", "from volunteerkit.cli import main; main()", *map(str, arguments)]
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, encoding="utf-8", check=False)
+    """Run a command in this process: to start Python anew takes longer than most of them."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with (
+        contextlib.chdir(folder),
+        pytest.MonkeyPatch.context() as patch,
+        in_language(language),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        patch.setenv("COLUMNS", "200")
+        try:
+            main([str(each) for each in arguments])
+        except SystemExit as done:
+            code = int(done.code or 0)
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(scope="module")
@@ -309,3 +326,14 @@ def test_what_to_try_next_can_be_typed_as_it_stands(tmp_path: Path) -> None:
     for hint in hints:
         done = subprocess.run(hint, shell=True, cwd=tmp_path, check=False, capture_output=True)
         assert done.returncode == 0, hint
+
+
+def test_the_ledger_is_exported_and_a_published_head_compared(city: Path) -> None:
+    done = run("verify", "--db", "city.db", folder=city)
+    head = done.stdout.split()[-1]
+    assert run("verify", "--db", "city.db", "--head", head, folder=city).returncode == 0
+    assert run("verify", "--db", "city.db", "--head", f"1:{'0' * 64}", folder=city).returncode == 1
+    assert run("export", "ledger", "--db", "city.db", "--out", "ledger.jsonl", folder=city).returncode == 0
+    script = ROOT / "src" / "volunteerkit" / "cli" / "verify_export.py"
+    checked = subprocess.run([sys.executable, "-I", "-S", script, city / "ledger.jsonl", head], check=False)
+    assert checked.returncode == 0

@@ -304,3 +304,83 @@ def test_a_roleless_actor_works_by_what_was_given(run: Run) -> None:
     assert "[not_permitted]" in run("approve", number, *nobody).err
     run("approve", "1", "--as", "clerk-2")
     assert "granted" in run("approve", number, *nobody).out
+
+
+def test_who_was_refused_applies_again(run: Run) -> None:
+    number = registered(run)
+    early = run("resubmit", number, "--as", "clerk-1")
+    assert (early.code, "neither refused nor cancelled" in early.err) == (1, True), early.err
+    assert run("refuse", number, "--as", "clerk-2", "--reason", "材料不全").code == 0
+    again = run("resubmit", number.lower(), "--as", "clerk-1", "--consent", "2026年2月1日", language="zh-CN")
+    assert again.out.startswith(f"审批件 2（注册，{number}）：审核中"), again.err
+    assert run("approve", number, "--as", "clerk-2").code == 0
+    wrong = run("resubmit", number, "--consent", "2026-02-30", language="zh-CN")
+    assert (wrong.code, "--consent" in wrong.err) == (2, True), wrong.err
+    assert "V0000404" in run("resubmit", "V0000404").err
+
+
+def test_a_claim_at_the_counter_tells_nothing_and_the_centre_decides_it(run: Run) -> None:
+    number = approved(run)
+    known = ("claim", "--identity-number", IDENTITY, "--name", NAME, "--phone", PHONE, "--as", "wechat-7")
+    unknown = (*known[:2], "36059919900501" + "102" + check_character("36059919900501102"), *known[3:])
+    assert unknown[2] != IDENTITY
+    answers = [run(*words, language="zh-CN") for words in (known, unknown, known)]
+    assert len({(each.code, each.out, each.err) for each in answers}) == 1
+    assert (answers[0].code, "由市中心核实" in answers[0].out) == (0, True), answers[0].err
+    waiting = run("pending", "--kind", "认领", "--as", "clerk-2", "--json").values
+    assert [(each["kind"], each["facts"]["name_agrees"]) for each in waiting] == [("volunteer.claim", True)]
+    assert waiting[0]["facts"]["volunteer"] == number
+    assert "granted" in run("approve", str(waiting[0]["case"]), "--as", "clerk-2").out
+    missing = run(*known[:7], language="zh-CN")
+    assert (missing.code, "还需要 --as" in missing.err) == (1, True), missing.err
+    wrong = run("claim", "--identity-number", IDENTITY[:-1], "--name", NAME, "--as", "wechat-8")
+    assert (wrong.code, IDENTITY[:-1] in wrong.err, NAME in wrong.err) == (1, False, False), wrong.err
+
+
+def test_what_is_to_come_is_cancelled(run: Run) -> None:
+    number = approved(run)
+    for what in ("leave", "suspend"):
+        words = ("--since", "2099-01-01", "--until", "2099-02-01", "--reason", "外出")
+        assert run("status", number, what, *words).code == 0
+        assert run("status", number, "end", language="zh-CN").out.startswith("已办理。")
+        none = run("status", number, "end")
+        assert (none.code, "[refused]" in none.err) == (1, True), none.err
+    assert run("status", number, "suspend", "--since", "2099-03-01", "--reason", "核查").code == 0
+    assert run("status", number, "leave", "--until", "2099-02-01").code == 0
+    for _ in range(2):  # what runs is ended before what is to come
+        assert run("status", number, "end", "--json").values["status"] == "approved"
+    assert run("status", number, "end").code == 1
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [("注册", True), ("registration", True), ("VOLUNTEER.registration", True), ("volunteer.registration", True), ("转移", False)],
+)  # fmt: skip
+def test_a_kind_of_case_is_named_by_its_word(run: Run, typed: str, found: bool) -> None:
+    number = registered(run)
+    rows = run("pending", "--kind", typed, "--as", "clerk-2", "--json").values
+    assert [each["volunteer"] for each in rows] == [number] * found
+
+
+@pytest.mark.parametrize(
+    ("typed", "near"), [("注册登记", "注册"), ("转换", "转移"), ("volunteer.tranfer", "volunteer.transfer")]
+)
+def test_a_misspelt_kind_is_told_with_the_nearest(run: Run, typed: str, near: str) -> None:
+    done = run("pending", "--kind", typed, language="zh-CN")
+    assert (done.code, f"是否想写“{near}”" in done.err, "volunteer.claim" in done.err) == (1, True, True), (
+        done.err
+    )
+
+
+def test_what_waits_is_listed_by_pages(run: Run) -> None:
+    for day in range(1, 6):
+        words = ("register", "--name", NAME, "--organization", "O0001", "--born-on", f"1990-01-0{day}",
+                 "--consent", "2026-01-05", "--rights", "2026", "--as", "clerk-1")  # fmt: skip
+        assert run(*words).code == 0
+    first = run("pending", "--limit", "3", "--as", "clerk-2", "--json")
+    assert ([row["case"] for row in first.values], "--after 3" in first.err) == ([1, 2, 3], True)
+    second = run("pending", "--limit", "3", "--after", "3", "--as", "clerk-2", "--json")
+    assert ([row["case"] for row in second.values], second.err) == ([4, 5], "")
+    for wrong in ("0", "-3", "x"):
+        done = run("pending", "--limit", wrong, language="zh-CN")
+        assert (done.code > 0, "--limit" in done.err) == (True, True), done.err

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,7 @@ def replayed(route: Route, path: tuple[str, ...]) -> Trial:
     return trial
 
 
+@cache
 def moves() -> set[tuple[str, str, str]]:
     """Return every (state, command, state) that some route allows."""
     found: set[tuple[str, str, str]] = set()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import doctest
+import json
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -24,27 +26,79 @@ def _language(page: Path) -> str:
     return "zh-CN" if "zh" in page.parts or page.name == "README.md" else "en"
 
 
-def run_console(example: Example) -> None:
-    """Run each ``$ volunteerkit …`` of a console block; what stands below it is what it must print.
+INTERPRETER = """
+import contextlib, io, json, os, sys
+from volunteerkit.cli import main
 
-    ``...`` stands for any text. Other commands (``$ python3 dev.py …``) belong into a ``sh`` block.
-    """
-    script = Path(sys.executable).with_name("volunteerkit")
-    for command, expected in _commands(example.parsed):
-        words = command.split()
-        assert words[0] == "volunteerkit", f"a console block runs volunteerkit only, not {words[0]}"
+sys.argv = [sys.argv[1]]
+for line in sys.stdin:
+    words, environment = json.loads(line)
+    os.environ.clear()
+    os.environ.update(environment)
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main(words)
+        except SystemExit as done:
+            code = int(done.code or 0)
+    print(json.dumps([code, out.getvalue(), err.getvalue()]), flush=True)
+"""
+"""What runs a page's commands one after the other: to start Python anew takes longer than most of them."""
+
+
+class Terminal:
+    """Runs the commands of one page in an interpreter of its own, which lives on the day of the pages."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+
+    def run_console(self, example: Example) -> None:
+        """Run each ``$ volunteerkit …`` of a console block; what stands below it is what it must print.
+
+        ``...`` stands for any text. Other commands (``$ python3 dev.py …``) belong into a ``sh`` block.
+        """
+        for command, expected in _commands(example.parsed):
+            words = command.split()
+            assert words[0] == "volunteerkit", f"a console block runs volunteerkit only, not {words[0]}"
+            code, out, err = self._run(words[1:])
+            assert code == 0, f"{command}: exit {code}\n{err}"
+            flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+            same = not expected.strip() or doctest.OutputChecker().check_output(expected, out, flags)
+            assert same, f"{command} printed\n{out}\nthe page says\n{expected}"
+
+    def _run(self, words: list[str]) -> tuple[int, str, str]:
+        script = Path(sys.executable).with_name("volunteerkit")
         # as a reader's shell has it, so that hints name the command by its name
-        path = {
+        environment = {
             **os.environ, "PATH": f"{script.parent}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(Path(__file__).with_name("at_a_day")), "RUN_AT": "2026-11-25T12:00:00+08:00",
+            "PYTHONPATH": os.pathsep.join([str(Path(__file__).with_name("at_a_day")), *filter(None, sys.path)]),
+            "RUN_AT": "2026-11-25T12:00:00+08:00", "PYTHONUTF8": "1",
         }  # fmt: skip
-        done = subprocess.run(
-            [script, *words[1:]], check=False, capture_output=True, encoding="utf-8", env=path
-        )
-        assert done.returncode == 0, f"{command}: exit {done.returncode}\n{done.stderr}"
-        flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-        same = not expected.strip() or doctest.OutputChecker().check_output(expected, done.stdout, flags)
-        assert same, f"{command} printed\n{done.stdout}\nthe page says\n{expected}"
+        if self._process is None:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", INTERPRETER, str(script)], env=environment,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8",
+            )  # fmt: skip
+        assert self._process.stdin
+        assert self._process.stdout
+        print(json.dumps([words, environment]), file=self._process.stdin, flush=True)
+        code, out, err = json.loads(self._process.stdout.readline())
+        return code, out, err
+
+    def close(self) -> None:
+        """End the interpreter, if any command was run."""
+        if self._process is not None:
+            self._process.communicate()
+
+
+def run_page(page: Path) -> Document:
+    """Run every block of a page."""
+    with closing(Terminal()) as terminal:
+        parsers = [SkipParser(), PythonCodeBlockParser(), CodeBlockParser("console", terminal.run_console)]
+        document: Document = Sybil(parsers).parse(page)
+        for example in document.examples():
+            example.evaluate()
+    return document
 
 
 def _commands(block: str) -> Iterator[tuple[str, str]]:
@@ -53,18 +107,12 @@ def _commands(block: str) -> Iterator[tuple[str, str]]:
         yield command, expected
 
 
-PARSERS = [SkipParser(), PythonCodeBlockParser(), CodeBlockParser("console", run_console)]
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("VOLUNTEERKIT_LANG", _language(page))
     monkeypatch.setenv("COLUMNS", "100")
-    document: Document = Sybil(PARSERS).parse(page)
-    for example in document.examples():
-        example.evaluate()
-    assert document.end >= 0
+    assert run_page(page).end >= 0
 
 
 @pytest.mark.parametrize("tree", ["zh", "en"])
@@ -84,7 +132,7 @@ def test_a_false_page_fails(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("```console\n$ volunteerkit --version\nnever\n```\n", "utf-8")
     with pytest.raises(AssertionError, match="the page says"):
-        next(iter(Sybil(PARSERS).parse(page).examples())).evaluate()
+        run_page(page)
 
 
 def test_both_languages_have_the_same_pages() -> None:

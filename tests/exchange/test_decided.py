@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,23 @@ import pytest
 import sqlalchemy as sa
 
 import volunteerkit
-from volunteerkit import Actor, Application, Grant, KeyCipher, Kit, approvals, organizations, volunteers
+from volunteerkit import (
+    Actor,
+    Application,
+    Grant,
+    Kit,
+    Refused,
+    approvals,
+    organizations,
+    volunteers,
+)
 from volunteerkit.exchange import count_flagged, flagged_rows
+from volunteerkit.hours import verify_store
 from volunteerkit.messages import in_language
+from volunteerkit.organizations import OrganizationForm
 from volunteerkit.organizations.tables import organization, team
 from volunteerkit.store.vault import open_subject
+from volunteerkit.volunteers.reading import find, status_of
 from volunteerkit.volunteers.tables import membership, volunteer
 
 CENTRE, SECOND, THIRD = (Actor.of(f"centre-{at}", "centre") for at in (1, 2, 3))
@@ -35,31 +47,22 @@ Does = Callable[..., Any]
 
 
 @pytest.fixture
-def city(database_url: str) -> Iterator[tuple[Kit, sa.Engine]]:
-    kit = Kit.load("xinyu", cipher=KeyCipher(bytes(32)))
-    engine = volunteerkit.create_engine(database_url)
-    kit.migrate(engine)
-    yield kit, engine
-    engine.dispose()
-
-
-@pytest.fixture
-def put(city: tuple[Kit, sa.Engine], tmp_path: Path) -> Put:
+def put(kit: Kit, engine: sa.Engine, tmp_path: Path) -> Put:
     """Import these volunteers with the city's organizations and teams; return the counts."""
 
     def imported(people: dict[str, str], orgs: str = ORGANIZATIONS, teams: str = TEAMS) -> dict[str, Any]:
         rows = "".join(f"{number},{row}\n" for number, row in people.items())
         for name, text in (("organizations", orgs), ("teams", teams), ("volunteers", HEADER + rows)):
             (tmp_path / f"{name}.csv").write_text(text, "utf-8")
-        return city[0].import_directory(city[1], CENTRE, tmp_path).as_dict()
+        return kit.import_directory(engine, CENTRE, tmp_path).as_dict()
 
     return imported
 
 
 @pytest.fixture
-def does(city: tuple[Kit, sa.Engine]) -> Does:
+def does(kit: Kit, engine: sa.Engine) -> Does:
     def done(actor: Actor, work: Callable[[Any], Any]) -> Any:
-        with city[0].open(city[1], actor) as desk:
+        with kit.open(engine, actor) as desk:
             return work(desk)
 
     return done
@@ -171,6 +174,18 @@ def test_an_organization_and_a_team_keep_what_was_decided_about_them(put: Put, d
     counts: Any = put(PEOPLE, teams=TEAMS.replace("一队", "一分队"))
     (teams,) = [file for file in counts["files"] if file["entity"] == "teams"]
     assert (teams["updated"], teams["flagged"]) == (1, {"decided_here": 1})
+    form = OrganizationForm(
+        "白鹭书社", kind="hosted_group", hosted_by="O1", area="渝水区", consent="渝志函1号"
+    )
+    does(CENTRE, lambda desk: organizations.apply(desk, form, number="O3"))
+    for name in ("白鹭书社", "白鹭读书社"):
+        put(PEOPLE, orgs=f"{ORGANIZATIONS}O3,{name},active\n", teams=TEAMS.replace("一队", "一分队"))
+        rows = does(CENTRE, lambda desk: flagged_rows(desk, "decided_here"))
+        assert [(row.place, row.volunteer, row.record) for row in rows] == [("O3", "", ""), ("T1", "", "")]
+        assert does(CENTRE, lambda desk: count_flagged(desk, "decided_here")) == {"decided_here": 2}
+    put(PEOPLE, orgs=f"{ORGANIZATIONS}O3,白鹭书社,pending\n", teams=TEAMS.replace("一队,O1", "一队,O2"))
+    assert does(CENTRE, lambda desk: flagged_rows(desk, "decided_here")) == []
+    put(PEOPLE, teams=TEAMS.replace("一队", "一分队"))
     shown = does(CENTRE, lambda desk: organizations.teams.view(desk, "T1"))
     assert (shown.name, shown.organization) == ("一分队", "O2")
 
@@ -188,3 +203,81 @@ def test_a_number_that_was_drawn_is_no_telephone_number(
     counts: Any = put(PEOPLE | {number: "简梅,12900000009,O1,,2026-01-01,pending"})
     assert counts["files"][-1]["refused"] == {}
     assert does(CENTRE, lambda desk: phone(desk, number)) == "12900000009"
+
+
+WAITING = {
+    "V1": "周兰,12900000001,O1,T1,2019-03-01,pending",
+    "V2": "叶怡,12900000002,O1,T1,2019-03-01,待审核",
+    "V3": "严竹,12900000003,O1,T1,2019-03-01,suspended",
+    "V4": "欧阳雪,12900000004,O1,T1,2019-03-01,已暂停",
+}
+ADMIN = Actor("admin-1", (Grant("organization_admin", "O1"),))
+
+
+def standing(desk: Any) -> dict[str, str]:
+    found = [find(desk, number) for number in WAITING]
+    return {each.number: status_of(desk, each) for each in found if each is not None}
+
+
+def everything(desk: Any) -> dict[str, list[str]]:
+    return {
+        name: sorted(map(repr, desk.connection.execute(sa.select(part))))
+        for name, part in volunteerkit.metadata.tables.items()
+    }
+
+
+def test_who_is_imported_as_pending_waits_for_a_decision(put: Put, does: Does) -> None:
+    put(WAITING)
+    cases = does(ADMIN, approvals.pending)
+    assert [(each.place.volunteer, each.kind, each.opened_by) for each in cases] == [
+        ("V1", "volunteer.registration", "centre-1"), ("V2", "volunteer.registration", "centre-1"),
+    ]  # fmt: skip
+    assert does(ADMIN, lambda desk: cases[0].opened_on == desk.today)
+    assert [each.code for each in cases[0].findings] == ["missing_id"]
+    with pytest.raises(Refused):  # whoever imported them does not decide about them
+        does(CENTRE, lambda desk: volunteers.approve(desk, "V1"))
+    does(ADMIN, lambda desk: volunteers.approve(desk, "V1"))
+    does(SECOND, lambda desk: volunteers.refuse(desk, "V2", reason="材料不全"))
+    assert does(CENTRE, standing) == {"V1": "approved", "V2": "refused", "V3": "suspended", "V4": "suspended"}
+    before = does(CENTRE, everything)
+    put(WAITING)
+    assert does(CENTRE, everything) == before
+    put(corrected(WAITING))
+    assert does(CENTRE, standing) == {"V1": "approved", "V2": "refused", "V3": "suspended", "V4": "suspended"}
+    assert [row.volunteer for row in does(CENTRE, lambda desk: flagged_rows(desk, "decided_here"))] == [
+        "V1",
+        "V2",
+    ]
+    with does(CENTRE, lambda desk: desk.connection.engine).connect() as connection:
+        assert verify_store(connection).holds
+
+
+def test_who_is_imported_as_suspended_has_a_period_that_can_be_ended(put: Put, does: Does) -> None:
+    put(WAITING)
+    assert does(CENTRE, standing)["V3"] == "suspended"
+    does(ADMIN, lambda desk: volunteers.end_period(desk, "V3", "suspended"))
+    assert does(CENTRE, standing)["V3"] == "approved"
+    put(corrected(WAITING))
+    assert does(CENTRE, standing) == {"V1": "pending", "V2": "pending", "V3": "approved", "V4": "suspended"}
+    assert [row.volunteer for row in does(CENTRE, lambda desk: flagged_rows(desk, "decided_here"))] == ["V3"]
+    does(ADMIN, lambda desk: volunteers.suspend(desk, "V3", reason="缺勤"))
+    put(WAITING)  # as it was decided here as well
+    assert does(CENTRE, lambda desk: count_flagged(desk, "decided_here")) == {}
+
+
+def test_a_later_file_says_how_those_stand_about_whom_nobody_decided(put: Put, does: Does) -> None:
+    put(PEOPLE)
+    assert does(ADMIN, approvals.pending) == ()
+    put(WAITING)
+    assert len(does(ADMIN, approvals.pending)) == 2
+    put(
+        WAITING | {"V2": "叶怡,12900000002,O1,T1,2019-03-01,rejected", "V1": PEOPLE["V1"], "V4": PEOPLE["V4"]}
+    )
+    assert does(CENTRE, standing) == {"V1": "approved", "V2": "rejected", "V3": "suspended", "V4": "approved"}
+    assert does(ADMIN, approvals.pending) == ()
+    does(CENTRE, lambda desk: volunteers.deregister(desk, "V1"))
+    does(SECOND, lambda desk: volunteers.reactivate(desk, "V1"))  # approved before, though not here
+    put(WAITING)
+    assert does(CENTRE, standing) == {"V1": "approved", "V2": "pending", "V3": "suspended", "V4": "suspended"}
+    assert does(CENTRE, lambda desk: count_flagged(desk, "decided_here")) == {"decided_here": 1}
+    assert does(ADMIN, lambda desk: volunteers.approve(desk, "V2")).state == "granted"

@@ -40,6 +40,8 @@ EXCHANGE = VALUES | {
         "volunteers",
         "organizations",
         "personal",
+        "recruiting",
+        "hours",
     ],
 )
 def test_every_message(area: str, language: str, snapshot: Callable[[str, str], None]) -> None:

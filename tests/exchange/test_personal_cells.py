@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-import volunteerkit
-from volunteerkit import Actor, KeyCipher, Kit
+from volunteerkit import Actor, Kit
 from volunteerkit.errors import InvalidValue, NotFound
 from volunteerkit.exchange.showing import shown
 from volunteerkit.exchange.tables import batch, quarantine
@@ -23,19 +22,6 @@ PEOPLE = "volunteer_id,name,sex,birth_date,resident_id,phone,district,org_id,reg
 RECORDS = "record_id,volunteer_id,project_id,service_date,hours,status\n"
 
 Load = Callable[..., list[tuple[str, str, str]]]
-
-
-@pytest.fixture
-def kit() -> Kit:
-    return Kit.load("xinyu", cipher=KeyCipher(bytes(32)))
-
-
-@pytest.fixture
-def engine(database_url: str, kit: Kit) -> Iterator[sa.Engine]:
-    engine = volunteerkit.create_engine(database_url)
-    kit.migrate(engine)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

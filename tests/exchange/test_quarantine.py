@@ -133,7 +133,7 @@ def test_flagged_rows_are_listed_by_kind_and_by_page(say: Say, tmp_path: Path) -
         "before_registration": 250, "day_sum_over_24h": 250, "missing_id": 1, "no_clock": 250
     }  # fmt: skip
     assert rows[0] | {"record": ""} == {
-        "kind": "before_registration", "volunteer": "V1", "record": "", "day": "2018-01-01", "file": "service_records.csv",
+        "kind": "before_registration", "volunteer": "V1", "record": "", "place": "", "day": "2018-01-01", "file": "service_records.csv",
         "meaning": "服务日期早于注册日期。请核对两个日期；若是补录旧记录，无须更正。",
     }  # fmt: skip
     last = say("quarantine", "--flagged", "--page", "4")[1]

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-import volunteerkit
-from volunteerkit import Actor, KeyCipher, Kit
+from volunteerkit import Actor, Kit
 from volunteerkit.cli import main
 from volunteerkit.errors import ImportRefused
 from volunteerkit.hours import verify_store
@@ -35,15 +33,6 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def city(database_url: str) -> Iterator[tuple[Kit, sa.Engine]]:
-    kit = Kit.load("xinyu", cipher=KeyCipher(bytes(32)))
-    engine = volunteerkit.create_engine(database_url)
-    kit.migrate(engine)
-    yield kit, engine
-    engine.dispose()
-
-
 def content(engine: sa.Engine) -> dict[str, list[Any]]:
     with engine.connect() as connection:
         assert verify_store(connection).holds
@@ -59,8 +48,7 @@ def mend(folder: Path) -> None:
     )
 
 
-def test_one_refused_row_refuses_the_folder(city: tuple[Kit, sa.Engine], folder: Path) -> None:
-    kit, engine = city
+def test_one_refused_row_refuses_the_folder(kit: Kit, engine: sa.Engine, folder: Path) -> None:
     before = content(engine)
     with pytest.raises(ImportRefused) as caught:
         kit.import_directory(engine, CLERK, folder, as_of=DAY, strict=True)
@@ -76,9 +64,8 @@ def test_one_refused_row_refuses_the_folder(city: tuple[Kit, sa.Engine], folder:
 
 
 def test_the_same_folder_twice_changes_nothing_strictly_too(
-    city: tuple[Kit, sa.Engine], folder: Path
+    kit: Kit, engine: sa.Engine, folder: Path
 ) -> None:
-    kit, engine = city
     mend(folder)
     kit.import_directory(engine, CLERK, folder, as_of=DAY, strict=True)
     before = content(engine)

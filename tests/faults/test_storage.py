@@ -59,22 +59,22 @@ def test_a_folder_that_does_not_exist(tmp_path: Path) -> None:
     refused("storage_unavailable", f"sqlite:///{tmp_path / 'nowhere' / 'city.db'}")
 
 
-def test_an_empty_database_says_what_to_do_first(database_url: str) -> None:
-    refused("storage_empty", database_url, migrate=False)
+def test_an_empty_database_says_what_to_do_first(empty_database_url: str) -> None:
+    refused("storage_empty", empty_database_url, migrate=False)
 
 
-def test_a_newer_schema_is_not_touched(database_url: str) -> None:
-    engine = volunteerkit.create_engine(database_url)
+def test_a_newer_schema_is_not_touched(empty_database_url: str) -> None:
+    engine = volunteerkit.create_engine(empty_database_url)
     kit().migrate(engine)
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE vk_meta SET value = '99' WHERE name = 'schema_version'")
     engine.dispose()
     for migrate in (True, False):
-        assert isinstance(refused("schema_newer", database_url, migrate=migrate), SchemaMismatch)
+        assert isinstance(refused("schema_newer", empty_database_url, migrate=migrate), SchemaMismatch)
 
 
-def test_a_wrong_password_and_a_missing_server(postgresql_url: str) -> None:
-    address = sa.make_url(postgresql_url)
+def test_a_wrong_password_and_a_missing_server(empty_postgresql_url: str) -> None:
+    address = sa.make_url(empty_postgresql_url)
     wrong = address.set(password="secret-canary").render_as_string(hide_password=False)
     assert "secret-canary" not in str(refused("storage_password", wrong))
     refused("storage_unavailable", address.set(port=1).render_as_string(hide_password=False))
@@ -186,13 +186,13 @@ def killed_imports(url: str, times: int) -> None:
     engine.dispose()
 
 
-def test_an_import_killed_at_any_moment_is_completed_by_the_next(database_url: str) -> None:
-    killed_imports(database_url, 4)
+def test_an_import_killed_at_any_moment_is_completed_by_the_next(empty_database_url: str) -> None:
+    killed_imports(empty_database_url, 2)
 
 
 @pytest.mark.campaign
-def test_an_import_killed_fifty_times(database_url: str) -> None:
-    killed_imports(database_url, 50)
+def test_an_import_killed_fifty_times(empty_database_url: str) -> None:
+    killed_imports(empty_database_url, 50)
 
 
 @pytest.mark.parametrize("url", ["mysql://ann:secret-canary@host/city", "oracle://host/city"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -34,7 +35,7 @@ from volunteerkit.store.texts import open_texts
 
 NOW = dt.datetime(2026, 11, 23, 4, tzinfo=dt.UTC)
 CLERK, CHECKER = Actor.of("clerk-7", "centre"), Actor.of("clerk-8", "centre")
-DAY = dt.date(2026, 11, 8)
+DAY = dt.date(2026, 11, 15)
 
 
 @pytest.fixture
@@ -418,3 +419,54 @@ def test_a_key_opens_nothing_to_those_without_a_grant(kit: Kit, engine: sa.Engin
         ):
             with pytest.raises(NotPermitted):
                 replay()
+
+
+def test_what_waits_is_listed_for_those_who_may_confirm_it(kit: Kit, engine: sa.Engine) -> None:
+    with kit.open(engine, CLERK) as desk:
+        organizations.register(desk, "O2", name="分宜县志愿者协会")
+        projects.register(desk, "P2", name="河道清理", organization="O2")
+        first, second, third = (
+            hours.record(desk, claim).record_id
+            for claim in (
+                claim(),
+                claim(60, dt.time(11), dt.time(12)),
+                Claim("V1", "P2", dt.date(2026, 11, 9), 45),
+            )
+        )
+    with kit.open(engine, CHECKER) as desk:
+        own = hours.record(desk, Claim("V1", "P1", DAY, 30)).record_id
+
+    def listed(actor: Actor, **asked: Any) -> list[int]:
+        with kit.open(engine, actor, read_only=True) as desk:
+            return [each.record_id for each in hours.list_pending(desk, **asked)]
+
+    assert listed(CHECKER) == [first, second, third]
+    assert listed(CLERK) == [own]
+    assert listed(CHECKER, project="P2") == listed(CHECKER, served_on=dt.date(2026, 11, 9)) == [third]
+    assert listed(CHECKER, project="P1", served_on=DAY, limit=1) == [first]
+    assert listed(CHECKER, after=first, limit=2) == [second, third]
+    assert listed(Actor("admin-1", (Grant("organization_admin", "O2"),))) == [third]
+    assert listed(Actor("v-1", (Grant("volunteer"),), volunteer="V1")) == []
+    both = Actor("admin-2", (Grant("organization_admin", "O2"),), volunteer="V1")
+    assert listed(both) == []  # nobody confirms their own service
+    with kit.open(engine, CHECKER) as desk:
+        lines = {each.record_id: each for each in hours.list_pending(desk)}
+        assert [lines[id_].overlaps for id_ in (first, second, third)] == [False, True, False]
+        assert (lines[first].start_minute, lines[first].clock_minutes, lines[third].start_minute) == (
+            540,
+            150,
+            -1,
+        )
+        hours.confirm(desk, first)
+        hours.reject(desk, second, reason="没有签到")
+    assert listed(CHECKER) == [third]
+    for wrong in (
+        {"after": -1},
+        {"after": "1"},
+        {"limit": 0},
+        {"limit": True},
+        {"project": 7},
+        {"served_on": NOW},
+    ):
+        with pytest.raises(InvalidValue), kit.open(engine, CHECKER, read_only=True) as desk:
+            hours.list_pending(desk, **wrong)  # type: ignore[arg-type]

@@ -1,9 +1,12 @@
-"""Random sequences of recording, confirming, rejecting and reversing against a model in plain Python."""
+"""Random sequences of every verb that posts, against a model in plain Python and on both databases (A18, A19)."""
 
 from __future__ import annotations
 
 import datetime as dt
+import random
+from collections.abc import Callable
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -13,6 +16,7 @@ from volunteerkit import (
     Actor,
     Application,
     Claim,
+    Desk,
     KeyCipher,
     Kit,
     fixed_clock,
@@ -21,12 +25,39 @@ from volunteerkit import (
     projects,
     volunteers,
 )
-from volunteerkit.errors import AlreadyResolved, IdempotencyConflict, Refused
+from volunteerkit.errors import AlreadyResolved, IdempotencyConflict, Refused, VolunteerkitError
 
+ISSUED = "SELECT p.number, -a.posted_minutes FROM vk_account a JOIN vk_project p ON a.id = p.id * 16 + 2"
 CLERK, CHECKER = Actor.of("clerk-7", "centre"), Actor.of("clerk-8", "centre")
 KIT = Kit.load(
     "xinyu", cipher=KeyCipher(bytes(32)), clock=fixed_clock(dt.datetime(2026, 11, 23, tzinfo=dt.UTC))
 )
+
+
+ALLOWED = {
+    "confirm": ("pending",), "part": ("pending",), "reject": ("pending",), "reverse": ("confirmed",),
+    "restore": ("reversed",), "adjust": ("confirmed",), "move": ("confirmed",),
+}  # fmt: skip
+CORRECTIONS = ("reverse", "restore", "adjust", "move")
+
+
+def move(desk: Desk, record_id: int, _: int, day: dt.date | None) -> hours.Recorded:
+    query = (
+        "SELECT p.number FROM vk_service_record r JOIN vk_project p ON p.id = r.project_id WHERE r.id = %d"
+    )
+    home = desk.connection.exec_driver_sql(query % record_id).scalar()
+    return hours.move(desk, record_id, "P2" if home == "P1" else "P1", reason="记错了活动", effective_on=day)
+
+
+DO: dict[str, Callable[[Desk, int, int, dt.date | None], hours.Recorded]] = {
+    "confirm": lambda desk, id, part, day: hours.confirm(desk, id, reason="核对属实"),
+    "part": lambda desk, id, part, day: hours.confirm(desk, id, minutes=part, reason="提前离开"),
+    "reject": lambda desk, id, part, day: hours.reject(desk, id, reason="没有签到"),
+    "reverse": lambda desk, id, part, day: hours.reverse(desk, id, reason="录错了", effective_on=day),
+    "restore": lambda desk, id, part, day: hours.restore(desk, id, reason="没录错", effective_on=day),
+    "adjust": lambda desk, id, part, day: hours.adjust(desk, id, minutes=part, reason="查明", effective_on=day),
+    "move": move,
+}  # fmt: skip
 
 
 class Ledger(RuleBasedStateMachine):
@@ -38,12 +69,18 @@ class Ledger(RuleBasedStateMachine):
         KIT.migrate(self.engine)
         with KIT.open(self.engine, CLERK) as desk:
             organizations.register(desk, "O1", name="联合会")
-            projects.register(desk, "P1", name="宣传", organization="O1")
+            for number in ("P1", "P2"):
+                projects.register(desk, number, name="宣传", organization="O1")
             volunteers.register(desk, Application("兰", "O1", consent_on=desk.today), number="V1")
         with KIT.open(self.engine, CHECKER) as desk:
             volunteers.approve(desk, "V1")
         self.states: dict[int, tuple[str, int]] = {}  # record -> (state, minutes last posted or claimed)
         self.keys: dict[str, tuple[int, int]] = {}
+        self.claimed: dict[int, int] = {}
+        self.days: dict[int, int] = {}
+        self.homes: dict[int, str] = {}
+        self.moved: set[int] = set()
+        self.january = True  # whether it is open
         self.past: list[tuple[int, int]] = []  # (known at, total then)
 
     def teardown(self) -> None:
@@ -58,6 +95,10 @@ class Ledger(RuleBasedStateMachine):
         with KIT.open(self.engine, CLERK) as desk:
             try:
                 done = hours.record(desk, claim, key=key)
+            except Refused:
+                assert day < 31
+                assert not self.january
+                return
             except IdempotencyConflict:
                 assert key is not None
                 assert self.keys[key] != (minutes, day)
@@ -67,36 +108,58 @@ class Ledger(RuleBasedStateMachine):
             assert self.keys[key] == (minutes, day)
             return
         assert done.record_id == len(self.states) + 1
+        assert day >= 31 or self.january
         self.states[done.record_id] = ("pending", minutes)
+        self.claimed[done.record_id], self.days[done.record_id] = minutes, day
+        self.homes[done.record_id] = "P1"
         if key is not None:
             self.keys[key] = (minutes, day)
 
     @precondition(lambda self: self.states)
-    @rule(data=st.data(), verb=st.sampled_from(["confirm", "part", "reject", "reverse", "restore"]))
-    def decide(self, data: st.DataObject, verb: str) -> None:
+    @rule(data=st.data(), verb=st.sampled_from(sorted(ALLOWED)), back=st.booleans())
+    def decide(self, data: st.DataObject, verb: str, back: bool) -> None:
         record_id = data.draw(st.sampled_from(sorted(self.states)))
         state, minutes = self.states[record_id]
-        part = data.draw(st.integers(1, minutes))
-        allowed = {"reverse": ("confirmed",), "restore": ("reversed",)}.get(verb, ("pending",))
+        part = data.draw(st.integers(1, minutes if verb == "part" else 1440))
+        day = dt.date(2026, 1, 1) if back else None
+        shut = (
+            not self.january
+            if back and verb in CORRECTIONS
+            else self.days[record_id] < 31 and not self.january
+        )
+        shut = shut and verb != "reject" and (back or verb not in CORRECTIONS)
         with KIT.open(self.engine, CHECKER) as desk:
             try:
-                if verb == "confirm":
-                    hours.confirm(desk, record_id)
-                elif verb == "part":
-                    hours.confirm(desk, record_id, minutes=part, reason="提前离开")
-                elif verb == "reject":
-                    hours.reject(desk, record_id, reason="没有签到")
-                elif verb == "restore":
-                    hours.restore(desk, record_id, reason="没录错", effective_on=dt.date(2026, 1, 1))
-                else:
-                    hours.reverse(desk, record_id, reason="录错了", effective_on=dt.date(2026, 1, 1))
-            except (AlreadyResolved, Refused):
-                assert state not in allowed
+                done = DO[verb](desk, record_id, part, day)
+            except (AlreadyResolved, Refused) as error:
+                why = [finding.code for finding in error.findings] if isinstance(error, Refused) else []
+                assert (
+                    state not in ALLOWED[verb]
+                    or shut
+                    or why in (["nothing_changes"], ["second_person"], ["record_moved"])
+                )
+                assert why != ["nothing_changes"] or part == minutes
+                assert why != ["second_person"] or part > self.claimed[record_id]
+                assert why != ["record_moved"] or record_id in self.moved
                 return
-        assert state in allowed
-        after = {"confirm": "confirmed", "part": "confirmed", "reject": "rejected", "reverse": "reversed",
-                 "restore": "confirmed"}[verb]  # fmt: skip
-        self.states[record_id] = (after, part if verb == "part" else minutes)
+        assert state in ALLOWED[verb]
+        assert not shut
+        if verb == "move":
+            assert done.record_id == len(self.states) + 1
+            self.states[done.record_id] = ("confirmed", minutes)
+            self.claimed[done.record_id] = max(self.claimed[record_id], minutes)
+            self.days[done.record_id] = self.days[record_id]
+            self.homes[done.record_id] = "P2" if self.homes[record_id] == "P1" else "P1"
+            self.moved.add(record_id)
+        after = {"reject": "rejected", "reverse": "reversed", "move": "reversed"}.get(verb, "confirmed")
+        self.states[record_id] = (after, part if verb in ("part", "adjust") else minutes)
+
+    @precondition(lambda self: self.january)
+    @rule()
+    def close_january(self) -> None:
+        with KIT.open(self.engine, CLERK) as desk:
+            hours.close_period(desk, dt.date(2026, 1, 1), dt.date(2026, 1, 31))
+        self.january = False
 
     @rule()
     def remember(self) -> None:
@@ -113,7 +176,75 @@ class Ledger(RuleBasedStateMachine):
                     hours.statement(desk, "V1", known_at=known_at, rulebook="plain").credited_minutes == total
                 )
             assert hours.verify_store(desk.connection).holds
+            issued = {row[0]: row[1] for row in desk.connection.exec_driver_sql(ISSUED)}
+        expected = dict.fromkeys(("P1", "P2"), 0)
+        for record_id, (state, minutes) in self.states.items():
+            expected[self.homes[record_id]] += minutes if state == "confirmed" else 0
+        assert issued == expected
 
 
 TestLedger = Ledger.TestCase
-TestLedger.settings = settings(max_examples=12, stateful_step_count=15, deadline=None)
+TestLedger.settings = settings(max_examples=20, stateful_step_count=25, deadline=None)
+
+
+def played(url: str, seed: int, length: int) -> tuple[list[str], list[str]]:
+    """Play a random sequence of commands on an empty database; return what became of each, and the export."""
+    draw, outcomes = random.Random(seed), []
+    engine = volunteerkit.create_engine(url)
+    KIT.migrate(engine)
+    with KIT.open(engine, CLERK) as desk:
+        organizations.register(desk, "O1", name="联合会")
+        for number in ("P1", "P2"):
+            projects.register(desk, number, name="宣传", organization="O1")
+        for number in ("V1", "V2"):
+            volunteers.admit(desk, name="兰", organization="O1", number=number)
+
+    def record(desk: Desk) -> hours.Recorded:
+        day = dt.date(2026, 1, 1) + dt.timedelta(draw.randrange(60))
+        times = draw.choice([(), (dt.time(9), dt.time(12))])
+        volunteer, kind = draw.choice(["V1", "V2"]), draw.choice(["service", "travel"])
+        claim = Claim(volunteer, "P1", day, draw.randrange(60, 600), *times, kind=kind)
+        return hours.record(desk, claim, key=draw.choice([None, "a", "b"]))
+
+    def close(desk: Desk) -> int:
+        return hours.close_period(desk, dt.date(2026, 1, 1), dt.date(2026, 1, draw.choice([5, 10, 20])))
+
+    def decide(desk: Desk) -> hours.Recorded:
+        day, verb = draw.choice([None, dt.date(2026, 1, 8)]), draw.choice(sorted(DO))
+        rows = desk.connection.exec_driver_sql(
+            "SELECT id, state FROM vk_service_record ORDER BY id"
+        ).fetchall()
+        likely = [row[0] for row in rows if row[1] in ALLOWED[verb]] or [1]
+        chosen = draw.choice(likely) if draw.random() < 0.7 else draw.randrange(1, len(rows) + 2)
+        return DO[verb](desk, chosen, draw.randrange(1, 300), day)
+
+    for step in range(length):
+        late = [(close, CLERK)] if step > length // 2 else []
+        command, actor = draw.choice([(record, CLERK)] * 3 + [(decide, CHECKER)] * 12 + late)
+        try:
+            with KIT.open(engine, actor) as desk:
+                outcomes.append(str(command(desk)))
+        except VolunteerkitError as error:
+            outcomes.append(error.message("en"))
+    with KIT.open(engine, CLERK, read_only=True) as desk:
+        assert hours.verify_store(desk.connection).holds
+        exported = list(hours.export_ledger(desk))
+    engine.dispose()
+    return outcomes, exported
+
+
+@pytest.mark.parametrize(
+    "seed", [1, 2, *(pytest.param(seed, marks=pytest.mark.campaign) for seed in range(3, 101))]
+)
+def test_a19_the_same_commands_give_the_same_ledger_on_both_databases(
+    seed: int, sqlite_url: str, postgresql_url: str
+) -> None:
+    first, second = played(sqlite_url, seed, 120), played(postgresql_url, seed, 120)
+    assert first[0] == second[0]
+    assert first[1] == second[1]
+    codes = [
+        word
+        for word in ("RECORD", "CONFIRM", "REJECT", "REVERSE", "ADJUST", "MOVE")
+        if f'"{word}"' in "".join(first[1])
+    ]
+    assert len(codes) >= 3, codes

@@ -38,6 +38,7 @@ from volunteerkit.store.vault import open_subject, seal_subject
 NAME, IDENTITY, PHONE = "鑾鑭鑮", "360599199003150015", "12987654321"
 ADDRESS = "江西省新余市渝水区鱻麤路77号"
 CANARIES = (NAME, "鑭鑮", IDENTITY, "19900315", PHONE, "7654321", "鱻麤", "1990-03-15")
+Dump = Callable[[sa.Engine], str]
 KEY = KeyCipher(bytes(32))
 DAY = dt.date(2026, 11, 24)
 CENTRE, SECOND = Actor.of("centre-1", "centre"), Actor.of("centre-2", "centre")
@@ -71,6 +72,7 @@ def told(work: Callable[[], Any]) -> Any:
 def seed(desk: Desk) -> None:
     for number in ("O1", "O2"):
         organizations.register(desk, number, name=f"志愿者联合会{number}")
+    organizations.edit(desk, "O2", contact=organizations.Contact(NAME, PHONE))
     projects.register(desk, "P1", name="助老", organization="O1")
     volunteers.admit(desk, name=NAME, organization="O1", number="V1", phone=PHONE, identity_number=IDENTITY)
     data = open_subject(desk.connection, KEY, "volunteer:1") | {"address": ADDRESS}
@@ -89,6 +91,11 @@ def engine(database_url: str) -> Iterator[sa.Engine]:
 
 def applied(**more: Any) -> Application:
     return Application(**({"name": NAME, "organization": "O1", "phone": PHONE, "consent_on": DAY} | more))
+
+
+def with_contact(*given: str) -> organizations.OrganizationForm:
+    contact = organizations.Contact(*given)
+    return organizations.OrganizationForm("助老分会", "branch", "渝水区", parent="O1", contact=contact)
 
 
 VERBS: dict[str, Callable[[Desk], Any]] = {
@@ -130,6 +137,24 @@ VERBS: dict[str, Callable[[Desk], Any]] = {
         desk.connection, KEY, "a:1", {"name": NAME * 9999}, found_by={}
     ),
     "wrong key": lambda desk: open_subject(desk.connection, KeyCipher(bytes(range(32))), "volunteer:1"),
+    "organization with a contact": lambda desk: organizations.apply(desk, with_contact(NAME, PHONE)),
+    "organization with a bad contact": lambda desk: organizations.apply(
+        desk, with_contact(f"{NAME}\0", PHONE)
+    ),
+    "organization with a bad phone": lambda desk: organizations.apply(
+        desk, with_contact(NAME, f"{PHONE}{NAME}")
+    ),
+    "organization with a bad address": lambda desk: organizations.apply(
+        desk, with_contact(NAME, PHONE, PHONE)
+    ),
+    "change a contact": lambda desk: organizations.edit(
+        desk, "O1", contact=organizations.Contact(NAME, PHONE)
+    ),
+    "contact": lambda desk: organizations.contact(desk, "O2"),
+    "unmask a contact": lambda desk: (
+        organizations.unmask_contact(desk, "O2", "name", purpose="contact") and None
+    ),
+    "unmask a contact wrongly": lambda desk: organizations.unmask_contact(desk, "O2", PHONE, purpose=NAME),
     "due": personal.due_for_erasure,
     "figures": city_figures,
     "request": personal.request_erasure,
@@ -159,32 +184,20 @@ def test_no_verb_and_no_error_tells_a_datum(
     clean("".join(capsys.readouterr()))
 
 
-def everything(engine: sa.Engine) -> str:
-    with engine.connect() as connection:
-        names = sa.inspect(connection).get_table_names()
-        rows = [connection.exec_driver_sql(f'SELECT * FROM "{name}"').fetchall() for name in names]
-    texts = []
-    for row in (each for table in rows for each in table):
-        for value in row:
-            held = bytes(value) if isinstance(value, bytes | memoryview) else str(value).encode()
-            texts.append(held.decode("utf-8", "replace"))
-    return "\n".join(texts)
-
-
-def test_no_table_and_no_file_holds_a_datum(engine: sa.Engine, database_url: str) -> None:
+def test_no_table_and_no_file_holds_a_datum(engine: sa.Engine, dump: Dump, database_url: str) -> None:
     with KIT.open(engine, CENTRE) as desk:
         personal.unmask(desk, "V1", "identity_number", purpose="verification")
         waiting = hours.record(desk, Claim("V1", "P1", dt.date(2026, 11, 8), 150))
     with KIT.open(engine, SECOND) as desk:
         hours.confirm(desk, waiting.record_id)
-    clean(everything(engine))
+    clean(dump(engine))
     if engine.dialect.name == "sqlite":
         place = Path(database_url.removeprefix("sqlite:///"))
         held = b"".join(path.read_bytes() for path in place.parent.glob(f"{place.name}*"))
         assert [each for each in CANARIES if each.encode() in held] == []
 
 
-def test_a_quarantine_and_a_report_hold_masks(engine: sa.Engine, tmp_path: Path) -> None:
+def test_a_quarantine_and_a_report_hold_masks(engine: sa.Engine, dump: Dump, tmp_path: Path) -> None:
     (tmp_path / "volunteers.csv").write_text(
         "volunteer_id,name,sex,birth_date,resident_id,phone,district,org_id,team_id,registered_at,status\n"
         f"V7,{NAME},F,1990-03-15,{IDENTITY},{PHONE},渝水区,O9,,2026-01-01 00:00,approved\n"
@@ -193,19 +206,20 @@ def test_a_quarantine_and_a_report_hold_masks(engine: sa.Engine, tmp_path: Path)
     )  # fmt: skip
     report = KIT.import_directory(engine, CENTRE, tmp_path)
     clean(repr(report))
-    clean(everything(engine))
+    clean(dump(engine))
 
 
-def test_after_erasure_nothing_opens(engine: sa.Engine) -> None:
+def test_after_erasure_nothing_opens(engine: sa.Engine, dump: Dump) -> None:
     with KIT.open(engine, SELF) as desk:
         copy = personal.export_own(desk)
     assert NAME in copy  # their own copy is what they asked for
     with KIT.open(engine, CENTRE) as desk:
         case = personal.erase(desk, "V1")
+        organizations.edit(desk, "O2", contact=organizations.Contact())  # the same person, another subject
     assert case is not None
     with KIT.open(engine, SECOND) as desk:
         approvals.decide(desk, case.id, "approve")
-    clean(everything(engine))
+    clean(dump(engine))
     with KIT.open(engine, CENTRE) as desk:
         rows = desk.connection.exec_driver_sql("SELECT subject, wrapped_key, sealed FROM vk_vault").fetchall()
         opened = [KEY.open(subject, bytes(key), bytes(sealed)) for subject, key, sealed in rows]
@@ -217,7 +231,7 @@ def test_after_erasure_nothing_opens(engine: sa.Engine) -> None:
         clean(personal.export_own(desk))
 
 
-def test_no_file_brings_an_erased_person_back(engine: sa.Engine, tmp_path: Path) -> None:
+def test_no_file_brings_an_erased_person_back(engine: sa.Engine, dump: Dump, tmp_path: Path) -> None:
     (tmp_path / "volunteers.csv").write_text(
         "volunteer_id,name,sex,birth_date,resident_id,phone,district,org_id,team_id,registered_at,status\n"
         f"V1,{NAME},F,1990-03-15,{IDENTITY},{PHONE},渝水区,O1,,2026-01-01 00:00,approved\n", "utf-8",
@@ -232,4 +246,4 @@ def test_no_file_brings_an_erased_person_back(engine: sa.Engine, tmp_path: Path)
     with KIT.open(engine, SECOND) as desk:
         approvals.decide(desk, case.id, "approve")
     KIT.import_directory(engine, CENTRE, tmp_path)
-    clean(everything(engine))
+    clean(dump(engine))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import inspect
+import json
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -39,7 +40,9 @@ from volunteerkit.organizations import TeamForm, base, teams
 from volunteerkit.privacy import HIDDEN
 from volunteerkit.statistics.city import city_figures
 from volunteerkit.store.desk import Desk
+from volunteerkit.store.schema import event
 from volunteerkit.store.vault import vault
+from volunteerkit.units import day_number
 from volunteerkit.volunteers.reading import by_managing, find
 from volunteerkit.workflow import Position
 
@@ -49,9 +52,11 @@ CENTRE, THIRD = Actor.of("centre-1", "centre"), Actor.of("centre-3", "centre")
 SECOND = Actor(
     "centre-2", (Grant("centre"), Grant("organization_admin", "O1"), Grant("organization_admin", "O2"))
 )
+AUDITOR = Actor.of("auditor-1", "auditor")
 SELF = Actor("app-1", (Grant("volunteer"),), volunteer="V1")
 LEAD = Actor("officer-1", (Grant("department_officer", "渝水区"),))
 KIT = Kit.load(cipher=KEY, clock=fixed_clock(dt.datetime(2026, 11, 24, 4, tzinfo=dt.UTC)))
+Dump = Callable[[sa.Engine], str]
 MARK = "鬱鬯鼐鼎"
 MODULES = (approvals, grants, volunteers, organizations, base, teams, hours, personal, projects, rating)
 said: set[str] = set()
@@ -171,16 +176,6 @@ def life(engine: sa.Engine) -> None:
         part(engine)
 
 
-def dump(engine: sa.Engine) -> str:
-    with engine.connect() as connection:
-        names = sa.inspect(connection).get_table_names()
-        rows = [row for name in names for row in connection.exec_driver_sql(f'SELECT * FROM "{name}"')]
-    values = [bytes(each) if isinstance(each, memoryview) else each for row in rows for each in row]
-    return "\n".join(
-        each.decode("utf-8", "replace") if isinstance(each, bytes) else str(each) for each in values
-    )
-
-
 def readable(desk: Desk) -> str:
     """Return whatever the verbs tell of the cases and memberships in the city."""
     cases = [row[0] for row in desk.connection.exec_driver_sql("SELECT id FROM vk_case ORDER BY id")]
@@ -205,7 +200,7 @@ def test_every_verb_that_takes_a_reason_is_tried_here(engine: sa.Engine) -> None
 
 
 def test_a_reason_is_read_by_whoever_sees_the_case_and_stands_in_no_table(
-    engine: sa.Engine, database_url: str, caplog: pytest.LogCaptureFixture
+    engine: sa.Engine, dump: Dump, database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, logger="volunteerkit")
     life(engine)
@@ -230,6 +225,28 @@ def test_a_reason_is_read_by_whoever_sees_the_case_and_stands_in_no_table(
         assert f"{MARK}之子欠债，{verb}" in own, verb
 
 
+def test_an_auditor_sees_that_there_is_a_reason_and_none_of_its_words(engine: sa.Engine) -> None:
+    life(engine)
+    at(
+        engine,
+        CENTRE,
+        lambda desk: volunteers.evaluate(desk, "V1", f"{MARK}迟到", on=DAY, score=40, organization="O1"),
+    )
+    officer = at(engine, CENTRE, lambda desk: statistics.activity_record(desk, "V1"))
+    assert [line.name for line in officer if line.kind == "evaluation"] == [f"{MARK}迟到"]
+    told = at(engine, AUDITOR, readable)
+    assert MARK not in told
+    assert HIDDEN in told
+    cases = at(engine, AUDITOR, lambda desk: approvals.pending(desk, mine=False))
+    assert HIDDEN in {each.facts.get("reason") for each in cases}
+    assert MARK not in str([attrs.asdict(each) for each in cases])
+    record = at(engine, AUDITOR, lambda desk: statistics.activity_record(desk, "V1"))
+    assert [(line.name, line.score) for line in record if line.kind == "evaluation"] == [(HIDDEN, 40)]
+    # whoever audits and holds an office reads what the office reads
+    both = attrs.evolve(CENTRE, grants=(*AUDITOR.grants, *CENTRE.grants))
+    assert MARK in at(engine, both, readable)
+
+
 def test_after_erasure_no_reason_about_the_person_opens_and_the_figures_stand(engine: sa.Engine) -> None:
     life(engine)
     before = at(engine, CENTRE, city_figures)
@@ -250,7 +267,53 @@ def test_after_erasure_no_reason_about_the_person_opens_and_the_figures_stand(en
     assert after == before
 
 
-def test_an_evaluation_is_sealed_and_leaves_its_score(engine: sa.Engine) -> None:
+def test_what_was_said_goes_two_years_after_its_matter_is_over(engine: sa.Engine) -> None:
+    """The clock is moved: a suspension of today, a blacklisting until 2028, and hours decided today."""
+    until = dt.date(2028, 3, 1)
+    at(engine, CENTRE, lambda desk: volunteers.suspend(desk, "V1", reason=why("suspend"), until=DAY))
+    at(engine, CENTRE, lambda desk: volunteers.take_leave(desk, "V1", since=DAY, reason=why("take_leave")))
+    at(
+        engine,
+        CENTRE,
+        lambda desk: volunteers.add_commendation(desk, "V1", "之星", on=DAY, granted_by="市文明办"),
+    )
+    case = at(engine, CENTRE, lambda desk: volunteers.propose_blacklist(desk, "V1", until=until, reason=why("propose_blacklist")))  # fmt: skip
+    decided(engine, case)
+    service(engine)
+
+    def later(day: dt.date, actor: Actor, work: Callable[[Desk], Any]) -> Any:
+        kit = attrs.evolve(KIT, clock=fixed_clock(dt.datetime.combine(day, dt.time(4), dt.UTC)))
+        with kit.open(engine, actor) as desk:
+            return work(desk)
+
+    last, day = dt.date(2028, 11, 24), dt.timedelta(1)
+    assert later(last, CENTRE, personal.due_for_erasure) == ()
+    (due,) = later(last + day, CENTRE, personal.due_for_erasure)
+    assert (due.number, due.fields, due.since) == ("V1", ("reason",), last + day)
+    proposed = later(last + day, CENTRE, lambda desk: personal.erase(desk, "V1", only=due.fields))
+    assert later(last + day, CENTRE, personal.due_for_erasure) == ()
+    later(last + day, SECOND, lambda desk: approvals.decide(desk, proposed.id, "approve"))
+    told = later(last + day, SELF, personal.export_own)
+    gone = {"suspend", "confirm", "reverse", "restore", "reject"}
+    assert {each for each in said if f'，{each}"' in told} == said - gone
+    assert "之星" in told
+    assert later(last + day, CENTRE, lambda desk: personal.profile(desk, "V1")).fields["name"] == "欧阳雪"
+    assert later(until, CENTRE, lambda desk: approvals.view(desk, case.id)).facts["reason"] == why(
+        "propose_blacklist"
+    )
+    over = dt.date(2030, 3, 1)
+    assert later(over, CENTRE, personal.due_for_erasure) == ()
+    (due,) = later(over + day, CENTRE, personal.due_for_erasure)
+    assert (due.fields, due.since) == (("reason",), over + day)
+    proposed = later(over + day, CENTRE, lambda desk: personal.erase(desk, "V1", only=["reason"]))
+    later(over + day, SECOND, lambda desk: approvals.decide(desk, proposed.id, "approve"))
+    told = later(over + day, SELF, personal.export_own)
+    assert {each for each in said if f'，{each}"' in told} == {"take_leave"}  # it runs on
+    with engine.connect() as connection:
+        assert verify_store(connection).holds
+
+
+def test_an_evaluation_is_sealed_and_leaves_its_score(engine: sa.Engine, dump: Dump) -> None:
     def record(desk: Desk) -> list[tuple[str, int | None]]:
         return [(line.name, line.score) for line in statistics.activity_record(desk, "V1")]
 
@@ -265,6 +328,29 @@ def test_an_evaluation_is_sealed_and_leaves_its_score(engine: sa.Engine) -> None
     assert MARK in at(engine, SELF, personal.export_own)
     decided(engine, at(engine, CENTRE, lambda desk: personal.erase(desk, "V1")))
     assert at(engine, CENTRE, record) == [("", 40)]
+
+
+def test_what_somebody_is_qualified_and_commended_for_goes_with_the_erasure(
+    engine: sa.Engine, dump: Dump
+) -> None:
+    def enter(desk: Desk) -> None:
+        volunteers.add_qualification(desk, "V1", f"{MARK}证", obtained_on=DAY, issuer=f"{MARK}院")
+        volunteers.add_commendation(desk, "V1", f"{MARK}之星", on=DAY, granted_by="市文明办")
+
+    def record(desk: Desk) -> list[tuple[str, str, str]]:
+        return [(line.kind, line.name, line.granted_by) for line in statistics.activity_record(desk, "V1")]
+
+    at(engine, CENTRE, enter)
+    assert at(engine, CENTRE, record) == [("commendation", f"{MARK}之星", "市文明办")]
+    with engine.connect() as connection:
+        events = connection.execute(sa.select(event.c.type, event.c.payload)).fetchall()
+    assert [row.type for row in events][-2:] == ["volunteer.qualified", "volunteer.entry"]
+    assert json.loads(events[-2].payload) == {"qualification": 1, "on": day_number(DAY)}
+    assert MARK in at(engine, SELF, personal.export_own)
+    decided(engine, at(engine, CENTRE, lambda desk: personal.erase(desk, "V1")))
+    assert at(engine, CENTRE, record) == [("commendation", "", "市文明办")]
+    assert at(engine, CENTRE, lambda desk: volunteers.qualifications(desk, "V1")) == ()
+    assert MARK not in dump(engine)
 
 
 def test_nothing_said_about_an_erased_person_is_kept(engine: sa.Engine) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 import volunteerkit
 from volunteerkit import Actor, KeyCipher, Kit, organizations, personal, volunteers
 from volunteerkit.errors import VolunteerkitError
-from volunteerkit.privacy import fields, found_by, mask, normal, parts
+from volunteerkit.privacy import fields, found_by, hide, mask, normal, parts
 from volunteerkit.store.vault import open_subject, seal_subject
 
 KEY = KeyCipher(bytes(32))
@@ -103,6 +104,24 @@ def test_every_field_keeps_or_refuses_a_text_alike(engines: tuple[sa.Engine, sa.
         lambda desk: volunteers.admit(desk, name="兰", organization="O1", number="V1", phone=text),
     ):
         same(engines, work)
+
+
+@pytest.mark.parametrize(
+    "text", ["x" * 300_000, "1" * 300_000, "x" * 300_000 + " @", "x" * 300_000 + "@", "王" * 300_000]
+)
+def test_a_long_text_is_hidden_in_no_time(text: str) -> None:
+    started = time.process_time()
+    assert hide(text) == text
+    assert hide(f"{text}a@example.org") != text
+    assert time.process_time() - started < 10  # letter by letter it would be minutes
+
+
+def test_an_address_is_hidden_wherever_it_begins() -> None:
+    long = "x" * 100
+    for text in ("lan@example.org", "12900000001lan@example.org", "a@lan@example.org", f"{long}@example.org"):
+        assert set(hide(text)[:-2]) == {"*"} or text.startswith(("1", "a")), hide(text)
+        assert "lan" not in hide(text)
+    assert hide(f"{long}@") == f"{long}@"
 
 
 @given(text=TEXTS)

@@ -39,9 +39,48 @@ citation = "试行：每日封顶，未成年人更低，无偿献血宣传加�
 select = "category != '文体' and claimed_minutes >= 30"
 once = true
 coefficient = { by = "category", percent = { "无偿献血宣传" = 200, "文明交通" = 150 }, otherwise = 100 }
-[version.day]
-at_most = "choose(served_on < adult_on, 240, 480)"
-percent = "choose(served_on >= senior_on, 120, 100)"
+day_percent = "choose(served_on >= senior_on, 120, 100)"
+limit = [{ per = "day", at_most = "choose(served_on < adult_on, 240, 480)" }]
+"""
+
+
+WEIGHED = """
+id = "weighed"
+decides = "credit"
+[[version]]
+effective_from = 2014-01-01
+citation = "试行：无偿献血宣传加倍"
+coefficient = { by = "category", percent = { "无偿献血宣传" = 200 }, otherwise = 100 }
+"""
+PARTS = """
+id = "parts"
+decides = "credit"
+[[version]]
+effective_from = 2014-01-01
+citation = "试行：半小时为单位，夜间加倍，三个月内登记，每月每类 20 小时，单日 8 小时以上待批"
+once = true
+day_begins = "05:00"
+[[version.transform]]
+when = "known_on > months_after(served_on, 3)"
+minutes = "0"
+[[version.transform]]
+minutes = "floor_to(minutes, 30)"
+[[version.window]]
+from = "20:00"
+to = "06:00"
+percent = 200
+when = "weekday(served_on) <= 5"
+[[version.limit]]
+per = "month"
+by = ["category"]
+at_most = "1200"
+[[version.limit]]
+per = "year"
+count = "records"
+at_most = "60"
+[[version.route]]
+when = "day_minutes > 480"
+to = "区团委"
 """
 
 
@@ -54,7 +93,10 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def city(database_url: str, strict: Path) -> Iterator[tuple[Kit, sa.Engine]]:
-    kit = Kit.load("xinyu", strict, cipher=KeyCipher(bytes(32)))
+    for name, text in (("weighed", WEIGHED), ("parts", PARTS)):
+        strict.with_stem(name).write_text(text, "utf-8")
+    books = (strict, strict.with_stem("weighed"), strict.with_stem("parts"))
+    kit = Kit.load("xinyu", *books, cipher=KeyCipher(bytes(32)))
     engine = volunteerkit.create_engine(database_url)
     kit.migrate(engine)
     kit.import_directory(engine, CLERK, SAMPLE, as_of=AS_OF)
@@ -65,7 +107,7 @@ def city(database_url: str, strict: Path) -> Iterator[tuple[Kit, sa.Engine]]:
 def test_every_way_of_rating_agrees(city: tuple[Kit, sa.Engine]) -> None:
     kit, engine = city
     with kit.open(engine, CLERK, read_only=True) as desk:
-        for rulebook in ("plain", "union", "strict"):
+        for rulebook in ("plain", "union", "weighed", "parts", "strict"):
             for day in (AS_OF, dt.date(2020, 2, 29)):
                 kernel = rating.rate_city(desk, rulebook=rulebook, as_of=day, kernel=True)
                 loop = rating.rate_city(desk, rulebook=rulebook, as_of=day, kernel=False)

@@ -111,7 +111,7 @@ def test_coefficients_go_by_category_and_are_exact() -> None:
 
 
 def test_a_days_limit_is_lower_before_the_eighteenth_birthday_and_cuts_the_last_records() -> None:
-    rule = version('[version.day]\nat_most = "choose(served_on < adult_on, 240, 480)"')
+    rule = version('limit = [{ per = "day", at_most = "choose(served_on < adult_on, 240, 480)" }]')
     records = [Record(2, DAY, 600, 300, 300), Record(1, DAY, 480, 60, 60), Record(3, DAY, 901, 60, 60)]
     assert credit(rule, records).credited_minutes == 420
     assert credit(rule, records, {"adult_on": DAY}).credited_minutes == 420
@@ -123,7 +123,7 @@ def test_a_days_limit_is_lower_before_the_eighteenth_birthday_and_cuts_the_last_
 
 
 def test_a_day_filled_to_its_limit_loses_nothing() -> None:
-    rule = version('[version.day]\nat_most = "480"')
+    rule = version('limit = [{ per = "day", at_most = "480" }]')
     found = credit(rule, [Record(1, DAY, -1, 0, 480), Record(2, DAY + 1, -1, 0, 481)])
     assert codes(found) == [(1, 480, []), (2, 480, ["day_limit"])]
     assert found.lines[1].reasons[0].values["minutes"] == 1
@@ -131,14 +131,14 @@ def test_a_day_filled_to_its_limit_loses_nothing() -> None:
 
 def test_a_part_of_a_minute_over_the_limit_is_told_as_a_minute() -> None:
     third = 'coefficient = { by = "category", percent = { "会务" = 33 } }'
-    rule = version(third + '\n[version.day]\nat_most = "3"')
+    rule = version(third + '\nlimit = [{ per = "day", at_most = "3" }]')
     found = credit(rule, [Record(1, DAY, -1, 0, 10, "会务")])
     assert codes(found) == [(1, 3, ["coefficient", "day_limit"])]
     assert found.lines[0].reasons[1].values["minutes"] == 1
 
 
 def test_from_sixty_on_days_count_more_and_are_rounded_down_once() -> None:
-    rule = version('[version.day]\npercent = "choose(served_on >= senior_on, 120, 100)"')
+    rule = version('day_percent = "choose(served_on >= senior_on, 120, 100)"')
     records = [Record(i, DAY + i, -1, 0, 7) for i in range(3)]
     found = credit(rule, records, {"senior_on": DAY + 1})
     assert (found.scaled, found.scale, found.credited_minutes) == (700 + 840 + 840, 100, 23)
@@ -147,7 +147,7 @@ def test_from_sixty_on_days_count_more_and_are_rounded_down_once() -> None:
 
 def test_a_limit_below_zero_is_zero_and_a_day_of_nothing_is_no_service_day() -> None:
     rule = version(
-        '[version.day]\nat_most = "claimed_limit - 100"',
+        'limit = [{ per = "day", at_most = "claimed_limit - 100" }]',
         claimed_limit=Fact("claimed_limit", "int", "限", "limit"),
     )
     found = credit(rule, [Record(1, DAY, -1, 0, 60)], {"claimed_limit": 50})
@@ -156,7 +156,7 @@ def test_a_limit_below_zero_is_zero_and_a_day_of_nothing_is_no_service_day() -> 
 
 def test_a_days_percentage_is_held_between_nothing_and_a_thousand() -> None:
     bonus = Fact("bonus", "int", "加成", "bonus")
-    rule = version('[version.day]\npercent = "100 + bonus"', bonus=bonus)
+    rule = version('day_percent = "100 + bonus"', bonus=bonus)
     assert credit(rule, [Record(1, DAY, -1, 0, 60)], {"bonus": 5000}).credited_minutes == 600
     assert credit(rule, [Record(1, DAY, -1, 0, 60)], {"bonus": -5000}).credited_minutes == 0
 
@@ -189,9 +189,8 @@ def test_every_step_in_its_order() -> None:
         select = "category != '培训'"
         once = true
         coefficient = { by = "category", percent = { "献血" = 200 } }
-        [version.day]
-        at_most = "480"
-        percent = "choose(served_on >= senior_on, 120, 100)"
+        day_percent = "choose(served_on >= senior_on, 120, 100)"
+        limit = [{ per = "day", at_most = "480" }]
         """
     )
     found = credit(
@@ -261,7 +260,7 @@ def test_once_never_more_than_claimed_never_less_by_another_record(
 
 @given(st.lists(anything, max_size=8), st.sampled_from(["", "once = true\n"]))
 def test_lines_tell_what_the_total_says(records: list[Record], once: str) -> None:
-    found = credit(version(once + '[version.day]\nat_most = "480"'), numbered(records))
+    found = credit(version(once + 'limit = [{ per = "day", at_most = "480" }]'), numbered(records))
     assert sum(line.credited_minutes for line in found.lines) == found.credited_minutes
     assert sorted(line.record_id for line in found.lines) == list(range(len(records)))
     for line in found.lines:

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from volunteerkit.errors import RuleSyntaxError
+from volunteerkit.clock import Calendar
+from volunteerkit.errors import InvalidValue, RuleSyntaxError
 from volunteerkit.rules import Fact, RuleFunction, bind, parse
 from volunteerkit.rules.expression import (
     All,
@@ -23,7 +24,7 @@ from volunteerkit.rules.expression import (
     mentioned,
     reach,
 )
-from volunteerkit.units import day_number
+from volunteerkit.units import day_number, day_of
 
 INTS = ("credited_minutes", "service_days", "n")
 DATES = ("served_on", "adult_on")
@@ -69,6 +70,12 @@ def _wider(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         st.builds(lambda a, b: Call("least", (a, b)), inner, inner).filter(mentioned),
         st.builds(lambda a, b: Call("greatest", (a, b)), inner, inner).filter(mentioned),
         st.builds(
+            lambda name, a, k: Call(name, (a, Literal(k))),
+            st.sampled_from(["floor_to", "ceil_to", "round_to"]),
+            inner,
+            st.sampled_from([1, 2, 7, 30]),
+        ).filter(lambda e: mentioned(e) and _within(e)),
+        st.builds(
             lambda a, k, b, c: Call("choose", (Apply(">", a, Literal(k)), b, c)),
             number_facts,
             numbers,
@@ -78,7 +85,10 @@ def _wider(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     )
 
 
-amounts = st.recursive(st.one_of(number_facts, numbers.map(Literal)), _wider, max_leaves=6)
+date_facts = st.sampled_from(DATES).map(Mention)
+weekdays = date_facts.map(lambda day: Call("weekday", (day,)))
+amounts = st.recursive(st.one_of(number_facts, weekdays, numbers.map(Literal)), _wider, max_leaves=6)
+later = st.builds(lambda day, n: Call("days_after", (day, Literal(n))), date_facts, st.integers(0, 40))
 leaves = st.one_of(
     st.builds(Apply, orders, amounts.filter(mentioned), amounts),
     st.builds(
@@ -103,6 +113,13 @@ leaves = st.one_of(
         st.booleans(),
     ),
     st.builds(lambda n: Call("xinyu.regular", (n,)), number_facts),
+    st.builds(
+        Apply,
+        orders,
+        date_facts,
+        st.one_of(later, st.builds(lambda a, b: Call("least", (a, b)), later, dates)),
+    ),
+    st.builds(Member, weekdays, st.just((Literal(6), Literal(7))), st.booleans()),
 )
 conditions = st.recursive(
     leaves,
@@ -418,3 +435,85 @@ def test_only_whole_numbers_have_a_sign_and_they_have_an_end(text: str) -> None:
 @pytest.mark.parametrize("number", [2147483648, -2147483648])
 def test_the_largest_number_is_still_one(number: int) -> None:
     assert str(parse(f"n > {number}", facts={"n": Fact("n", "int", "n", "n")})) == f"n > {number}"
+
+
+# ---------------------------------------------------------------- days
+
+
+def of_days(text: str, **facts: Any) -> dt.date:
+    given_days = {
+        name: day_number(value) if isinstance(value, dt.date) else value for name, value in facts.items()
+    }
+    return day_of(bind(read(text, "date"), FUNCTIONS).on(given_days))
+
+
+@pytest.mark.parametrize(
+    ("begin", "months", "end"),
+    [
+        ((2024, 1, 31), 1, (2024, 2, 29)), ((2023, 1, 31), 1, (2023, 2, 28)), ((2024, 2, 29), 12, (2025, 2, 28)),
+        ((2024, 11, 30), 3, (2025, 2, 28)), ((2024, 12, 15), 1, (2025, 1, 15)), ((2024, 12, 15), 0, (2024, 12, 15)),
+        ((2024, 2, 29), 1, (2024, 3, 29)),
+    ],
+)  # fmt: skip
+def test_months_end_on_the_same_day_or_the_last(begin: Any, months: int, end: Any) -> None:
+    found = of_days("months_after(served_on, n)", served_on=dt.date(*begin), n=months)
+    assert found == dt.date(*end)
+    columns = {"served_on": np.array([day_number(dt.date(*begin))]), "n": np.array([months], np.int8)}
+    rule = bind(read("months_after(served_on, n)", "date"), FUNCTIONS, "numpy")
+    assert rule.on(columns).tolist() == [day_number(dt.date(*end))]
+
+
+def test_a_day_no_calendar_reaches_stays_beyond_it() -> None:
+    rule = bind(read("months_after(served_on, 2)", "date"))
+    assert rule.on({"served_on": 2**24}) == 2**24
+    assert rule.on({"served_on": day_number(dt.date(9999, 12, 1))}) > day_number(dt.date.max)
+
+
+@pytest.mark.parametrize("months", [-1, 1201, 2**31])
+def test_a_term_has_an_end(months: int) -> None:
+    for function in ("months_after", "working_days_after"):
+        with pytest.raises(InvalidValue) as caught:
+            bind(read(f"{function}(served_on, n)", "date")).on(
+                {"served_on": 20_000, "n": months, "calendar": Calendar()}
+            )
+        assert caught.value.code == "rule_term"
+
+
+def test_working_days_need_a_calendar_that_no_rule_names() -> None:
+    rule = read("working_days_after(served_on, 10) >= adult_on")
+    assert mentioned(rule) == ("adult_on", "calendar", "served_on")
+    with pytest.raises(RuleSyntaxError, match="calendar"):
+        read("calendar == calendar")
+    facts = {"served_on": day_number(dt.date(2024, 3, 4)), "adult_on": day_number(dt.date(2024, 3, 18))}
+    assert bind(rule).on({**facts, "calendar": Calendar()})
+    columns = {name: np.array([value, value + 1]) for name, value in facts.items()}
+    assert bind(rule, None, "numpy").on({**columns, "calendar": Calendar()}).tolist() == [True, True]
+
+
+def test_calendars_do_not_run_in_a_database() -> None:
+    with pytest.raises(TypeError, match="months_after"):
+        bind(read("months_after(served_on, 1) > adult_on"), FUNCTIONS, "sql")
+
+
+def test_a_rule_nested_to_its_limit_is_read_and_run_at_once() -> None:
+    text = "n"
+    for _ in range(20):
+        text = f"choose({text} in (1, 2, 3), 1, 9)" if text != "n" else "choose(n in (1, 2, 3), 1, 9)"
+    rule = bind(read(f"{text} == 1"))
+    assert [rule.on({"n": n}) for n in (1, 3, 4)] == [True, True, False]
+
+
+def test_choose_least_and_greatest_keep_the_type() -> None:
+    assert of_days(
+        "greatest(served_on, adult_on)", served_on=dt.date(2024, 1, 1), adult_on=dt.date(2024, 1, 2)
+    ) == (dt.date(2024, 1, 2))
+    rule = bind(parse("choose(n > 1, '待批', '生效')", facts=FACTS, gives="word"))
+    assert [rule.on({"n": n}) for n in (1, 2)] == ["生效", "待批"]
+    for text in (
+        "least(category, '助老') > 1",
+        "choose(n > 1, 1, '助老')",
+        "choose(n > 1, trained, trained)",
+    ):
+        with pytest.raises(RuleSyntaxError) as caught:
+            read(text, "word")
+        assert caught.value.code == "rule_wrong_type"

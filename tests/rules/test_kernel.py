@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from volunteerkit.errors import InvalidValue
 from volunteerkit.rules import FACTS, Fact, Record, Rulebook, RuleFunction, Version, assess, credit, kernel
 from volunteerkit.rules.kernel import credit_columns, grade_columns
+from volunteerkit.rules.walk import walk
 
 WORDS = ("助老", "献血", "培训")
 DECLARED = {
@@ -26,10 +27,16 @@ bodies = st.tuples(
     st.sampled_from(["", "once = true"]),
     st.sampled_from(["", 'coefficient = { by = "category", percent = { "献血" = 200, "助老" = 0 }, otherwise = 33 }',
                      'coefficient = { by = "category", percent = { "没有" = 7, "培训" = 1000 } }']),
-    st.sampled_from(["", '[version.day]\nat_most = "choose(served_on < adult_on, 240, 480)"',
-                     '[version.day]\npercent = "choose(served_on >= senior_on, 120, 100)"',
-                     '[version.day]\nat_most = "least(480, bonus * 60 - 100)"\npercent = "100 + bonus * 10"',
-                     '[version.day]\nat_most = "480"\npercent = "0"']),
+    st.sampled_from(["", 'limit = [{ per = "day", at_most = "choose(served_on < adult_on, 240, 480)" }]',
+                     'day_percent = "choose(served_on >= senior_on, 120, 100)"',
+                     'day_percent = "100 + bonus * 10"\nlimit = [{ per = "day", at_most = "least(480, bonus * 60 - 100)" }]',
+                     'day_percent = "0"\nlimit = [{ per = "day", at_most = "480" }]',
+                     'limit = [{ per = "month", at_most = "480", by = ["category"] }, { per = "day", at_most = "240" }]',
+                     'limit = [{ per = "year", at_most = "3", count = "records", when = "claimed_minutes >= 60" }]',
+                     'limit = [{ per = "day", at_most = "241", beyond = "refuse", when = "state == 1" }]']),
+    st.sampled_from(["", 'transform = [{ minutes = "floor_to(minutes, 60)" }, { when = "minutes >= 480", minutes = "480" }]',
+                     'window = [{ from = "23:00", to = "10:01", percent = 200, when = "weekday(served_on) <= 5" }]',
+                     'route = [{ when = "day_minutes > 480", to = "centre" }]', 'day_begins = "10:01"']),
 )  # fmt: skip
 
 
@@ -114,9 +121,103 @@ def test_kernel_and_scalar_path_agree(
         assert list(zip(*(column.tolist() for column in listed), strict=True)) == expected
 
 
+@given(bodies.map("\n".join), st.lists(rows, max_size=10), people, st.randoms(use_true_random=False))
+def test_totals_and_reasons_agree_and_the_order_given_matters_to_nothing_else(
+    body: str, given_rows: list[tuple[int, ...]], person: dict[str, int], random: Any
+) -> None:
+    rule, facts = version(body), {**defaults(), **person}
+    # of those that begin together the first given counts; here no two do
+    starts = [n * 140 + row[2] % 140 if row[2] >= 0 else -1 for n, row in enumerate(given_rows)]
+    begins = {(row[1], start): row for start, row in zip(starts, given_rows, strict=True)}
+    records = [
+        Record(n, day, start, row[3], row[4], WORDS[row[5]], facts={"state": row[6]})
+        for n, ((day, start), row) in enumerate(begins.items())
+    ]
+    found = credit(rule, records, person)
+    done = walk(rule, records, facts)
+    assert (found.scaled, found.service_days) == (
+        done.scaled,
+        len({each.day for each in done.steps if each.value}),
+    )
+    assert sum(each.selected for each in done.steps) == found.service_records
+    for line in found.lines:
+        assert line.reasons or line.claimed_minutes == line.credited_minutes
+    mixed = list(records)
+    random.shuffle(mixed)
+    again = credit(rule, mixed, person)
+    assert (again.scaled, again.pending, again.lines) == (found.scaled, found.pending, found.lines)
+
+
+@st.composite
+def near_their_literals(draw: st.DrawFn) -> tuple[str, list[tuple[int, ...]], list[dict[str, int]]]:
+    """A random version, with records and people one below, on and one above every number in it."""
+    numbers = st.integers(1, 600)
+    least, most, monthly, full, long = (draw(numbers) for _ in range(5))
+    step, edge, day = (
+        draw(st.sampled_from([2, 7, 30])),
+        draw(st.integers(1, 1438)),
+        draw(st.integers(20_000, 20_040)),
+    )
+    date = (np.datetime64(0, "D") + day).item()
+    literal = f"date({date.year}, {date.month}, {date.day})"
+    parts = {
+        "select": f'select = "claimed_minutes >= {least} or served_on < {literal}"',
+        "once": "once = true",
+        "coefficient": 'coefficient = { by = "category", percent = { "献血" = 150 } }',
+        "percent": f'day_percent = "choose(served_on > {literal}, 110, 100)"',
+        "day": f'[[version.limit]]\nper = "day"\nat_most = "choose(served_on < adult_on, {most} - 1, {most})"',
+        "month": f'[[version.limit]]\nper = "month"\nat_most = "{monthly}"\nby = ["category"]',
+        "transform": f'[[version.transform]]\nwhen = "minutes > {full}"\nminutes = "floor_to(minutes, {step})"',
+        "window": f'[[version.window]]\nfrom = "{edge // 60:02}:{edge % 60:02}"\nto = "24:00"\npercent = 200',
+        "route": f'[[version.route]]\nwhen = "day_minutes >= {long}"\nto = "centre"',
+    }
+    chosen = draw(
+        st.lists(st.sampled_from(list(parts)), unique=True).map(
+            lambda names: [n for n in parts if n in names]
+        )
+    )
+    near = st.sampled_from(
+        [k + d for k in (least, most, monthly, full, long, step, edge) for d in (-1, 0, 1)]
+    )
+    around = st.integers(day - 1, day + 1)
+    row = st.tuples(st.integers(0, 2), around, st.one_of(st.just(-1), st.sampled_from([edge - 1, edge, edge + 1, 0])), near,
+                    near, st.sampled_from([-1, 0, 1, 2]), st.just(0))  # fmt: skip
+    people = [{"adult_on": draw(around), "senior_on": day, "registered_on": day} for _ in range(3)]
+    return "\n".join(parts[name] for name in chosen), draw(st.lists(row, max_size=10)), people
+
+
+@settings(max_examples=300, deadline=None)
+@given(near_their_literals())
+def test_random_versions_agree_around_each_of_their_numbers(
+    made: tuple[str, list[tuple[int, ...]], list[dict[str, int]]],
+) -> None:
+    body, given_rows, persons = made
+    rule = version(body)
+    expected = one_by_one(rule, given_rows, persons, None)
+    facts = {name: np.array([person[name] for person in persons], np.int32) for name in persons[0]}
+    for is_clustered in (False, True):
+        ordered = sorted(given_rows, key=lambda row: row[:3]) if is_clustered else given_rows
+        records = columns(ordered, (np.int64,) * 7)
+        totals = credit_columns(rule, records, facts, 3, clustered=is_clustered, measures=MEASURES,
+                                vocabulary={"category": WORDS})  # fmt: skip
+        listed = [totals.scaled, totals.credited_minutes, *(totals.measures[name] for name in MEASURES)]
+        assert list(zip(*(column.tolist() for column in listed), strict=True)) == expected
+    for i, person in enumerate(persons):
+        own = [
+            Record(n, *row[1:5], "别的" if row[5] < 0 else WORDS[row[5]])
+            for n, row in enumerate(given_rows)
+            if row[0] == i
+        ]
+        assert walk(rule, own, {**defaults(), **person}).scaled == expected[i][0]
+
+
+def defaults() -> dict[str, Any]:
+    return {name: fact.default for name, fact in DECLARED.items() if fact.default is not None}
+
+
 def test_persons_without_a_column_have_the_declared_default() -> None:
     rule = version(
-        '[version.day]\nat_most = "choose(served_on < adult_on, 240, 480)"\npercent = "100 + bonus"'
+        'day_percent = "100 + bonus"\nlimit = [{ per = "day", at_most = "choose(served_on < adult_on, 240, 480)" }]'
     )
     records = columns([(0, 20_000, -1, 0, 600, 0, 0)], (np.int32,) * 7)
     for clustered in (True, False):
@@ -133,7 +234,7 @@ def test_many_volunteers_in_many_blocks_chunks_and_threads(monkeypatch: pytest.M
         "served_on": rng.integers(0, 40, count, dtype=np.int16),
         "claimed_minutes": rng.integers(0, 600, count, dtype=np.int16),
     }
-    rule = version('[version.day]\nat_most = "480"')
+    rule = version('limit = [{ per = "day", at_most = "480" }]')
     order = np.lexsort((records["served_on"], records["volunteer"]))
     ordered = {name: column[order] for name, column in records.items()}
     keys, place = np.unique(records["volunteer"] * 64 + records["served_on"], return_inverse=True)
@@ -159,9 +260,7 @@ def test_many_volunteers_in_many_blocks_chunks_and_threads(monkeypatch: pytest.M
     ],
 )
 def test_extreme_minutes_do_not_wrap(claimed: list[int], kind: Any, clustered: bool) -> None:
-    rule = version(
-        'coefficient = { by = "category", percent = { "助老" = 1000 } }\n[version.day]\npercent = "1000"'
-    )
+    rule = version('coefficient = { by = "category", percent = { "助老" = 1000 } }\nday_percent = "1000"')
     records = columns([(0, 20_000, -1, 0, 0, 0, 0)] * 3, (np.int32,) * 7) | {
         "claimed_minutes": np.array(claimed, kind)
     }
@@ -195,15 +294,15 @@ def test_long_days_and_days_far_apart(clustered: bool) -> None:
         "served_on": days,
         "claimed_minutes": np.array([1, 2, 4]),
     }
-    totals = credit_columns(version('[version.day]\nat_most = "3"'), records, {}, 2, clustered=clustered)
+    totals = credit_columns(
+        version('limit = [{ per = "day", at_most = "3" }]'), records, {}, 2, clustered=clustered
+    )
     assert totals.scaled.tolist() == [3, 3]
 
 
 @pytest.mark.parametrize("clustered", [True, False])
 def test_numbers_too_wide_for_one_key_are_sorted_the_long_way(clustered: bool) -> None:
-    rule = version(
-        'select = "state == 0"\n[version.day]\npercent = "choose(served_on > date(1970, 1, 10), 200, 100)"'
-    )
+    rule = version('select = "state == 0"\nday_percent = "choose(served_on > date(1970, 1, 10), 200, 100)"')
     days, minutes = [0, 2**30, 2**30, 5], [2**31 - 1, 2**31 - 2, 5, 7]
     rows_in_order = [(0, days[0]), (0, days[1]), (0, days[2]), (1, days[3])]
     records = {
@@ -254,6 +353,11 @@ GOOD = [(0, 20_000, 60, 60, 60, 0, 0), (1, 20_000, 60, 60, 60, 0, 0), (1, 20_001
         ({"volunteer": [-1, 0, 1]}, "", "columns_volunteer"),
         ({"served_on": None}, "", "columns_missing"),
         ({"state": None}, 'select = "state == 0"', "columns_missing"),
+        ({"served_on": None}, 'day_begins = "05:00"', "columns_missing"),
+        ({"volunteer": [-1, 0, 1]}, 'day_begins = "05:00"', "columns_volunteer"),
+        ({"volunteer": [0, 1, 2]}, 'day_begins = "05:00"', "columns_volunteer"),
+        ({"claimed_minutes": [1, -1, 1]}, 'day_begins = "05:00"', "columns_negative"),
+        ({"state": None}, 'select = "state == 0"\nday_begins = "05:00"', "fact_missing"),
     ],
 )
 def test_columns_that_cannot_be_right_are_refused(change: dict[str, Any], body: str, code: str) -> None:

@@ -15,7 +15,8 @@ import pytest
 
 from volunteerkit.errors import InvalidValue, RulebookError, RuleSyntaxError, VolunteerkitError
 from volunteerkit.messages import LANGUAGES
-from volunteerkit.rules import FACTS, Fact, Record, Rulebook, RuleFunction, assess, credit, parse
+from volunteerkit.rules import FACTS, Fact, Record, Rulebook, RuleFunction, assess, check, credit, parse
+from volunteerkit.rules.cases import read_cases, run_cases
 from volunteerkit.rules.kernel import credit_columns
 
 SNAPSHOTS = Path(__file__).with_name("snapshots")
@@ -33,11 +34,12 @@ RULES = [
     "总数(service_days)", "xinyu.regular(service_days, 1)", "service_days == '助老'", "served_on >= 20000", "service_days",
     "1 < 2", "xinyu.regular(24)", "trained and True", "category > '助老'", "'助老' == category", "category in '助老'",
     "service_days in (1, credited_minutes)", "xinyu.regular(category)", "served_on >= date(2026, 2, 30)",
-    "category == '𠮷野' and credited_minutes // 60 > 1",
+    "category == '𠮷野' and credited_minutes // 60 > 1", "floor_to(credited_minutes, service_days) > 1",
 ]  # fmt: skip
 
 LADDER = 'id = "city.star"\ndecides = "star"\n[[version]]\neffective_from = 2014-09-01\ncitation = "办法"\n'
 CREDIT = LADDER.replace('"star"', '"credit"')
+CHECK = LADDER.replace('"star"', '"check"') + 'answer = { due = "months_after(served_on, 5000)" }'
 RULEBOOKS = [
     "id = city.star",
     'id = ""\nversions = []\ndecides = 5',
@@ -47,6 +49,36 @@ RULEBOOKS = [
     2 * (LADDER + 'step = [{ award = 1, when = "service_days > 1" }]\n').replace('id = "city.star"\ndecides = "star"', "\n"),
     CREDIT + 'step = []\ncoefficient = { by = "categorie", percent = { "助老" = 2000 } }',
     CREDIT + 'coefficient = { by = "served_on", percent = { "助老" = 1.5 } }\nday = { at_most = "480 minutes" }',
+    CREDIT + """
+limit = [{ per = "weak", at_most = "5" }, { per = "day", at_most = "5", by = ["categry"], count = "money" }]
+window = [{ from = "25:00", to = "06:00", percent = 200 }, { from = "06:00", to = "06:00", percent = 5000 }]
+transform = [{ minutes = "floor_to(minuts, 30)" }, { minutes = "0", because = { en = "no" } }]
+route = [{ when = "day_minutes > 480" }]
+convert = { unit = "积分", every_minutes = 0 }
+day_begins = "5 am"
+""",
+    CREDIT + "transform = [" + '{ minutes = "0" }, ' * 101 + "]",
+    """
+id = "city.credit"
+decides = "credit"
+parameter = { entry_months = 2.5, kind = 1, trained = 3 }
+[fact."in"]
+type = "bool"
+zh-CN = "在"
+en = "in"
+[fact.trained]
+type = "boolean"
+zh-CN = "已培训"
+en = "trained"
+[fact.proof]
+type = "bool"
+default = 1
+zh-CN = "有证明"
+en = "there is proof"
+[[version]]
+effective_from = 2014-09-01
+citation = "办法"
+""",
 ]  # fmt: skip
 
 
@@ -72,6 +104,26 @@ def of_columns(**columns: list[int]) -> VolunteerkitError:
     )
 
 
+CASE = """
+regime = "city.star"
+[[cases]]
+as_of = 2026-01-01
+expect = { due = 2026-01-01 }
+"""
+
+
+def of_cases(tmp_path: Path) -> Iterator[VolunteerkitError]:
+    place, book = tmp_path / "案例.toml", Rulebook.loads(CHECK)
+    for text in ("[[", "cases = []", CASE + "expected = {}"):
+        place.write_text(text, "utf-8")
+        yield raised(read_cases, place)
+    for line in ("facts = { sered_on = 2026-01-01 }", "facts = { served_on = 5 }", ""):
+        place.write_text(CASE + line, "utf-8")
+        error = run_cases(read_cases(place), [book] if line else []).failed[0].error
+        assert error is not None
+        yield error
+
+
 def errors(tmp_path: Path) -> Iterator[VolunteerkitError]:
     for text in RULES:
         error = raised(parse, text, facts=DECLARED, functions=FUNCTIONS)
@@ -89,6 +141,10 @@ def errors(tmp_path: Path) -> Iterator[VolunteerkitError]:
     facts = {**FACTS, "state": Fact("state", "int", "状态", "state")}
     version = Rulebook.loads(CREDIT + 'select = "state == 0"', facts=facts).versions[0]
     yield raised(credit, version, [Record(1, 5, -1, 0, 60)])
+    book = Rulebook.loads(CHECK)
+    yield raised(check, book, {"served_on": 5}, dt.date(2026, 1, 1))
+    yield raised(check, book, {}, dt.date(2026, 1, 1), answers=["deu"])
+    yield from of_cases(tmp_path)
     yield of_columns(claimed_minutes=[])
     yield of_columns(volunteer=[1, 0])
     yield of_columns(volunteer=[0, 2])
@@ -120,9 +176,37 @@ REASONED = (
 select = "category != '培训'"
 once = true
 coefficient = { by = "category", percent = { "献血" = 200 } }
-[version.day]
-at_most = "480"
-percent = "120"
+day_percent = "120"
+limit = [{ per = "day", at_most = "480" }]
+"""
+)
+PARTS = (
+    CREDIT
+    + """
+[[version.transform]]
+minutes = "floor_to(minutes, 30)"
+reason = "half_hours"
+because = { zh-CN = "以半小时为单位{。}", en = "Half hours {only}." }
+[[version.window]]
+from = "22:00"
+to = "06:00"
+percent = 200
+[[version.limit]]
+per = "month"
+at_most = "600"
+[[version.limit]]
+per = "life"
+when = "kind == 'gift'"
+at_most = "30"
+beyond = "refuse"
+[[version.limit]]
+per = "year"
+when = "kind == 'whole_blood'"
+count = "records"
+at_most = "1"
+[[version.route]]
+when = "day_minutes > 200"
+to = "区团委"
 """
 )
 
@@ -132,9 +216,15 @@ def reasons(language: str) -> Iterator[str]:
         Record(41, 20_000, 480, 100, 130, "献血"), Record(42, 20_000, 540, 120, 120, "助老"), Record(43, 20_000, -1, 0, 60, "培训"),
         Record(44, 20_000, 800, 600, 600, "助老"),
     ]  # fmt: skip
-    for line in credit(Rulebook.loads(REASONED).versions[0], records).lines:
-        yield f"{line.record_id}: {line.claimed_minutes} → {line.credited_minutes}"
-        yield from (f"  [{why.code}] {why.message(language)}" for why in line.reasons)
+    several = [
+        Record(51, 20_000, 1380, 100, 100), Record(52, 20_001, -1, 0, 60, kind="gift"),
+        Record(53, 20_001, -1, 0, 60, kind="whole_blood"), Record(54, 20_002, -1, 0, 60, kind="whole_blood"),
+        Record(55, 20_003, -1, 0, 600),
+    ]  # fmt: skip
+    for text, some in ((REASONED, records), (PARTS, several)):
+        for line in credit(Rulebook.loads(text).versions[0], some).lines:
+            yield f"{line.record_id}: {line.claimed_minutes} → {line.credited_minutes}"
+            yield from (f"  [{why.code}] {why.message(language)}" for why in line.reasons)
 
 
 EXPLAINED = """
@@ -173,10 +263,8 @@ def test_every_reason_and_ruling(language: str) -> None:
 def test_no_message_is_left_out(tmp_path: Path) -> None:
     known = tomllib.loads(files("volunteerkit.messages").joinpath("rules.toml").read_text("utf-8"))
     seen = {code for error in errors(tmp_path) for code in codes(error)}
-    seen |= {why.code for line in credit(Rulebook.loads(REASONED).versions[0], [
-        Record(1, 5, 0, 9, 10, "献血"), Record(2, 5, 5, 9, 9), Record(3, 5, -1, 0, 600), Record(4, 5, -1, 0, 1, "培训"),
-    ]).lines for why in line.reasons}  # fmt: skip
-    assert {code for code in known if not code.startswith("explain_")} - seen == {"rule_syntax"}
+    seen |= {line.strip()[1:].partition("]")[0] for line in reasons("en") if line.startswith("  [")}
+    assert {code for code in known if not code.startswith("explain_")} - seen == {"rule_syntax", "cases_none"}
     assert all(set(texts) == set(LANGUAGES) for texts in known.values())
 
 

@@ -65,7 +65,7 @@ def test_every_credit_step_enters_the_digest() -> None:
     bodies = [
         "", "once = true", "select = \"category == '助老'\"", 'coefficient = { by = "category", percent = { "a" = 50 } }',
         'coefficient = { by = "category", percent = { "a" = 50 }, otherwise = 90 }',
-        '[version.day]\nat_most = "480"', '[version.day]\npercent = "90"',
+        'limit = [{ per = "day", at_most = "480" }]', 'day_percent = "90"',
     ]  # fmt: skip
     digests = [Rulebook.loads(head + body).versions[0].digest for body in bodies]
     assert len(set(digests)) == len(bodies)
@@ -166,10 +166,16 @@ CREDIT = 'id = "c"\ndecides = "credit"\n[[version]]\neffective_from = 2020-01-01
         ('coefficient = { by = "category", percent = { "助老" = 1.5 }, otherwise = -1 }',
          [("$.version[0].coefficient.percent.助老", "rulebook_percent"), ("$.version[0].coefficient.otherwise", "rulebook_percent")]),
         ('coefficient = { by = "category" }', [("$.version[0].coefficient", "rulebook_missing_key")]),
-        ('[version.day]\nat_most = "claimed_minutes"', [("$.version[0].day.at_most", "rule_unknown_fact")]),
-        ('[version.day]\nat_most = "served_on > adult_on"', [("$.version[0].day.at_most", "rule_wrong_type")]),
-        ("[version.day]\nat_most = 480", [("$.version[0].day.at_most", "rulebook_type")]),
-        ('[version.day]\nlimit = "480"', [("$.version[0].day.limit", "rulebook_unknown_key")]),
+        ('limit = [{ per = "day", at_most = "claimed_minutes" }]', [("$.version[0].limit[0].at_most", "rule_unknown_fact")]),
+        ('limit = [{ per = "day", at_most = "served_on > adult_on" }]', [("$.version[0].limit[0].at_most", "rule_wrong_type")]),
+        ('route = [{ when = "day_minutes > 1", to = "区\\u001b" }]', [("$.version[0].route[0].to", "invalid_value")]),
+        ('transform = [{ minutes = "1", reason = "\\n" }]', [("$.version[0].transform[0].reason", "rulebook_empty")]),
+        ('limit = [{ per = "month", at_most = "served_on > 1" }]', [("$.version[0].limit[0].at_most", "rule_unknown_fact_near")]),
+        ('select = "minutes > 1"', [("$.version[0].select", "rule_unknown_fact_near")]),
+        ('day_percent = "day_minutes"', [("$.version[0].day_percent", "rule_unknown_fact")]),
+        ('limit = [{ per = "day", at_most = 480 }]', [("$.version[0].limit[0].at_most", "rulebook_type")]),
+        ('limit = [{ per = "day", limit = "480" }]',
+         [("$.version[0].limit[0].limit", "rulebook_unknown_key"), ("$.version[0].limit[0]", "rulebook_missing_key")]),
     ],
 )  # fmt: skip
 def test_problems_of_crediting(body: str, expected: list[tuple[str, str]]) -> None:
@@ -179,7 +185,7 @@ def test_problems_of_crediting(body: str, expected: list[tuple[str, str]]) -> No
 def test_facts_of_plugins_may_be_mentioned_anywhere() -> None:
     facts = {**FACTS, "state": Fact("state", "int", "状态", "state", default=0)}
     version = Rulebook.loads(
-        CREDIT + 'select = "state == 0"\n[version.day]\nat_most = "state + 480"', facts=facts
+        CREDIT + 'select = "state == 0"\nlimit = [{ per = "day", at_most = "state + 480" }]', facts=facts
     ).versions[0]
     assert version.mentions == ("state",)
     assert version.facts["state"].default == 0

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 import volunteerkit
-from volunteerkit import Actor, KeyCipher, Kit, organizations, volunteers
+from volunteerkit import Actor, KeyCipher, Kit, organizations, projects, volunteers
 from volunteerkit.errors import IntegrityProblem, InvalidValue, KeyProblem, SchemaMismatch
 from volunteerkit.hours import verify_store
 from volunteerkit.privacy import found_by
@@ -34,8 +34,8 @@ DATA = {"name": "欧阳雪", "phone": "12900000078", "identity_number": "3605991
 
 
 @pytest.fixture
-def engine(database_url: str) -> Iterator[sa.Engine]:
-    made = volunteerkit.create_engine(database_url)
+def engine(empty_database_url: str) -> Iterator[sa.Engine]:
+    made = volunteerkit.create_engine(empty_database_url)
     yield made
     made.dispose()
 
@@ -198,6 +198,8 @@ def version_1(engine: sa.Engine) -> int:
         )
         organizations.register(desk, "O2", name="红十字会")
         volunteers.admit(desk, name="王小明", organization="O2", number="V2")
+        for n in range(1, 5):
+            projects.register(desk, f"P{n}", name="敬老", organization="O1")
         data = open_subject(desk.connection, KeyCipher(OLD), "volunteer:1")
         sealed = KeyCipher(OLD).seal("volunteer:1", data)
         for name in ("vk_vault", "vk_blind", *LATER):
@@ -208,6 +210,11 @@ def version_1(engine: sa.Engine) -> int:
             "ALTER TABLE vk_volunteer ADD COLUMN team_id BIGINT REFERENCES vk_team (id)",
             "INSERT INTO vk_team (id, number, name, organization_id, status) VALUES (3, 'T3', 'x', 1, 'approved')",
             "UPDATE vk_volunteer SET team_id = 3, registered_on = 20000 WHERE id = 2",
+            "ALTER TABLE vk_project ADD COLUMN brand TEXT NOT NULL DEFAULT ''",
+            *(
+                f"UPDATE vk_project SET brand = '{brand}' WHERE number = 'P{n}'"
+                for n, brand in enumerate(("春风", "", "暖阳", "春风"), 1)
+            ),
         ):
             words = {"sqlite": ("BIGINT", "INTEGER")}.get(engine.dialect.name, ("", ""))
             desk.connection.exec_driver_sql(statement.replace(*words))
@@ -274,6 +281,13 @@ def test_a_database_of_version_1_is_brought_up_to_date(engine: sa.Engine) -> Non
             ("T3",),
             ("O2", "O1"),
         )
+        under = desk.connection.exec_driver_sql(
+            "SELECT p.number, b.number, b.name FROM vk_project p LEFT JOIN vk_brand b ON b.id = p.brand_id ORDER BY p.id"
+        ).fetchall()
+        assert [tuple(row) for row in under] == [
+            ("P1", "B0000001", "春风"), ("P2", None, None), ("P3", "B0000002", "暖阳"), ("P4", "B0000001", "春风"),
+        ]  # fmt: skip
+        assert "brand" not in {each["name"] for each in sa.inspect(desk.connection).get_columns("vk_project")}
     with kit.open(engine, CLERK) as desk:  # and the next volunteer has somewhere to belong
         volunteers.admit(desk, name="李", organization="O2", number="V9")
     assert set(LATER) <= tables

@@ -30,8 +30,7 @@ decides = "credit"
 effective_from = 2020-01-01
 citation = "示例：未满 18 周岁的志愿者只在 8 至 18 时服务，一天不超过 4 小时；成年人一天不超过 8 小时"
 select = "served_on >= adult_on or (start_minute >= 8 * 60 and start_minute + clock_minutes <= 18 * 60)"
-[version.day]
-at_most = "choose(served_on < adult_on, 4 * 60, 8 * 60)"
+limit = [{ per = "day", at_most = "choose(served_on < adult_on, 4 * 60, 8 * 60)" }]
 """
 EVE = dt.date(2026, 11, 22)
 BIRTHDAY = EVE + dt.timedelta(1)

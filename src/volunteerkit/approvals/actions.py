@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import attrs
 import sqlalchemy as sa
 
-from volunteerkit.access import Actor, Person, holding
+from volunteerkit.access import Actor, Cell, Person, holding
 from volunteerkit.approvals.cases import (
     already_decided,
     close_expired,
@@ -33,12 +34,13 @@ from volunteerkit.errors import (
     Refused,
     RetryableConflict,
 )
+from volunteerkit.privacy import mask
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.grants import within
 from volunteerkit.store.posting import command, note, writing
 from volunteerkit.store.registering import checked_text, next_id, possible_id
-from volunteerkit.store.texts import open_texts, seal_text
+from volunteerkit.store.texts import only_masked, open_texts, seal_text
 from volunteerkit.units import day_number, day_of, instant_of
 from volunteerkit.workflow import Position, after_approval
 
@@ -81,9 +83,25 @@ def _reached(desk: Desk, action: str, case_id: int) -> Case:
     found = find_case(desk, case_id)
     if found is not None and not _shown(desk, found):
         found = None
-    desk.permit_on(action, "case", case_id, found.place if found else None)
+    cell = desk.permit_on(action, "case", case_id, found.place if found else None)
     assert found is not None
-    return found
+    return _as_seen(desk, found, cell)
+
+
+def _as_seen(desk: Desk, found: Case, cell: Cell) -> Case:
+    """Return the case with its reasons as ``cell`` shows them; a code that stands for one is no such text."""
+    if not only_masked(desk, cell, found.place):
+        return found
+    facts = {name: mask("reason", text) if name == "reason" else text for name, text in found.facts.items()}
+    reason = found.reason if found.closed_by == DEADLINE.id else mask("reason", found.reason)
+    return attrs.evolve(found, facts=facts, reason=reason)
+
+
+def _said(desk: Desk, found: Case, held: Iterable[str]) -> dict[str | None, str]:
+    """Return the texts ``held`` of a case that the actor has viewed, as they see them."""
+    return open_texts(
+        desk, held, masked=only_masked(desk, desk.permit("case.view", found.place), found.place)
+    )
 
 
 def _shown(desk: Desk, found: Case) -> bool:
@@ -131,11 +149,14 @@ def pending(
 
 
 def _waiting(desk: Desk, rows: Sequence[Any], mine: bool) -> list[Case]:
-    read = (read_case(desk, row) for row in rows)
-    found = [
-        each for each in read
-        if not each.standing.closed and desk.may("case.view", each.place) and _shown(desk, each)
-    ]  # fmt: skip
+    found = []
+    for each in (read_case(desk, row) for row in rows):
+        if each.standing.closed:
+            continue
+        with suppress(NotPermitted):
+            cell = desk.permit("case.view", each.place)
+            if _shown(desk, each):
+                found.append(_as_seen(desk, each, cell))
     if not mine:
         return found
     involved = _involved(desk, [each.id for each in found])
@@ -211,7 +232,7 @@ def _lender(desk: Desk, workflow: Workflow, found: Case) -> str | None:
     offices = {step.office_for(found.facts, each) for each in escalated}
     grants = [
         each for office in offices for role in office.roles
-        for each in holding(desk.acting, role, desk.today, found.place, desk.stored_grants)
+        for each in holding(desk.holder(workflow.action), role, desk.today, found.place)
         if role != office.role or office.scope is None or each.scope == office.scope
     ]  # fmt: skip
     if not grants:
@@ -380,7 +401,7 @@ def decisions(desk: Desk, case_id: int) -> tuple[Decision, ...]:
     steps = workflow_of(desk, found.kind).route.steps
     query = sa.select(decision).where(decision.c.case_id == case_id).order_by(decision.c.id)
     rows = desk.connection.execute(query).fetchall()
-    said = open_texts(desk, (row.reason for row in rows))
+    said = _said(desk, found, [row.reason for row in rows])
     return tuple(
         Decision(
             steps[row.step].name if row.step < len(steps) else str(row.step), row.verdict, row.actor_id,
@@ -393,10 +414,10 @@ def decisions(desk: Desk, case_id: int) -> tuple[Decision, ...]:
 @storage_errors("database")
 def objections(desk: Desk, case_id: int) -> tuple[Objection, ...]:
     """Return the objections to a case, in order. Raises NotFound, NotPermitted."""
-    view(desk, case_id)
+    found = view(desk, case_id)
     query = sa.select(objection).where(objection.c.case_id == case_id).order_by(objection.c.id)
     rows = desk.connection.execute(query).fetchall()
-    said = open_texts(desk, (row.reason for row in rows))
+    said = _said(desk, found, [row.reason for row in rows])
     return tuple(
         Objection(row.id, row.actor_id, said[row.reason], day_of(row.objected_on), row.answer) for row in rows
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -24,7 +24,7 @@ from volunteerkit.errors import (
 )
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.grants import alias
-from volunteerkit.store.posting import note, writing
+from volunteerkit.store.posting import insert_rows, note, note_many, writing
 from volunteerkit.store.registering import next_id, possible_id
 from volunteerkit.store.texts import open_texts, seal_text
 from volunteerkit.units import day_number, day_of, instant_of
@@ -38,6 +38,7 @@ __all__ = [
     "foresee",
     "last_case",
     "open_case",
+    "open_cases",
     "put",
     "read_case",
     "selected",
@@ -162,31 +163,68 @@ def _opened(
     desk: Desk, kind: str, subject: str, place: Place, facts: Mapping[str, Any], beneficiary: str | None,
     findings: tuple[Finding, ...], previous_id: int | None, opened_for: str | None,
 ) -> Case:  # fmt: skip
-    route = workflow_of(desk, kind).route
-    at = Position("review", 0, False, desk.today) if route.steps else after_approval(route, -1, desk.today)
-    organizations = [*place.organizations, None, None]
-    id_ = next_id(desk, case)
-    facts = dict(facts)
+    id_, facts = next_id(desk, case), dict(facts)
     if "reason" in facts:
         facts["reason"] = seal_text(desk, subject, f"case:{id_}", facts["reason"])
+    begun = _begun(desk, kind)
+    more = {"beneficiary": beneficiary, "opened_for": opened_for, "previous_id": previous_id}
+    row = begun | _about(id_, subject, place, facts, findings) | more
+    desk.connection.execute(sa.insert(case).values(row))
+    note(desk, "case.opened", f"case:{id_}", {"kind": kind, "subject": subject, "state": begun["state"]})
+    return _settled(desk, id_)
+
+
+def open_cases(
+    desk: Desk, kind: str, many: Sequence[tuple[str, Place, Mapping[str, Any], tuple[Finding, ...]]]
+) -> None:
+    """Open a case for each of ``many`` (subject, place, facts, findings), as `open_case` would, but at once.
+
+    For subjects of which no case of this kind is waiting; no finding blocks, and no fact is a text.
+    """
+    if not many:
+        return
+    begun, first = _begun(desk, kind) | {"opened_for": desk.actor.on_behalf_of}, next_id(desk, case)
+    rows = [begun | _about(id_, *each) for id_, each in enumerate(many, first)]
+    insert_rows(desk.connection, case.name, list(rows[0]), [tuple(row.values()) for row in rows])
+    payload = {"kind": kind, "state": begun["state"]}
+    note_many(
+        desk, [("case.opened", f"case:{row['id']}", payload | {"subject": row["subject"]}) for row in rows]
+    )
+    for row in rows if begun["state"] in CLOSED else ():
+        _settled(desk, row["id"])
+
+
+def _begun(desk: Desk, kind: str) -> dict[str, Any]:
+    """Return the columns that all cases of a kind have when the actor opens them today."""
+    route = workflow_of(desk, kind).route
+    at = Position("review", 0, False, desk.today) if route.steps else after_approval(route, -1, desk.today)
+    return {
+        "kind": kind, "opened_by": desk.actor.id, "opened_volunteer": desk.acting.volunteer,
+        "opened_on": day_number(desk.today), "version": 1, **_columns(desk, kind, at, desk.today),
+        **(_closing(desk, _ROUTE) if at.state in CLOSED else {}),
+    }  # fmt: skip
+
+
+def _about(
+    id_: int, subject: str, place: Place, facts: Mapping[str, Any], findings: tuple[Finding, ...]
+) -> dict[str, Any]:
+    organizations = [*place.organizations, None, None]
     # with their texts: what was told to whoever decides can be read when the plugin is long gone
     shown = [attrs.asdict(each) for each in findings]
-    desk.connection.execute(
-        sa.insert(case).values(
-            id=id_, kind=kind, subject=subject, volunteer=place.volunteer, team=next(iter(place.teams), None),
-            organization=organizations[0], second_organization=organizations[1],
-            area=next(iter(place.areas), None), facts=json.dumps(facts, ensure_ascii=False, sort_keys=True),
-            beneficiary=beneficiary, opened_by=desk.actor.id, opened_volunteer=desk.acting.volunteer,
-            opened_for=opened_for, opened_on=day_number(desk.today), previous_id=previous_id,
-            findings=json.dumps(shown, ensure_ascii=False, default=str), version=1,
-            **_columns(desk, kind, at, desk.today), **(_closing(desk, _ROUTE) if at.state in CLOSED else {}),
-        )
-    )  # fmt: skip
-    note(desk, "case.opened", f"case:{id_}", {"kind": kind, "subject": subject, "state": at.state})
+    return {
+        "id": id_, "subject": subject, "volunteer": place.volunteer, "team": next(iter(place.teams), None),
+        "organization": organizations[0], "second_organization": organizations[1],
+        "area": next(iter(place.areas), None), "facts": json.dumps(facts, ensure_ascii=False, sort_keys=True),
+        "findings": json.dumps(shown, ensure_ascii=False, default=str),
+    }  # fmt: skip
+
+
+def _settled(desk: Desk, id_: int) -> Case:
+    """Return a case that was just opened; one that its route closed at once is settled."""
     opened = find_case(desk, id_)
     assert opened is not None
     if opened.put.state in CLOSED:
-        workflow_of(desk, kind).settle(desk, opened, opened.put.state, desk.today)
+        workflow_of(desk, opened.kind).settle(desk, opened, opened.put.state, desk.today)
     return opened
 
 

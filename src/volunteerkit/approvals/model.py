@@ -72,7 +72,7 @@ class Case:
     but for ``reason``; ``beneficiary`` is a volunteer's number who
     gains from it. ``opened_for`` is on whose behalf it was opened. ``put`` is where it was last put,
     ``standing`` where it stands today. ``closed_by`` is who decided or withdrew it: an actor, ``deadline``
-    when a term or notice ran out, ``route`` when there was nothing to decide; None while it waits.
+    when a term or notice ran out, ``route`` when there was nothing to decide, ``imported`` when a file said how it ended; None while it waits.
     """
 
     id: int

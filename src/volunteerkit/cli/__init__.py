@@ -13,7 +13,13 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_OPTIONS = {"effective_on": "--on", "last_day": "--until", "id": "--as"}
+_OPTIONS = {
+    "effective_on": "--on",
+    "last_day": "--until",
+    "id": "--as",
+    "served_on": "--on",
+    "claimed_minutes": "--minutes",
+}
 
 
 def __dir__() -> list[str]:

@@ -21,14 +21,16 @@ from cyclopts import (
 from rich.text import Text
 
 from volunteerkit import messages
-from volunteerkit.cli import clerk
+from volunteerkit.cli import clerk, projects, recruiting
 from volunteerkit.cli.attendance import attendance
 from volunteerkit.cli.common import command
 from volunteerkit.cli.help import Pages, groups, told_of_flags
+from volunteerkit.cli.hours import hours
 from volunteerkit.cli.keys import key
 from volunteerkit.cli.options import AsOf, Db, Json, Key, Place, Plugins, read_whole
 from volunteerkit.cli.options import both as _
 from volunteerkit.cli.options import in_chinese as _in_chinese
+from volunteerkit.cli.rule import rule
 from volunteerkit.cli.tables import console
 from volunteerkit.cli.typed import shown
 from volunteerkit.errors import did_you_mean
@@ -46,9 +48,10 @@ def _said(error: CycloptsError) -> str:
     name = error.argument.name if error.argument else ""
     chain = tuple(error.command_chain or ())
     # where a person is described, a word may be their name or number, also where it does not belong
-    private = (*chain, "")[0] in ("register", "find")
+    private = (*chain, "")[0] in ("register", "find", "claim")
     usage = " ".join((command(), *chain))
     options = [option for each in _arguments(error) for option in each.names if option.startswith("--")]
+    options += [name for name in error.app or app if name.startswith("--")]  # --help, --version
     given = [word.partition("=")[0] for word in error.unused_tokens or () if word.startswith("--")]
     match error:
         case MissingArgumentError(keyword=str(option)):
@@ -59,10 +62,12 @@ def _said(error: CycloptsError) -> str:
                 return _unknown_option(unknown[0], options, usage)
             return messages.text("command_missing", name=name, usage=usage)
         case UnknownOptionError():
-            return _unknown_option(error.token.keyword or "", options, usage)
+            return _unknown_option(error.token.keyword or error.token.value.partition("=")[0], options, usage)
         case UnknownCommandError() if error.unused_tokens:
             at = error.app or app
             word, known = error.unused_tokens[0], [each for each in at if not each.startswith("-")]
+            if word.startswith("-"):
+                return _unknown_option(word.partition("=")[0], options, usage)
             near = did_you_mean(word, known)
             return messages.text("command_unknown", name=word, near=near, known=", ".join(known))
         case UnusedCliTokensError() if error.unused_tokens:
@@ -101,11 +106,16 @@ app = App(
     **groups(),
 )  # fmt: skip
 app.update(told_of_flags(clerk.commands))
+app.update(told_of_flags(recruiting.commands))
+app.update(told_of_flags(projects.commands))
 
 _work = Group(_("日常工作", "Daily work"), sort_key=1)
 _look = Group(_("检查与了解", "Look and check"), sort_key=2)
-key.group = _look
+key.group = rule.group = _look
 app.command(key)
+hours.group = clerk.office
+app.command(hours)
+app.command(rule)
 attendance.group = _work
 app.command(attendance)
 
@@ -170,7 +180,8 @@ def quarantine(
     flagged: Annotated[
         bool,
         Parameter(
-            negative=(), help=_("改为列出存疑但计入的记录和志愿者", "what is flagged, not what is refused")
+            negative=(),
+            help=_("改为列出存疑的记录、志愿者、组织和服务队", "what is flagged, not what is refused"),
         ),
     ] = False,
     page: Annotated[int, Parameter(help=_("第几页，每页 200 行", "which page of 200 rows"))] = 1,
@@ -241,22 +252,29 @@ def statement(
     run_statement(volunteer, place.open(), rulebook, as_of, known_at, json)
 
 
-@app.command(group=_work, help=_in_chinese("每名志愿者导出一行：申报分钟、计入分钟、记录数、星级。"))
+@app.command(
+    group=_work,
+    help=_in_chinese("每名志愿者导出一行：申报分钟、计入分钟、记录数、星级；或导出整本账，供他处核对。"),
+)
 def export(
     what: Annotated[
-        Literal["hours"], Parameter(name=_("内容", "WHAT"), help=_("导出内容", "what to export"))
+        Literal["hours", "ledger"], Parameter(name=_("内容", "WHAT"), help=_("导出内容", "what to export"))
     ],
     /,
     *,
     place: Place,
-    out: Annotated[Path, Parameter(help=_("CSV 文件", "the CSV file"))],
+    out: Annotated[
+        Path, Parameter(help=_("CSV 文件；账本为每行一个 JSON", "the CSV file; a ledger is lines of JSON"))
+    ],
     rulebook: Credit = "union",
     as_of: AsOf = None,
 ) -> None:
-    """Export one row a volunteer: claimed and credited minutes, records, grade."""
-    from volunteerkit.cli.city import run_export
+    """Export one row a volunteer: claimed and credited minutes, records, grade; or the ledger, to check it elsewhere."""
+    from volunteerkit.cli.city import run_export, run_export_ledger
 
-    assert what == "hours"
+    if what == "ledger":
+        run_export_ledger(place, out)
+        return
     run_export(place, out, rulebook, as_of)
 
 
@@ -271,17 +289,26 @@ def verify(
             negative=(),
         ),
     ] = False,
+    head: Annotated[
+        str | None,
+        Parameter(
+            help=_(
+                "与以前公布的链头（序号:哈希）比对",
+                "compare with a head that was published before (SEQ:HASH)",
+            )
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Recompute every balance and the whole chain; name the first divergence."""
     from volunteerkit.cli.inspect import run_verify
 
-    run_verify(db, rebuild, json)
+    run_verify(db, rebuild, head, json)
 
 
-@app.command(group=_look, help=_in_chinese("列出已安装的插件及其内容。"))
+@app.command(group=_look, help=_in_chinese("列出已安装的插件及其内容，以及不能使用的插件和原因。"))
 def plugins(*, plugin: Plugins = (), json: Json = False) -> None:
-    """List installed plugins and what the active ones contribute."""
+    """List installed plugins, what the active ones contribute, and which cannot be used and why."""
     from volunteerkit.cli.inspect import run_plugins
 
     run_plugins(plugin, json)

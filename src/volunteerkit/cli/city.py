@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -24,7 +24,15 @@ from volunteerkit.units import hours_text
 if TYPE_CHECKING:
     from volunteerkit.cli.app import Place
 
-__all__ = ["run_explain", "run_export", "run_import", "run_quarantine", "run_rate", "run_statement"]
+__all__ = [
+    "run_explain",
+    "run_export",
+    "run_export_ledger",
+    "run_import",
+    "run_quarantine",
+    "run_rate",
+    "run_statement",
+]
 
 _PAGE = 200
 _REFUSED = {
@@ -39,6 +47,7 @@ _FLAGGED = {
     "kind": "原因",
     "volunteer": "志愿者",
     "record": "记录",
+    "place": "组织或服务队",
     "day": "日期",
     "file": "文件",
     "meaning": "含义",
@@ -314,6 +323,17 @@ def run_export(place: Place, out: Path, rulebook: str, as_of: dt.date | None) ->
     )
 
 
+def run_export_ledger(place: Place, out: Path) -> None:
+    """Write the whole ledger as lines of JSON."""
+    from volunteerkit import hours
+
+    check_out(out, place.db, place.key_file, b"{")
+    city = place.open()
+    with city.kit.open(city.engine, city.actor, read_only=True) as desk, _aside(out, "utf-8") as file:
+        count = sum(file.write(line + "\n") > 0 for line in hours.export_ledger(desk))
+    print(both(f"已写入 {count} 行：{out}", f"Wrote {count} lines to {out}"), file=sys.stderr)
+
+
 def write_csv(path: Path, header: tuple[str, ...], rows: Any) -> None:
     """Write a CSV file (UTF-8 with a mark, so that spreadsheets read Chinese); texts are safe against formulas.
 
@@ -321,14 +341,22 @@ def write_csv(path: Path, header: tuple[str, ...], rows: Any) -> None:
     """
     from volunteerkit.exchange.cells import safe_cell
 
+    with _aside(path, "utf-8-sig") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        for row in rows:
+            writer.writerow([safe_cell(cell) if isinstance(cell, str) else cell for cell in row])
+
+
+@contextmanager
+def _aside(path: Path, encoding: str) -> Iterator[TextIO]:
+    """Yield a file that appears at ``path`` when it is whole."""
     aside = path.with_name(f".{path.name}.part")
     try:
-        with aside.open("w", encoding="utf-8-sig", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(header)
-            for row in rows:
-                writer.writerow([safe_cell(cell) if isinstance(cell, str) else cell for cell in row])
+        with aside.open("w", encoding=encoding, newline="") as file:
+            yield file
         aside.replace(path)
     except OSError:
-        aside.unlink(missing_ok=True)
         raise StorageError("file_not_written", place=str(path)) from None
+    finally:
+        aside.unlink(missing_ok=True)

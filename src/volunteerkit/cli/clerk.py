@@ -11,15 +11,16 @@ from cyclopts import App, Group, Parameter, Token
 
 from volunteerkit import messages
 from volunteerkit.cli.help import groups
-from volunteerkit.cli.options import Json, Seat, both, in_chinese, read_day, read_whole
+from volunteerkit.cli.options import After, Json, Limit, Seat, both, in_chinese, read_day, read_whole
+from volunteerkit.errors import InvalidValue
 
-__all__ = ["Form", "commands"]
+__all__ = ["Form", "Reason", "Volunteer", "commands", "office"]
 
 commands = App(**groups())
-_office = Group(both("办公", "Office"), sort_key=1)
+office = Group(both("办公", "Office"), sort_key=1)
 _grants = App(
     name="grants",
-    group=_office,
+    group=office,
     help=both("列出、给予、收回、出借授权。", "List, give, revoke and lend grants."),
     **groups(),
 )
@@ -114,7 +115,7 @@ class Form:
     ] = ()  # fmt: skip
 
 
-@commands.command(group=_office, help=in_chinese("登记一名志愿者，由另一人审核；--check 只检查，不写入。"))
+@commands.command(group=office, help=in_chinese("登记一名志愿者，由另一人审核；--check 只检查，不写入。"))
 def register(
     *,
     form: Form,
@@ -133,12 +134,49 @@ def register(
     json: Json = False,
 ) -> None:
     """Register a volunteer, for somebody else to approve; --check only checks and writes nothing."""
-    from volunteerkit.cli.office import run_register
+    from volunteerkit.cli.applicants import run_register
 
     run_register(form, number, seat.city(), check, json)
 
 
-@commands.command(group=_office, help=in_chinese("列出等您决定的审批件。"))
+@commands.command(group=office, help=in_chinese("未通过或撤回登记的人再次申请，由另一人审核。"))
+def resubmit(
+    volunteer: Volunteer,
+    /,
+    *,
+    seat: Seat,
+    consent: Annotated[
+        dt.date | None, _day_option("本人再次同意登记的日期", "the day on which the applicant agreed again")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Apply again for somebody who was refused or withdrew, for somebody else to approve."""
+    from volunteerkit.cli.applicants import run_resubmit
+
+    run_resubmit(volunteer, consent, seat.city(), json)
+
+
+@commands.command(
+    group=office, help=in_chinese("替已有登记的本人认领：用 --as 写明其登录编号，由市中心核实。")
+)
+def claim(
+    *,
+    seat: Seat,
+    identity_number: Annotated[str, Parameter(help=both("证件号码", "identity number"))],
+    name: Annotated[str, Parameter(help=both("姓名", "name"))],
+    phone: Annotated[str, Parameter(show_default=False, help=both("电话", "phone"))] = "",
+    json: Json = False,
+) -> None:
+    """Claim a registration for whoever it is about, who signs in under the id after --as; the centre decides."""
+    from volunteerkit.cli.applicants import run_claim
+
+    if seat.as_ is None:  # the terminal's user is not who comes to the counter
+        raise InvalidValue("option_missing_here", command="claim", name="--as")
+    asked = attrs.evolve(seat, role=seat.role or ("public",))
+    run_claim(identity_number, name, phone, asked.city(), json)
+
+
+@commands.command(group=office, help=in_chinese("列出等您决定的审批件。"))
 def pending(
     *,
     seat: Seat,
@@ -146,17 +184,19 @@ def pending(
         bool, Parameter(name="--all", negative=(), help=both("列出可见的全部", "all that you may see"))
     ] = False,
     kind: Annotated[
-        str | None, Parameter(help=both("只看这类事项", "of this kind only, such as volunteer.transfer"))
+        str | None, Parameter(help=both("只看这类事项，如 转移", "of this kind only, such as transfer"))
     ] = None,
+    limit: Limit = 50,
+    after: After = 0,
     json: Json = False,
 ) -> None:
     """List the cases that wait for your decision."""
     from volunteerkit.cli.office import run_pending
 
-    run_pending(seat.city(), every, kind, json)
+    run_pending(seat.city(), every, kind, limit, after, json)
 
 
-@commands.command(group=_office, help=in_chinese("同意一个审批件，或一名志愿者的登记。"))
+@commands.command(group=office, help=in_chinese("同意一个审批件，或一名志愿者的登记。"))
 def approve(case: CaseOrVolunteer, /, *, seat: Seat, reason: Reason = "", json: Json = False) -> None:
     """Approve a case, or a volunteer's registration."""
     from volunteerkit.cli.office import run_decide
@@ -164,7 +204,7 @@ def approve(case: CaseOrVolunteer, /, *, seat: Seat, reason: Reason = "", json: 
     run_decide(case, "approve", reason, seat.city(), json)
 
 
-@commands.command(group=_office, help=in_chinese("不同意一个审批件，或一名志愿者的登记。"))
+@commands.command(group=office, help=in_chinese("不同意一个审批件，或一名志愿者的登记。"))
 def refuse(case: CaseOrVolunteer, /, *, seat: Seat, reason: Reason, json: Json = False) -> None:
     """Refuse a case, or a volunteer's registration."""
     from volunteerkit.cli.office import run_decide
@@ -172,7 +212,7 @@ def refuse(case: CaseOrVolunteer, /, *, seat: Seat, reason: Reason, json: Json =
     run_decide(case, "refuse", reason, seat.city(), json)
 
 
-@commands.command(group=_office, help=in_chinese("撤回自己提出的审批件。"))
+@commands.command(group=office, help=in_chinese("撤回自己提出的审批件。"))
 def withdraw(case: CaseId, /, *, seat: Seat, reason: Reason = "", json: Json = False) -> None:
     """Withdraw a case that you opened."""
     from volunteerkit.cli.office import run_withdraw
@@ -180,7 +220,7 @@ def withdraw(case: CaseId, /, *, seat: Seat, reason: Reason = "", json: Json = F
     run_withdraw(case, reason, seat.city(), json)
 
 
-@commands.command(group=_office, help=in_chinese("查看一个审批件：决定、异议、意见。"))
+@commands.command(group=office, help=in_chinese("查看一个审批件：决定、异议、意见。"))
 def case(case: CaseId, /, *, seat: Seat, json: Json = False) -> None:
     """Show a case with its decisions, objections and findings."""
     from volunteerkit.cli.office import run_case
@@ -188,7 +228,7 @@ def case(case: CaseId, /, *, seat: Seat, json: Json = False) -> None:
     run_case(case, seat.city(), json)
 
 
-@commands.command(group=_office, help=in_chinese("申请把志愿者转到另一组织，由两人分别调出、接收。"))
+@commands.command(group=office, help=in_chinese("申请把志愿者转到另一组织，由两人分别调出、接收。"))
 def transfer(
     volunteer: Volunteer,
     /,
@@ -208,7 +248,7 @@ def transfer(
 
 
 @commands.command(
-    group=_office, help=in_chinese("提出把重复登记的一人并入另一编号，由另一人决定；--dry-run 只看结果。")
+    group=office, help=in_chinese("提出把重复登记的一人并入另一编号，由另一人决定；--dry-run 只看结果。")
 )
 def merge(
     keep: Annotated[
@@ -232,7 +272,7 @@ def merge(
     run_merge(keep, other, reason, seat.city(), dry_run, json)
 
 
-@commands.command(group=_office, help=in_chinese("提出撤销一次合并，由另一人决定。"))
+@commands.command(group=office, help=in_chinese("提出撤销一次合并，由另一人决定。"))
 def unmerge(volunteer: Volunteer, /, *, seat: Seat, reason: Reason, json: Json = False) -> None:
     """Propose that a merged volunteer is somebody else after all, for somebody else to decide."""
     from volunteerkit.cli.merges import run_unmerge
@@ -240,7 +280,7 @@ def unmerge(volunteer: Volunteer, /, *, seat: Seat, reason: Reason, json: Json =
     run_unmerge(volunteer, reason, seat.city(), json)
 
 
-@commands.command(group=_office, help=in_chinese("暂停、请假、试用，结束这些状态，注销或恢复一名志愿者。"))
+@commands.command(group=office, help=in_chinese("暂停、请假、试用，结束这些状态，注销或恢复一名志愿者。"))
 def status(
     volunteer: Volunteer,
     what: Annotated[
@@ -248,8 +288,8 @@ def status(
         Parameter(
             name=both("事项", "WHAT"),
             help=both(
-                "暂停、请假、试用、结束以上状态（默认昨日止）、注销、恢复",
-                "what to do; end ends what runs today (default: with yesterday)",
+                "暂停、请假、试用、结束以上状态（默认昨日止；尚未开始的即取消）、注销、恢复",
+                "what to do; end ends what runs (default: with yesterday), or cancels what is to come",
             )
         ),
     ],
@@ -267,7 +307,7 @@ def status(
     run_status(volunteer, what, {"since": since, "until": until, "reason": reason}, seat.city(), json)
 
 
-@commands.command(group=_office, help=in_chinese("按编号、完整的电话、姓名或其中一部分查找志愿者。"))
+@commands.command(group=office, help=in_chinese("按编号、完整的电话、姓名或其中一部分查找志愿者。"))
 def find(
     text: Annotated[
         str,
@@ -287,7 +327,7 @@ def find(
     run_find(text, limit, seat.city(), json)
 
 
-@commands.command(group=_office, help=in_chinese("查看一名志愿者：遮盖后的个人信息、归属、资质、记录。"))
+@commands.command(group=office, help=in_chinese("查看一名志愿者：遮盖后的个人信息、归属、资质、记录。"))
 def show(volunteer: Volunteer, /, *, seat: Seat, json: Json = False) -> None:
     """Show a volunteer: personal data in their masks, memberships, qualifications, record."""
     from volunteerkit.cli.office import run_show

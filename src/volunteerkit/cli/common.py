@@ -36,6 +36,7 @@ __all__ = [
     "find_key_file",
     "open_city",
     "print_json",
+    "told_page",
     "url_of",
     "word",
 ]
@@ -86,6 +87,14 @@ def command() -> str:
 def print_json(value: Any) -> None:
     """Print a value as JSON on one line, Chinese as it is."""
     print(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def told_page(count: int, last: int) -> None:
+    """Say on stderr that there is another page, and how to come to it."""
+    print(
+        both(f"列出了 {count} 条，后面还有：--after {last}", f"{count} are listed, and there are more: --after {last}"),
+        file=sys.stderr,
+    )  # fmt: skip
 
 
 def url_of(db: str) -> URL:

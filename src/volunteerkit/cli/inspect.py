@@ -34,7 +34,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
-def run_verify(db: str, rebuild: bool, json: bool) -> None:
+def run_verify(db: str, rebuild: bool, head: str | None, json: bool) -> None:
     """Verify the store, after computing its balances anew if so asked; exit code 1 when something diverges."""
     from volunteerkit import hours
     from volunteerkit.hours import verify_store
@@ -43,7 +43,7 @@ def run_verify(db: str, rebuild: bool, json: bool) -> None:
     mended = city.kit.run(city.engine, city.actor, hours.rebuild) if rebuild else None
     with city.kit.open(city.engine, city.actor, read_only=True) as desk:
         desk.permit("store.verify")
-        found = verify_store(desk.connection)
+        found = verify_store(desk.connection, published=head)
     if json:
         told = {} if mended is None else {"rebuilt": mended}
         print_json({"holds": found.holds, **told, **attrs.asdict(found)})
@@ -58,7 +58,7 @@ def run_verify(db: str, rebuild: bool, json: bool) -> None:
         print(both(f"已核对 {found.transfers:,} 笔转账、{found.events:,} 条事件、{found.accounts:,} 个账户、{found.records:,} 条记录。",
                    f"Checked {found.transfers:,} transfers, {found.events:,} events, {found.accounts:,} accounts, {found.records:,} records."))  # fmt: skip
         if found.holds:
-            print(both("全部一致。", "Everything agrees."))
+            print(both(f"全部一致。链头：{found.head}", f"Everything agrees. Head: {found.head}"))
         else:
             print(both(f"第一处不一致：{found.where}\n  存储：{found.stored}\n  应为：{found.expected}",
                        f"First divergence: {found.where}\n  stored:   {found.stored}\n  expected: {found.expected}"))  # fmt: skip
@@ -67,14 +67,23 @@ def run_verify(db: str, rebuild: bool, json: bool) -> None:
 
 
 def run_plugins(plugin: tuple[str, ...], json: bool) -> None:
-    """List installed plugins, and what those named contribute."""
+    """List installed plugins, what those named contribute, and why one cannot be used: exit code 1 then."""
     from volunteerkit.kit import Kit
     from volunteerkit.plugins import installed
 
     known = installed()
-    kit = Kit.load(
-        *(Path(name) if name.endswith((".py", ".toml")) else name for name in plugin or tuple(known))
-    )
+    good: list[Any] = []
+    failed: list[dict[str, Any]] = []
+    for name in plugin or tuple(known):
+        asked = Path(name) if name.endswith((".py", ".toml")) else name
+        try:
+            Kit.load(asked)
+        except VolunteerkitError as error:
+            text = "\n".join((error.message(), *getattr(error, "__notes__", ())))
+            failed.append({"name": name, "code": error.code, "text": text})
+        else:
+            good.append(asked)
+    kit = Kit.load(*good)  # raises for two that are good alone and contradict each other
     active = [
         {"name": each.name, "origin": each.origin,
          "hooks": sorted(hook for hook, bound in kit.hooks.items() if any(name == each.name for name, _ in bound))}
@@ -86,15 +95,17 @@ def run_plugins(plugin: tuple[str, ...], json: bool) -> None:
         for book in kit.rulebooks.values()
     ]  # fmt: skip
     if json:
-        print_json({"installed": known, "loaded": active, "rulebooks": books})
-        return
-    for each in active:
-        print(f"{each['name']}  ({each['origin']})  {', '.join(each['hooks'])}")
-    for book in books:
-        for each_version in book["versions"]:
-            print(
-                f"  {book['id']}  {each_version['effective_from']}  [{each_version['digest'][:12]}]  {each_version['citation']}"
-            )
+        print_json({"installed": known, "loaded": active, "failed": failed, "rulebooks": books})
+    else:
+        for each in active:
+            print(f"{each['name']}  ({each['origin']})  {', '.join(each['hooks'])}")
+        for each in failed:
+            print(both(f"{each['name']}  不能使用：", f"{each['name']}  cannot be used: ") + f"{each['text']} [{each['code']}]")  # fmt: skip
+        for book in books:
+            for version_ in book["versions"]:
+                print(f"  {book['id']}  {version_['effective_from']}  [{version_['digest'][:12]}]  {version_['citation']}")  # fmt: skip
+    if failed:
+        sys.exit(1)
 
 
 def run_hooks(plugin: tuple[str, ...], json: bool) -> None:

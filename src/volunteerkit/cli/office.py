@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import datetime as dt
-import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from volunteerkit import messages
-from volunteerkit.cli.common import City, both, print_json, word
+from volunteerkit.cli.common import City, both, print_json, told_page, word
 from volunteerkit.cli.tables import print_table
 from volunteerkit.cli.typed import check_scope, id_of, known_number, number_of, role_of
-from volunteerkit.errors import Finding, InvalidValue, Refused
-from volunteerkit.units import day_of, plain_text
+from volunteerkit.errors import Finding, InvalidValue, Refused, did_you_mean
+from volunteerkit.units import day_of, fold
 
 if TYPE_CHECKING:
     from volunteerkit.approvals import Case
-    from volunteerkit.cli.clerk import Form
     from volunteerkit.store.desk import Desk
-    from volunteerkit.volunteers import Application
 
 __all__ = [
-    "moved", "print_findings", "run_case", "run_decide", "run_find", "run_give", "run_grants", "run_lend", "run_pending", "run_register",
-    "run_revoke", "run_show", "run_status", "run_take_back", "run_transfer", "run_withdraw",
+    "case_values", "findings_values", "moved", "print_findings", "print_where", "run_case", "run_decide", "run_find", "run_give",
+    "run_grants", "run_lend", "run_pending", "run_revoke", "run_show", "run_status", "run_take_back", "run_transfer", "run_withdraw",
 ]  # fmt: skip
 
 _DAYS = ("since", "until", "effective_on")
@@ -41,7 +38,8 @@ def _print_table(
     print_table([both(zh, en) for zh, en in heads], rows, title)
 
 
-def _findings(found: Iterable[Finding]) -> list[dict[str, Any]]:
+def findings_values(found: Iterable[Finding]) -> list[dict[str, Any]]:
+    """Return findings as the JSON shows them."""
     return [{"code": each.code, "severity": each.severity, "text": each.message()} for each in found]
 
 
@@ -58,20 +56,22 @@ def _facts(case: Case) -> dict[str, Any]:
     }
 
 
-def _case_values(desk: Desk, case: Case) -> dict[str, Any]:
+def case_values(desk: Desk, case: Case) -> dict[str, Any]:
+    """Return a case as the JSON shows it."""
     return {
         "case": case.id, "kind": case.kind, "volunteer": case.place.volunteer, "state": case.state,
         "step": _step(desk, case), "due_on": case.standing.due_on, "opened_by": case.opened_by,
-        "opened_on": case.opened_on, "facts": _facts(case), "findings": _findings(case.findings),
+        "opened_on": case.opened_on, "facts": _facts(case), "findings": findings_values(case.findings),
         "closed_by": case.closed_by, "reason": case.reason,
     }  # fmt: skip
 
 
 def _about(case: dict[str, Any]) -> str:
-    return str(case["volunteer"] or case["facts"].get("actor", ""))
+    facts = case["facts"]
+    return str(case["volunteer"] or facts.get("actor") or facts.get("organization", ""))
 
 
-def _print_where(case: dict[str, Any], json: bool) -> None:
+def print_where(case: dict[str, Any], json: bool) -> None:
     """Say in one line where a case stands."""
     if json:
         print_json(case)
@@ -96,86 +96,34 @@ def print_findings(found: Iterable[Finding]) -> None:
         print(f"  {mark}{each.message()}")
 
 
-def _application(form: Form) -> Application:
-    from volunteerkit.volunteers import Acknowledgement, Application, Guardian
-
-    plain_text("name", form.name)
-    guardian = None
-    if form.guardian_name or form.guardian_phone or form.guardian_consent:
-        for name in ("name", "phone", "consent"):
-            if not getattr(form, f"guardian_{name}"):
-                raise InvalidValue("option_missing_here", command="register", name=f"--guardian-{name}")
-        guardian = Guardian(
-            form.guardian_name or "", form.guardian_phone or "", consented_on=form.guardian_consent
-        )
-    agreed: tuple[Acknowledgement, ...] = ()
-    if form.rights:
-        if form.consent is None:
-            raise InvalidValue("option_missing_here", command="--rights", name="--consent")
-        agreed = (Acknowledgement("rights_and_duties", form.rights, form.consent),)
-    return Application(
-        form.name, number_of("organization", form.organization), form.identity_number, form.phone, form.born_on,
-        area=form.area, skills=form.skill, consent_on=form.consent, guardian=guardian, acknowledged=agreed,
-    )  # fmt: skip
+def _kind_of(desk: Desk, typed: str) -> str:
+    """Return the kind of case for its code or its word, in either language; raises InvalidValue."""
+    texts = messages.catalogue()
+    words = {
+        fold(said).strip().lower(): kind
+        for kind in desk.workflows
+        for said in (kind, *texts.get(f"word_case_kind_{kind}", {}).values())
+    }
+    wanted = fold(typed).strip().lower()
+    if wanted in words:
+        return words[wanted]
+    known = ", ".join(f"{word('case_kind', kind)} ({kind})" for kind in sorted(desk.workflows))
+    error = InvalidValue(name="--kind", value=typed, allowed=known)
+    # a Chinese word is short: half of it is enough to be recognized by
+    if near := did_you_mean(wanted, words) or did_you_mean(wanted, words, likeness=0.5):
+        error.add_note(str(near).strip())
+    raise error
 
 
-def run_register(form: Form, number: str | None, city: City, check: bool, json: bool) -> None:
-    """Register an applicant, or with ``check`` say what speaks against it: exit code 1 when something blocks."""
-    from volunteerkit import volunteers
-    from volunteerkit.approvals.cases import waiting_case
-    from volunteerkit.volunteers.reading import find
-
-    application = _application(form)
-    if check:
-        _check(city, application, json)
-        return
-
-    def work(desk: Desk) -> tuple[str, Case | None, dict[str, Any]]:
-        given = volunteers.register(desk, application, number=number)
-        found = find(desk, given)
-        case = waiting_case(desk, "volunteer.registration", found.subject) if found else None
-        return given, case, {} if case is None else _case_values(desk, case)
-
-    given, case, values = city.kit.run(city.engine, city.actor, work)
-    if json:
-        print_json({"volunteer": given, **({} if case is None else values)})
-        return
-    print(both(f"已登记，编号 {given}。", f"Registered under number {given}."))
-    if case is not None:
-        _print_where(values, json)
-        print_findings(case.findings)
-
-
-def _check(city: City, application: Application, json: bool) -> None:
-    from volunteerkit import volunteers
-    from volunteerkit.organizations.tables import organization
-    from volunteerkit.store.registering import id_of as row_of
-
-    with city.kit.open(city.engine, city.actor, read_only=True) as desk:
-        found = volunteers.check_registration(desk, application)
-        row_of(desk, organization, "organization", application.organization)
-    blocks = any(each.severity == "block" for each in found)
-    if json:
-        print_json({"blocks": blocks, "findings": _findings(found)})
-    else:
-        print_findings(found)
-        print(
-            both("不能登记；没有写入任何内容。", "Cannot be registered; nothing was written.")
-            if blocks
-            else both("可以登记；没有写入任何内容。", "Can be registered; nothing was written.")
-        )
-    if blocks:
-        sys.exit(1)
-
-
-def run_pending(city: City, every: bool, kind: str | None, json: bool) -> None:
+def run_pending(city: City, every: bool, kind: str | None, limit: int, after: int, json: bool) -> None:
     """List waiting cases: those the actor may decide, or with ``every`` all that they may see."""
     from volunteerkit import approvals
 
     with city.kit.open(city.engine, city.actor, read_only=True) as desk:
-        if kind is not None and kind not in desk.workflows:
-            raise InvalidValue(name="--kind", value=kind, allowed=", ".join(sorted(desk.workflows)))
-        rows = [_case_values(desk, each) for each in approvals.pending(desk, mine=not every, kind=kind)]
+        found = approvals.pending(
+            desk, mine=not every, kind=kind and _kind_of(desk, kind), after=after, limit=limit + (limit > 0)
+        )
+        rows = [case_values(desk, each) for each in found[:limit]]
     if json:
         print_json(rows)
     elif not rows:
@@ -195,12 +143,14 @@ def run_pending(city: City, every: bool, kind: str | None, json: bool) -> None:
              word("case_step", row["step"]), row["due_on"], "\n".join(each["text"] for each in row["findings"]))
             for row in rows
         ))  # fmt: skip
+    if len(found) > len(rows):
+        told_page(len(rows), rows[-1]["case"])
 
 
 def moved(city: City, work: Callable[[Desk], Case], json: bool) -> None:
     """Do what moves or opens a case and say where it stands then."""
-    _print_where(
-        city.kit.run(city.engine, city.actor, lambda desk: _case_values(desk, work(desk))),
+    print_where(
+        city.kit.run(city.engine, city.actor, lambda desk: case_values(desk, work(desk))),
         json,
     )
 
@@ -232,14 +182,14 @@ def run_case(typed: str, city: City, json: bool) -> None:
     case_id = id_of("case", typed)
     with city.kit.open(city.engine, city.actor, read_only=True) as desk:
         case = approvals.view(desk, case_id)
-        values = _case_values(desk, case)
+        values = case_values(desk, case)
         decided, objected = approvals.decisions(desk, case_id), approvals.objections(desk, case_id)
         zone = desk.zone
     if json:
         added = {"decisions": [attrs.asdict(each) for each in decided], "objections": [attrs.asdict(each) for each in objected]}  # fmt: skip
         print_json(values | added)
         return
-    _print_where(values, json)
+    print_where(values, json)
     print(both(f"  由 {case.opened_by} 于 {case.opened_on} 提出", f"  opened by {case.opened_by} on {case.opened_on}"))  # fmt: skip
     for name, value in values["facts"].items():
         if name.endswith("_id"):  # the program's own numbers say nothing to a clerk
@@ -309,7 +259,7 @@ def run_status(typed: str, what: str, given: dict[str, Any], city: City, json: b
 def _change(
     desk: Desk, number: str, what: str, since: dt.date | None, until: dt.date | None, reason: str
 ) -> None:
-    from volunteerkit import personal, volunteers
+    from volunteerkit import volunteers
 
     match what:
         case "suspend":
@@ -320,14 +270,31 @@ def _change(
             assert until is not None
             volunteers.put_on_probation(desk, number, until=until, reason=reason)
         case "end":
-            running = personal.profile(desk, number).status
-            if running not in ("suspended", "on_leave", "provisional"):
-                raise Refused(Finding("status_does_not_allow", {"volunteer": number, "status": running}))
-            volunteers.end_period(desk, number, running, last_day=until)
+            volunteers.end_period(desk, number, _to_end(desk, number), last_day=until)
         case "deregister":
             volunteers.deregister(desk, number, reason=reason)
         case "reactivate":
             volunteers.reactivate(desk, number)
+
+
+def _to_end(desk: Desk, number: str) -> str:
+    """Return the kind of what runs today, else of what begins next; raises Refused when there is neither."""
+    from volunteerkit import personal
+    from volunteerkit.volunteers.reading import find, periods_of
+
+    kinds = ("suspended", "on_leave", "provisional")
+    running = personal.profile(desk, number).status  # who may not see the volunteer is told here
+    if running in kinds:
+        return running
+    found = find(desk, number)
+    coming = [
+        (each.since, each.kind)
+        for each in (periods_of(desk, found.id) if found else ())
+        if each.kind in kinds and each.since > desk.today and (each.until is None or each.until >= each.since)
+    ]
+    if not coming:
+        raise Refused(Finding("status_does_not_allow", {"volunteer": number, "status": running}))
+    return min(coming)[1]
 
 
 def run_find(text: str, limit: int, city: City, json: bool) -> None:

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from volunteerkit.cli.common import City
 
 __all__ = [
+    "After",
     "AsOf",
     "Db",
     "Json",
     "Key",
+    "Limit",
     "Place",
     "Plugins",
     "Seat",
@@ -113,6 +115,17 @@ Zone = Annotated[str, Parameter(converter=read_zone, help=both("城市所在时�
 AsOf = Annotated[
     dt.date | None,
     Parameter(converter=read_day, help=both("截至日期，默认今天", "as of this day, default today")),
+]
+Limit = Annotated[
+    int, Parameter(converter=read_whole, help=both("每页最多几条", "how many at most on a page"))
+]
+After = Annotated[
+    int,
+    Parameter(
+        converter=read_whole,
+        show_default=False,
+        help=both("下一页：前一页最后一条的编号", "the next page: number of the last one of the page before"),
+    ),
 ]
 Json = Annotated[
     bool,

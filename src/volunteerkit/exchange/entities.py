@@ -7,7 +7,8 @@ same file twice changes nothing; for volunteers the digest is keyed, because it 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterator, Set
+from itertools import count
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,9 +25,10 @@ from volunteerkit.exchange.people import (
 )
 from volunteerkit.exchange.reading import Source
 from volunteerkit.exchange.table_rows import Cells, Numbers, Ready, registered
+from volunteerkit.exchange.tables import overruled
 from volunteerkit.ledger import honour_account, issuer_account
 from volunteerkit.organizations.tables import affiliation, organization, team
-from volunteerkit.projects.tables import project
+from volunteerkit.projects.tables import brand, project
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.posting import hold_head, insert_rows
 from volunteerkit.store.registering import next_id
@@ -164,28 +166,30 @@ def load_entities(desk: Desk, source: Source, progress: Callable[[int], None]) -
     changed.update({got[0]: got for got in same if got[1]["parent"] in added})
     silent = silent_columns(source) if entity == "volunteers" else frozenset()
     ids = {number: id_ for number, (id_, _) in stored.items()}
-    otherwise = _store(desk, entity, table, added, changed, ids, silent)
+    _store(desk, entity, table, added, changed, ids, silent)
     if added or changed or not same_as_before(desk, source, refusals):
         batch_id = next_batch_id(desk)
         finish_batch(desk, batch_id, source, read, len(added) + len(changed), refusals)
     progress(read)
     unchanged = len(seen) - len(added) - len(changed)
-    flagged = count_doubts(desk) if entity == "volunteers" else otherwise
+    flagged = count_doubts(desk) if entity == "volunteers" else _count_overruled(desk, entity)
     return FileReport(source.file, entity, read, len(added), len(changed), unchanged, None,
                       dict(sorted(skipped.items())), refusals.counts(), flagged)  # fmt: skip
 
 
 def _store(desk: Desk, entity: str, table: sa.Table, added: dict[str, Ready], changed: dict[str, Ready],
-           ids: dict[str, int], silent: Set[str]) -> dict[str, int]:  # fmt: skip
-    """Write the rows; return how many say otherwise than a desk decided, if any."""
+           ids: dict[str, int], silent: Set[str]) -> None:  # fmt: skip
+    """Write the rows, and of which of them a desk decided otherwise."""
     connection = desk.connection
     ids |= {number: id_ for id_, number in enumerate(added, next_id(desk, table))}
     columns = {column.name for column in table.columns}
+    if entity == "projects":
+        _brands(connection, next_id(desk, brand), [*added.values(), *changed.values()])
     if entity == "volunteers":
         whole_people(desk, added, changed, ids)
-        left, otherwise = columns_left(desk, changed, ids, silent)
+        left = columns_left(desk, changed, ids, silent)
     else:
-        left, otherwise = _decided(connection, table, changed, ids)
+        left = _decided(connection, entity, changed, ids)
 
     def stored(got: Ready, silent: Set[str] = frozenset()) -> dict[str, Any]:
         kept = {name: value for name, value in got[1].items() if name in columns - silent}
@@ -206,18 +210,39 @@ def _store(desk: Desk, entity: str, table: sa.Table, added: dict[str, Ready], ch
         insert_rows(connection, account.name, ("id", "posted_minutes", "pending_minutes"), accounts)
     if entity == "volunteers" and (added or changed):
         store_people(desk, list(added.values()), list(changed.values()), ids, left)
-    return {"decided_here": otherwise} if otherwise else {}
+
+
+def _brands(connection: sa.Connection, following: int, rows: list[Ready]) -> None:
+    """Set the brand of every row by its name; a name that is new becomes a brand of the city's centre."""
+    known = sa.select(brand.c.name, brand.c.id).order_by(brand.c.id.desc())
+    ids: dict[str, int] = {name: id_ for name, id_ in connection.execute(known)}
+    taken = set(connection.execute(sa.select(brand.c.number)).scalars())
+    new: list[tuple[int, str, str]] = []
+    for _, values, _ in rows:
+        name = values["brand"]
+        if name and name not in ids:
+            ids[name] = following + len(new)
+            number = next(each for each in _brand_numbers(ids[name]) if each not in taken)
+            taken.add(number)
+            new.append((ids[name], number, name))
+        values["brand_id"] = ids[name] if name else None
+    if new:
+        insert_rows(connection, brand.name, ("id", "number", "name"), new)
+
+
+def _brand_numbers(serial: int) -> Iterator[str]:
+    return (f"B{each:07d}" for each in count(serial))
 
 
 def _decided(
-    connection: sa.Connection, table: sa.Table, changed: dict[str, Ready], ids: dict[str, int]
-) -> tuple[dict[str, Set[str]], int]:
-    """Return for each number the columns a desk decided, which no file overturns, and how many rows differ there."""
+    connection: sa.Connection, entity: str, changed: dict[str, Ready], ids: dict[str, int]
+) -> dict[str, Set[str]]:
+    """Return for each number the columns a desk decided, which no file overturns; note the rows that differ there."""
     left: dict[str, Set[str]] = dict.fromkeys(changed, frozenset())
-    otherwise = 0
-    for number, values, _ in changed.values() if table is not project else ():
+    table = _TABLES[entity]
+    for number, values, _ in changed.values():
         row = connection.execute(sa.select(table).where(table.c.id == ids[number])).one()._mapping
-        own = {"status"} if row["case_id"] is not None else set()
+        own = {"status"} if row["case_id"] is not None or _moved_here(row) else set()
         now = {"status": row["status"]}
         if table is team:
             later = sa.select(affiliation.c.organization_id).where(affiliation.c.team_id == row["id"])
@@ -226,8 +251,22 @@ def _decided(
                 own.add("organization_id")
                 now["organization_id"] = to
         left[number] = own
-        otherwise += any(now[name] != values[name] for name in own)
-    return left, otherwise
+        this = {"entity": entity, "id": row["id"]}
+        connection.execute(sa.delete(overruled).filter_by(**this))
+        if any(now[name] != values[name] for name in own):
+            connection.execute(sa.insert(overruled).values(this))
+    return left
+
+
+def _count_overruled(desk: Desk, entity: str) -> dict[str, int]:
+    query = sa.select(sa.func.count()).select_from(overruled).where(overruled.c.entity == entity)
+    count = desk.connection.execute(query).scalar_one()
+    return {"decided_here": count} if count else {}
+
+
+def _moved_here(row: Any) -> bool:
+    """Tell whether a desk published, reported on or cancelled a project that no desk approved."""
+    return any(row.get(name) is not None for name in ("published_at", "served_minutes", "ended_at"))
 
 
 def _parents(connection: sa.Connection, rows: list[Ready], ids: dict[str, int]) -> None:

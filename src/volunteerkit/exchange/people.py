@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from volunteerkit.errors import InvalidValue
 from volunteerkit.exchange.cells import Cell, clean, read_id
 from volunteerkit.exchange.reading import Source
+from volunteerkit.exchange.standing import OF_THE_IMPORT, put_standing, running_suspensions
 from volunteerkit.exchange.table_rows import Cells, Numbers, Ready, registered
 from volunteerkit.organizations.tables import organization, team
 from volunteerkit.privacy import found_by, hide
@@ -30,7 +31,7 @@ from volunteerkit.store.schema import event
 from volunteerkit.store.vault import CLOSED, blind, indexer, open_subjects, retention, seal_subjects
 from volunteerkit.units import day_number, day_of
 from volunteerkit.volunteers.identity import Identity, adult_on, read_identity, read_phone
-from volunteerkit.volunteers.tables import doubt, membership, volunteer
+from volunteerkit.volunteers.tables import doubt, membership, period, volunteer
 
 __all__ = ["columns_left", "count_doubts", "silent_columns", "store_people", "volunteer_rows", "whole_people"]
 
@@ -75,7 +76,10 @@ def volunteer_rows(desk: Desk, source: Source) -> Callable[[Cells], Ready]:
             "registered_on": registered_on,
         }
         digest = index("row", "\x1f".join(map(str, (number, *values.values(), *personal.values()))))
-        return number, values | {"personal": personal, "doubts": doubts}, digest
+        suspended = values["status"] == "suspended"
+        if suspended:  # an approved volunteer in such a period: see `standing`
+            values["status"] = "approved"
+        return number, values | {"personal": personal, "doubts": doubts, "suspended": suspended}, digest
 
     return ready
 
@@ -165,26 +169,23 @@ _DECISIONS: Final = {
     "team_id": ("team.joined", "team.appointed"),
 }
 """By which events a desk decides a field; what else it decides of memberships ends one, and that says why."""
-_OF_THE_IMPORT: Final = ("", "imported")
 
 
 def columns_left(
     desk: Desk, changed: dict[str, Ready], ids: dict[str, int], silent: Set[str]
-) -> tuple[dict[str, Set[str]], int]:
+) -> dict[str, Set[str]]:
     """Return for each number the fields that stay as they are: ``silent`` ones, and those a desk decided.
 
-    Beside it, how many rows say otherwise than the desk; they are given the doubt ``decided_here``.
+    Rows that say otherwise than the desk are given the doubt ``decided_here``.
     """
     decided = _decided(desk.connection) if changed else {}
     left: dict[str, Set[str]] = {}
-    otherwise = 0
     for number, values, _ in changed.values():
         own = decided.get(ids[number], set()) - silent
         left[number] = silent | own
-        if own and any(_differs(desk.connection, ids[number], name, values[name]) for name in own):
+        if own and any(_differs(desk, ids[number], name, values) for name in own):
             values["doubts"].add("decided_here")
-            otherwise += 1
-    return left, otherwise
+    return left
 
 
 def _decided(connection: sa.Connection) -> dict[int, set[str]]:
@@ -197,17 +198,24 @@ def _decided(connection: sa.Connection) -> dict[int, set[str]]:
         for subject in connection.execute(query).scalars():
             found[int(subject.partition(":")[2])].add(name)
     ended = sa.select(membership.c.volunteer_id, membership.c.role).where(
-        membership.c.why.not_in(_OF_THE_IMPORT)
+        membership.c.why.not_in(("", OF_THE_IMPORT))
     )
     for id_, role in connection.execute(ended):
         found[id_].add("organization_id" if role == "managing" else "team_id")
+    at_a_desk = sa.or_(period.c.reason != OF_THE_IMPORT, period.c.ended_by.is_not(None))
+    suspended = sa.select(period.c.volunteer_id).where(period.c.kind == "suspended", at_a_desk)
+    for id_ in connection.execute(suspended).scalars():
+        found[id_].add("status")
     return found
 
 
-def _differs(connection: sa.Connection, id_: int, name: str, said: Any) -> bool:
+def _differs(desk: Desk, id_: int, name: str, values: dict[str, Any]) -> bool:
     """Tell whether what stands of a volunteer is something else than a file's word for it."""
+    connection, said = desk.connection, values[name]
     if name == "status":
         status = connection.execute(sa.select(volunteer.c.status).where(volunteer.c.id == id_)).scalar_one()
+        if status == said == "approved":
+            return bool(values["suspended"]) != bool(running_suspensions(desk, [id_]))
         return (status in _REFUSED) != (said in _REFUSED) or (status not in _REFUSED and status != said)
     managing = membership.c.role == "managing"
     query = sa.select(membership.c.organization_id if name == "organization_id" else membership.c.team_id).where(
@@ -241,9 +249,10 @@ def whole_people(desk: Desk, added: dict[str, Ready], changed: dict[str, Ready],
 def store_people(
     desk: Desk, added: list[Ready], changed: list[Ready], ids: dict[str, int], left: dict[str, Set[str]]
 ) -> None:
-    """Write the sealed data, the doubts and the memberships of these volunteers, but for the fields ``left``."""
+    """Write the sealed data, doubts, memberships and standing of these volunteers, but for the fields ``left``."""
     _people(desk.connection, desk.needed_cipher(), [*added, *changed], ids)
     _belong(desk, added, changed, ids, left, day_number(desk.today))
+    put_standing(desk, added, changed, ids, left)
 
 
 def _belong(
@@ -288,7 +297,7 @@ def _belong(
                 if wanted and now[2] >= today:  # a day belongs to whom the last file of the day names
                     connection.execute(standing.values({column: wanted}))
                     continue
-                connection.execute(standing.values(until=max(today, now[2]) - 1, why="imported"))
+                connection.execute(standing.values(until=max(today, now[2]) - 1, why=OF_THE_IMPORT))
             if wanted:
                 begin(ids[number], values, role, today, now and now[0])
     if rows:

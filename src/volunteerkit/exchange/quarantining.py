@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -13,8 +14,9 @@ from volunteerkit import messages
 from volunteerkit.errors import ImportRefused, InvalidValue, did_you_mean
 from volunteerkit.exchange.batches import FileReport, Refusals
 from volunteerkit.exchange.reading import Plan
-from volunteerkit.exchange.tables import batch, quarantine
+from volunteerkit.exchange.tables import batch, overruled, quarantine
 from volunteerkit.hours.tables import flag, service_record
+from volunteerkit.organizations.tables import organization, team
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, driver, take_numbers, write_event
@@ -52,14 +54,16 @@ class RefusedRow:
 
 @attrs.frozen
 class FlaggedRow:
-    """A service record or a volunteer with a doubt of ``kind``; ``record`` is empty for a volunteer.
+    """A service record, a volunteer, an organization or a team with a doubt of ``kind``.
 
-    ``file`` is empty for what was not imported.
+    ``record`` is empty for a volunteer, and ``place`` is the number of an organization or team, which has
+    neither. ``file`` is empty for what was not imported.
     """
 
     kind: str
     volunteer: str
     record: str
+    place: str
     day: str
     file: str
     meaning: str
@@ -166,33 +170,44 @@ def _flagged() -> sa.CompoundSelect[Any]:
     none = sa.literal("")
     records = (
         sa.select(flag.c.kind, volunteer.c.number, sa.func.coalesce(service_record.c.external_id, sa.cast(service_record.c.id, sa.Text)).label("record"),
-                  service_record.c.served_on.label("day"), sa.func.coalesce(batch.c.file, none).label("file"))
+                  none.label("place"), service_record.c.served_on.label("day"), sa.func.coalesce(batch.c.file, none).label("file"))
         .join(service_record, service_record.c.id == flag.c.record_id)
         .join(volunteer, volunteer.c.id == service_record.c.volunteer_id)
         .outerjoin(batch, batch.c.id == service_record.c.batch_id)
     )  # fmt: skip
-    people = sa.select(doubt.c.kind, volunteer.c.number, none, sa.null(), none)
-    return sa.union_all(records, people.join(volunteer, volunteer.c.id == doubt.c.volunteer_id))
+    people = sa.select(doubt.c.kind, volunteer.c.number, none, none, sa.null(), none)
+    places = [
+        sa.select(sa.literal("decided_here"), none, none, thing.c.number, sa.null(), none)
+        .join(overruled, overruled.c.id == thing.c.id)
+        .where(overruled.c.entity == entity)
+        for entity, thing in (("organizations", organization), ("teams", team))
+    ]
+    return sa.union_all(records, people.join(volunteer, volunteer.c.id == doubt.c.volunteer_id), *places)
 
 
 @storage_errors("database")
 def count_flagged(desk: Desk, kind: str | None = None) -> dict[str, int]:
-    """Return how many records and volunteers are flagged, by kind; raises NotPermitted, InvalidValue."""
+    """Return how many records, volunteers, organizations and teams are flagged, by kind.
+
+    Raises NotPermitted, InvalidValue for an unknown kind.
+    """
     desk.permit("import.load")
     if kind is not None:
         _known("reason", kind, messages.codes("flags"))
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     for table in (flag, doubt):
         query = sa.select(table.c.kind, sa.func.count()).group_by(table.c.kind)
-        counts |= {each: count for each, count in desk.connection.execute(query)}
-    return {each: counts[each] for each in sorted(counts) if kind in (None, each)}
+        counts.update({each: count for each, count in desk.connection.execute(query)})
+    places = sa.select(sa.func.count()).select_from(overruled)
+    counts["decided_here"] += desk.connection.execute(places).scalar_one()
+    return {each: counts[each] for each in sorted(+counts) if kind in (None, each)}
 
 
 @storage_errors("database")
 def flagged_rows(
     desk: Desk, kind: str | None = None, *, first: int = 0, most: int | None = None
 ) -> list[FlaggedRow]:
-    """Return flagged records and volunteers sorted by kind, ``most`` of them after the ``first`` ones.
+    """Return what is flagged, sorted by kind, ``most`` of them after the ``first`` ones.
 
     Raises NotPermitted, InvalidValue for an unknown kind.
     """
@@ -200,12 +215,14 @@ def flagged_rows(
     if kind is not None:
         _known("reason", kind, messages.codes("flags"))
     rows = _flagged().subquery()
-    query = sa.select(rows).order_by(rows.c.kind, rows.c.number, rows.c.day, rows.c.record)
+    query = sa.select(rows).order_by(rows.c.kind, rows.c.number, rows.c.day, rows.c.record, rows.c.place)
     if kind is not None:
         query = query.where(rows.c.kind == kind)
     if most is not None:
         query = query.limit(most)
     return [
-        FlaggedRow(kind, number, record, "" if day is None else str(day_of(day)), file, messages.text(kind))
-        for kind, number, record, day, file in desk.connection.execute(query.offset(first))
+        FlaggedRow(
+            kind, number, record, place, "" if day is None else str(day_of(day)), file, messages.text(kind)
+        )
+        for kind, number, record, place, day, file in desk.connection.execute(query.offset(first))
     ]

@@ -19,16 +19,11 @@ import attrs
 import sqlalchemy as sa
 
 from volunteerkit.exchange.batches import FileReport, Refusals, finish_batch, next_batch_id, same_as_before
-from volunteerkit.exchange.cells import (
-    Cell,
-    IdShapes,
-    read_day,
-    read_id,
-    read_instant,
-    read_time,
-)
+from volunteerkit.exchange.cells import Cell, IdShapes, read_day, read_id, read_instant, read_time
 from volunteerkit.exchange.layouts import lengths, state, word
 from volunteerkit.exchange.reading import Source
+from volunteerkit.hours.budget import lift
+from volunteerkit.hours.periods import closed_days
 from volunteerkit.hours.tables import flag, service_record
 from volunteerkit.ledger import (
     CONFIRM,
@@ -306,6 +301,7 @@ class _Load:
         table = service_record
         first = sa.select(table.c.id).where(table.c.source == source.name).limit(1)
         self.again = desk.connection.execute(first).first() is not None
+        self.closed = closed_days(desk)
         self.any_before = desk.connection.execute(sa.select(table.c.id).limit(1)).first() is not None
 
     def refuse(self, row: int, field: str, cells: Sequence[str], reason: str) -> None:
@@ -339,9 +335,11 @@ class _Load:
         for row in fresh:
             record_id += 1
             volunteer_id, project_id, _, _, day, _, _, minutes, state, *_ = row.values
-            confirmed = minutes if state == "confirmed" else 0
+            confirmed, stored = minutes if state == "confirmed" else 0, row.values
+            if "times_swapped" in row.flags:  # a night that was none takes no minutes from other records
+                stored = (*stored[:5], -1, 0, *stored[7:])
             records.append((
-                record_id, self.source.name, row.external_id, *row.values[:8], confirmed, *row.values[8:], "import",
+                record_id, self.source.name, row.external_id, *stored[:8], confirmed, *stored[8:], "import",
                 self.batch_id, row.fingerprint,
             ))  # fmt: skip
             flags += [(record_id, kind) for kind in row.flags]
@@ -411,14 +409,19 @@ class _Load:
         fresh, decided = [], []
         for row, cells in rows:
             before, state = stored.get(row.external_id), row.values[8]
+            shut = state in ("confirmed", "pending") and self.closed(row.values[2], row.values[4])
             if before is None:
                 if row.fingerprint in self.marks or self._repeats(row):
                     self.refuse(row.row, "record_id", cells, "exact_duplicate")
+                elif shut:
+                    self.refuse(row.row, "service_date", cells, "period_closed_here")
                 else:
                     self.marks.add(row.fingerprint)
                     fresh.append(row)
             elif before[0] != row.fingerprint and before[0] != _as_pending(row):
                 self.refuse(row.row, "record_id", cells, "record_id_conflict")
+            elif before[2] == "pending" and state == "confirmed" and shut:
+                self.refuse(row.row, "service_date", cells, "period_closed_here")
             elif before[2] == "pending" and state in ("confirmed", "rejected"):
                 decided.append((before[3], row))
                 self.earlier_batches.add(before[1])
@@ -465,6 +468,7 @@ class _Load:
             self.execute("ANALYZE vk_service_record, vk_transfer, vk_flag, vk_account", ())
 
     def _balances(self) -> None:
+        lift(self.desk, self.execute, self.balances)
         changes = [(posted, pending, account) for account, (posted, pending) in sorted(self.balances.items())]
         run_many(self.desk.connection, _BALANCE, changes)
 

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from volunteerkit.store.schema import id_column, integer, table
 
-__all__ = ["batch", "quarantine"]
+__all__ = ["batch", "overruled", "quarantine"]
 
 batch = table(
     "batch",
@@ -32,6 +32,14 @@ quarantine = table(
     sa.Column("detail", sa.Text, nullable=False),
 )
 """Refused rows of a file's last run: row as a spreadsheet counts, value masked if personal, reason code."""
+
+overruled = table(
+    "overruled",
+    sa.Column("entity", sa.Text, primary_key=True),
+    sa.Column("id", integer, primary_key=True, autoincrement=False),
+    sa.CheckConstraint("entity IN ('organizations', 'teams')", name="entity"),
+)
+"""Organizations and teams of which the last file says otherwise than a desk decided; `doubt` is for volunteers."""
 
 
 def __dir__() -> list[str]:

@@ -1,4 +1,4 @@
-"""The verbs of hours: record a claim, confirm or reject it, reverse what was wrong.
+"""Recording claims: one, or many in one transaction.
 
 Every verb decides first and writes last: a refused one has written nothing and used up no key. Minutes
 move by double entry from the project's issuer account to the volunteer's honour account.
@@ -6,20 +6,19 @@ move by double entry from the project's issuer account to the volunteer's honour
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
 import attrs
 
-from volunteerkit import hooks
-from volunteerkit.access import Person, Place
-from volunteerkit.errors import AlreadyResolved, Finding, IdempotencyConflict, InvalidValue, NotFound, Refused
-from volunteerkit.hours.model import Claim, Overlap, Recorded
-from volunteerkit.hours.tables import FIXED
-from volunteerkit.ledger import CONFIRM, DAY_MINUTES, RECORD, REJECT, REVERSE, honour_account, issuer_account
-from volunteerkit.ledger import whole_amount as whole
-from volunteerkit.messages import phrase
+from volunteerkit.access import Place
+from volunteerkit.errors import IdempotencyConflict, NotFound, Refused
+from volunteerkit.hours.checking import SAME_PERSON, of_activity, review
+from volunteerkit.hours.model import KINDS, Claim, Neighbour, Overlap, Recorded
+from volunteerkit.hours.periods import open_day, period_state, period_values
+from volunteerkit.hours.records import teams
+from volunteerkit.hours.tables import FIXED, covered
+from volunteerkit.ledger import DAY_MINUTES, RECORD, honour_account, issuer_account
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import (
@@ -31,20 +30,20 @@ from volunteerkit.store.posting import (
     request_hash,
     run_many,
     take_numbers,
-    write_event,
     write_many,
-    write_transfers,
 )
 from volunteerkit.store.texts import seal_text
-from volunteerkit.units import day_number, day_of, plain_day, plain_text
+from volunteerkit.units import day_number, day_of, plain_text
 
-__all__ = ["confirm", "record", "record_many", "reject", "restore", "reverse"]
+__all__ = ["record", "record_many"]
 
 _PARTIES = (
     "SELECT v.id, v.status, p.id, p.organization_id, o.number, t.id, t.number, "
     "(SELECT CASE MIN(CASE h.kind WHEN 'blacklisted' THEN 1 WHEN 'suspended' THEN 2 WHEN 'on_leave' THEN 3 END) "
     "WHEN 1 THEN 'blacklisted' WHEN 2 THEN 'suspended' WHEN 3 THEN 'on_leave' END FROM vk_volunteer_period h "
-    "WHERE h.volunteer_id = v.id AND h.since <= ? AND (h.until IS NULL OR h.until >= ?)), v.number "
+    "WHERE h.volunteer_id = v.id AND h.since <= ? AND (h.until IS NULL OR h.until >= ?)), v.number, "
+    "p.status, p.back_entry, EXISTS (SELECT 1 FROM vk_shift s WHERE s.project_id = p.id AND s.cancelled_at IS NULL), "
+    f"{period_state('CAST(? AS BIGINT)', 'p.organization_id')} "
     "FROM vk_volunteer v CROSS JOIN vk_project p JOIN vk_organization o ON o.id = p.organization_id "
     "LEFT JOIN vk_team t ON t.id = (SELECT m.team_id FROM vk_membership m WHERE m.volunteer_id = v.id "
     "AND m.team_id IS NOT NULL AND m.organization_id = p.organization_id AND m.since <= ? "
@@ -52,32 +51,18 @@ _PARTIES = (
     "WHERE v.number = COALESCE((SELECT a.volunteer_number FROM vk_alias a WHERE a.number = ?), ?) AND p.number = ?"
 )
 _NEIGHBOURS = (
-    "SELECT r.id, r.served_on, r.start_minute, r.clock_minutes, p.number FROM vk_service_record r "
-    "JOIN vk_project p ON p.id = r.project_id WHERE r.volunteer_id IN (SELECT v.id FROM vk_volunteer v WHERE v.number = ? "
-    "UNION ALL SELECT v.id FROM vk_alias a JOIN vk_volunteer v ON v.number = a.number WHERE a.volunteer_number = ?) "
-    "AND r.served_on BETWEEN ? AND ? "
-    "AND r.start_minute >= 0 AND r.state IN ('pending', 'confirmed')"
+    "SELECT r.id, r.served_on, r.start_minute, r.clock_minutes, r.claimed_minutes, p.number FROM vk_service_record r "
+    f"JOIN vk_project p ON p.id = r.project_id WHERE r.volunteer_id IN {SAME_PERSON} "
+    "AND r.served_on BETWEEN ? AND ? AND r.state IN ('pending', 'confirmed')"
 )
 _INSERT = (
     f"INSERT INTO vk_service_record (id, confirmed_minutes, state, {', '.join(FIXED)}) "
     f"VALUES (?, 0, 'pending', {', '.join('?' * len(FIXED))})"
 )
-_FLAG = "INSERT INTO vk_flag (record_id, kind) VALUES (?, 'overlap_same_volunteer')"
+_FLAG = "INSERT INTO vk_flag (record_id, kind) VALUES (?, ?)"
 _PENDING = "UPDATE vk_account SET pending_minutes = pending_minutes + CASE id WHEN ? THEN ? ELSE ? END WHERE id IN (?, ?)"
-_POST = (
-    "UPDATE vk_account SET pending_minutes = pending_minutes - CASE id WHEN ? THEN ? ELSE ? END, "
-    "posted_minutes = posted_minutes + CASE id WHEN ? THEN ? ELSE ? END WHERE id IN (?, ?)"
-)
-_RECORD = (
-    "SELECT r.id, r.state, r.claimed_minutes, r.confirmed_minutes, r.served_on, r.recorded_by, r.project_id, "
-    "r.volunteer_id, o.number, v.number, t.number FROM vk_service_record r "
-    "JOIN vk_organization o ON o.id = r.organization_id JOIN vk_volunteer v ON v.id = r.volunteer_id "
-    "LEFT JOIN vk_team t ON t.id = r.team_id WHERE r.id = ?"
-)
-_LAST = "SELECT seq, code, minutes, actor_id, recorded_at FROM vk_transfer WHERE record_id = ? ORDER BY seq DESC LIMIT 1"
 
-
-_REASON = 500
+_PLAIN = (KINDS[0], None)
 
 
 def __dir__() -> list[str]:
@@ -131,50 +116,62 @@ class _Accepted:
     transfers: list[tuple[Any, ...]] = attrs.Factory(list)
     events: list[tuple[Any, ...]] = attrs.Factory(list)
     pending: list[tuple[int, ...]] = attrs.Factory(list)
-    flags: list[tuple[int]] = attrs.Factory(list)
+    flags: list[tuple[int, str]] = attrs.Factory(list)
     answers: dict[str | None, tuple[bytes, Recorded]] = attrs.Factory(dict)
-    clocks: dict[int, list[tuple[int, int, int, int, str]]] = attrs.Factory(dict)
+    days: dict[int, list[Neighbour]] = attrs.Factory(dict)
 
     def add(self, key: str | None, claim: Claim) -> Recorded:
         """Accept a claim, or answer a replayed one; raises Refused, NotFound and what `record` raises."""
         desk, execute = self.desk, self.execute
         served_on = day_number(claim.served_on)
-        days = (served_on, served_on, served_on, served_on)
-        row = execute(_PARTIES, (*days, claim.volunteer, claim.volunteer, claim.project)).fetchone()
+        days = (served_on, served_on)
+        named = (claim.volunteer, claim.volunteer, claim.project)
+        row = execute(_PARTIES, (*days, *period_values(desk, served_on), *days, *named)).fetchone()
         if row is None and desk.may("hours.record", Place()):  # who records for everybody learns which it is
             known = execute("SELECT 1 FROM vk_volunteer WHERE number = ?", (claim.volunteer,)).fetchone()
             kind, number = ("project", claim.project) if known else ("volunteer", claim.volunteer)
             raise NotFound(kind=kind, id=number)
-        place = None if row is None else Place(row[8], _teams(row[6]), (row[4],))
+        place = None if row is None else Place(row[8], teams(row[6]), (row[4],))
         desk.permit_on("hours.record", "volunteer_or_project", f"{claim.volunteer}/{claim.project}", place)
         assert row is not None
-        volunteer_id, status, project_id, organization_id, _, team_id, _, period, number = row
+        volunteer_id, status, project_id, organization_id, _, team_id, _, period, number, *of_project = row
+        stands, afterwards, shifts, closed = of_project
         status = (period or status) if status == "approved" else status
         request = request_hash(
             claim.volunteer, claim.project, claim.served_on, claim.claimed_minutes, claim.start, claim.end,
-            claim.method,
+            claim.method, *(() if (claim.kind, claim.evidence) == _PLAIN else (claim.kind, claim.evidence)),
         )  # fmt: skip
         if before := self._replayed(key, request):
             return before
         start, clock = claim.start_minute, claim.clock_minutes
-        overlapping = self._overlapping(volunteer_id, number, served_on, start, clock)
-        findings = _findings(desk, claim, status, overlapping)
+        open_day(desk, organization_id, served_on, closed)
+        neighbours = self._neighbours(volunteer_id, number, served_on)
+        overlapping = _overlapping(neighbours, served_on, start, clock)
+        findings, held = review(
+            desk, execute, claim, number=number, status=status, project_id=project_id if shifts else None,
+            neighbours=neighbours, overlapping=overlapping,
+            refusals=of_activity(desk, claim, project_id, stands, afterwards, neighbours),
+        )  # fmt: skip
         if self.held is None:
             self.held = take_numbers(execute, events=0)
         minutes, new = claim.claimed_minutes, self.held.record_id + len(self.records) + 1
         self.records.append((
             new, None, None, volunteer_id, project_id, organization_id, team_id, served_on, start, clock, minutes,
-            claim.method, microseconds(desk.now), desk.actor.id, None, None,
+            claim.method, microseconds(desk.now), desk.actor.id, None, None, claim.kind, held, claim.evidence,
         ))  # fmt: skip
         debit, credit = issuer_account(project_id), honour_account(volunteer_id)
         self.transfers.append((new, debit, credit, minutes, RECORD, None, served_on, None))
         payload = {"record": new, "minutes": minutes, "served_on": served_on}
         self.events.append(("hours.recorded", f"record:{new}", payload, key, request))
         self.pending.append((credit, minutes, -minutes, debit, credit))
-        if start >= 0:
-            self.clocks.setdefault(volunteer_id, []).append((new, served_on, start, clock, claim.project))
+        self.days.setdefault(volunteer_id, []).append(
+            Neighbour(new, served_on, start, clock, minutes, claim.project)
+        )
         if overlapping:
-            self.flags.append((new,))
+            self.flags.append((new, "overlap_same_volunteer"))
+        if self.desk.hooks.get("vk_review_hours"):
+            warned = dict.fromkeys(finding.code for finding in findings if finding.plugin)
+            self.flags += [(new, code) for code in warned]
         recorded = Recorded(new, "pending", minutes, findings)
         if key is not None:
             self.answers[key] = request, recorded
@@ -190,191 +187,35 @@ class _Accepted:
             return Recorded(before["record"], "pending", before["minutes"], replayed=True)
         return None
 
-    def _overlapping(
-        self, volunteer_id: int, number: str, day: int, minute: int, clock: int
-    ) -> tuple[Overlap, ...]:
-        if minute < 0:
-            return ()
-        start = day * DAY_MINUTES + minute
-        end = start + clock
+    def _neighbours(self, volunteer_id: int, number: str, day: int) -> list[Neighbour]:
         stored = self.execute(_NEIGHBOURS, (number, number, day - 1, day + 1)).fetchall()
-        return tuple(
-            Overlap(id_, project, day_of(on), minute, clock)
-            for id_, on, minute, clock, project in [*stored, *self.clocks.get(volunteer_id, ())]
-            if on * DAY_MINUTES + minute < end and start < on * DAY_MINUTES + minute + clock
-        )
+        return [Neighbour(*row) for row in stored] + self.days.get(volunteer_id, [])
 
     def write(self) -> None:
         """Write everything that was accepted."""
         if self.held is None:
             return
         connection = self.desk.connection
+        self.records = [row if row[-1] is None else self._sealed(row) for row in self.records]
         run_many(connection, _INSERT, self.records)
         run_many(connection, _PENDING, self.pending)
         run_many(connection, _FLAG, self.flags)
-        write_many(self.desk, self.held, self.transfers, self.events, [row[1:] for row in self.records])
-
-
-def _findings(desk: Desk, claim: Claim, status: str, overlapping: tuple[Overlap, ...]) -> tuple[Finding, ...]:
-    findings: tuple[Finding, ...] = ()
-    if status != "approved":
-        findings += (Finding("volunteer_not_active", {"volunteer": claim.volunteer, "status": status}),)
-    if claim.served_on > desk.today:
-        findings += (Finding("served_in_future", {"day": claim.served_on, "today": desk.today}),)
-    findings += tuple(
-        Finding("overlap_warning", {"record": other.record_id}, "warn") for other in overlapping
-    )
-    findings += hooks.review_hours(desk, claim, overlapping)
-    if any(finding.severity != "warn" for finding in findings):  # a misspelt one refuses
-        raise Refused(*findings)
-    return findings
-
-
-def _of_record(desk: Desk, execute: Execute, record_id: int, action: str) -> tuple[Any, ...]:
-    # The ledger's hash is made of the id as it is printed: 1.0, True or "01" must not stand for record 1.
-    if type(record_id) is not int:
-        raise InvalidValue(name="record_id", value=type(record_id).__name__, allowed=phrase("allowed_whole"))
-    row: tuple[Any, ...] | None = None
-    if 0 < record_id < 2**63:
-        row = execute(_RECORD, (record_id,)).fetchone()
-    desk.permit_on(action, "record", record_id, Place(row[9], _teams(row[10]), (row[8],)) if row else None)
-    assert row is not None
-    return row
-
-
-def _teams(team: str | None) -> tuple[str, ...]:
-    return (team,) if team else ()
-
-
-def _not_own(desk: Desk, record_id: int, recorded_by: str, volunteer: str) -> None:
-    if desk.is_one_of(Person(recorded_by, volunteer)):
-        raise Refused(Finding("own_record", {"record": record_id}))
-
-
-def confirm(desk: Desk, record_id: int, *, minutes: int | None = None, reason: str | None = None,
-            key: str | None = None) -> Recorded:  # fmt: skip
-    """Confirm a pending record, wholly or with fewer ``minutes`` (then with a ``reason``).
-
-    The confirmer must be another person than the recorder and the volunteer. Raises NotFound,
-    NotPermitted, AlreadyResolved (naming who, when and how), Refused, IdempotencyConflict, InvalidValue.
-    """
-    if reason is not None:
-        plain_text("reason", reason, _REASON)
-    with storage_errors("database"):
-        return _resolve(desk, record_id, CONFIRM, "hours.confirmed", "confirmed", minutes, reason, key)
-
-
-def reject(desk: Desk, record_id: int, *, reason: str, key: str | None = None) -> Recorded:
-    """Reject a pending record; it stays visible with the reason and counts for nothing.
-
-    Raises what `confirm` raises.
-    """
-    plain_text("reason", reason, _REASON)
-    with storage_errors("database"):
-        return _resolve(desk, record_id, REJECT, "hours.rejected", "rejected", None, reason, key)
-
-
-def _resolve(desk: Desk, record_id: int, code: str, type: str, state: str, minutes: int | None,
-             reason: str | None, key: str | None) -> Recorded:  # fmt: skip
-    hold_head(desk)
-    execute = driver(desk.connection)
-    row = _of_record(desk, execute, record_id, "hours.confirm" if code == CONFIRM else "hours.reject")
-    _, now_state, claimed, _, served_on, recorded_by, project_id, volunteer_id, _, volunteer, _ = row
-    request = request_hash(record_id, code, minutes, reason)
-    if before := replayed(execute, type, key, request):
-        return Recorded(record_id, state, before["minutes"], replayed=True)
-    _not_own(desk, record_id, recorded_by, volunteer)
-    settled = claimed if minutes is None else whole("minutes", minutes)
-    if settled > claimed:
-        raise Refused(
-            Finding("more_than_claimed", {"record": record_id, "claimed": claimed, "minutes": settled})
+        write_many(
+            self.desk, self.held, self.transfers, self.events, [covered(row[1:]) for row in self.records]
         )
-    if settled < claimed:
-        plain_text("reason", reason or "", _REASON)
-    last_transfer = execute(_LAST, (record_id,)).fetchone()
-    if now_state != "pending" or last_transfer is None:
-        raise _resolved_before(desk, record_id, now_state, last_transfer)
-    confirmed = settled if code == CONFIRM else 0
-    guarded = (
-        "UPDATE vk_service_record SET state = ?, confirmed_minutes = ? WHERE id = ? AND state = 'pending'"
+
+    def _sealed(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
+        return (*row[:-1], seal_text(self.desk, f"volunteer:{row[3]}", f"evidence:{row[0]}", row[-1]) or None)
+
+
+def _overlapping(neighbours: Sequence[Neighbour], day: int, minute: int, clock: int) -> tuple[Overlap, ...]:
+    if minute < 0:
+        return ()
+    start = day * DAY_MINUTES + minute
+    return tuple(
+        Overlap(id_, project, day_of(on), minute, clock_minutes)
+        for id_, on, minute, clock_minutes, _, project in neighbours
+        if minute >= 0
+        and on * DAY_MINUTES + minute < start + clock
+        and start < on * DAY_MINUTES + minute + clock_minutes
     )
-    if execute(guarded, (state, confirmed, record_id)).rowcount != 1:
-        current = execute(_RECORD, (record_id,)).fetchone()
-        raise _resolved_before(desk, record_id, current[1], execute(_LAST, (record_id,)).fetchone())
-    numbers = take_numbers(execute, 0, 1)
-    debit, credit = issuer_account(project_id), honour_account(volunteer_id)
-    said = seal_text(desk, f"volunteer:{volunteer_id}", f"transfer:{last_transfer[0]}", reason or "")
-    entry = (record_id, debit, credit, settled, code, last_transfer[0], served_on, said or None)
-    last = write_transfers(execute, desk, numbers, [entry])
-    execute(_POST, (credit, claimed, -claimed, credit, confirmed, -confirmed, debit, credit))
-    payload = {"record": record_id, "minutes": confirmed}
-    write_event(execute, desk, numbers, last, type, f"record:{record_id}", payload, key, request)
-    return Recorded(record_id, state, confirmed)
-
-
-def _resolved_before(
-    desk: Desk, record_id: int, state: str, last: tuple[Any, ...] | None
-) -> AlreadyResolved | Refused:
-    if last is None:
-        return Refused(Finding("not_pending", {"record": record_id, "state": state}))
-    at = dt.datetime.fromtimestamp(last[4] // 1_000_000, desk.zone)
-    return AlreadyResolved(id=record_id, state=state, actor=last[3], at=at)
-
-
-def reverse(desk: Desk, record_id: int, *, reason: str, effective_on: dt.date | None = None,
-            key: str | None = None) -> Recorded:  # fmt: skip
-    """Take back a record's confirmed minutes by a mirrored transfer; `restore` takes the reversal back.
-
-    The reversal counts from ``effective_on`` (default today; the service day may be named to date it
-    back). Nothing is edited: the statement of any earlier moment stays as it was. Raises what `confirm`
-    raises: AlreadyResolved tells who reversed it before, Refused that nothing is confirmed.
-    """
-    return _mirror(desk, record_id, "confirmed", "reversed", reason, effective_on, key)
-
-
-def restore(desk: Desk, record_id: int, *, reason: str, effective_on: dt.date | None = None,
-            key: str | None = None) -> Recorded:  # fmt: skip
-    """Take back a reversal: the record's minutes stand as confirmed again from ``effective_on`` on.
-
-    Arguments and errors are those of `reverse`; Refused when the record is not reversed.
-    """
-    return _mirror(desk, record_id, "reversed", "confirmed", reason, effective_on, key)
-
-
-def _mirror(desk: Desk, record_id: int, before: str, after: str, reason: str,
-            effective_on: dt.date | None, key: str | None) -> Recorded:  # fmt: skip
-    plain_text("reason", reason, _REASON)
-    type = "hours.reversed" if after == "reversed" else "hours.restored"
-    with storage_errors("database"):
-        hold_head(desk)
-        execute = driver(desk.connection)
-        row = _of_record(desk, execute, record_id, "hours.reverse")
-        _, state, _, _, _, recorded_by, project_id, volunteer_id, _, volunteer, _ = row
-        day = day_number(desk.today if effective_on is None else plain_day("effective_on", effective_on))
-        request = request_hash(record_id, reason, effective_on)
-        if answer := replayed(execute, type, key, request):
-            return Recorded(record_id, after, answer["minutes"], replayed=True)
-        _not_own(desk, record_id, recorded_by, volunteer)
-        mirrored = execute(_LAST, (record_id,)).fetchone()
-        if state == after == "reversed":
-            raise _resolved_before(desk, record_id, state, mirrored)
-        if state != before:
-            code = "nothing_to_reverse" if after == "reversed" else "nothing_to_restore"
-            raise Refused(Finding(code, {"record": record_id, "state": state}))
-        seq, _, moved, _, _ = mirrored
-        minutes = 0 if after == "reversed" else moved
-        guarded = "UPDATE vk_service_record SET state = ?, confirmed_minutes = ? WHERE id = ? AND state = ?"
-        if execute(guarded, (after, minutes, record_id, before)).rowcount != 1:
-            raise _resolved_before(desk, record_id, after, execute(_LAST, (record_id,)).fetchone())
-        numbers = take_numbers(execute, 0, 1)
-        debit, credit = honour_account(volunteer_id), issuer_account(project_id)
-        if after == "confirmed":
-            debit, credit = credit, debit
-        said = seal_text(desk, f"volunteer:{volunteer_id}", f"transfer:{seq}", reason)
-        entry = (record_id, debit, credit, moved, REVERSE, seq, day, said or None)
-        last = write_transfers(execute, desk, numbers, [entry])
-        execute("UPDATE vk_account SET posted_minutes = posted_minutes + CASE id WHEN ? THEN ? ELSE ? END "
-                "WHERE id IN (?, ?)", (credit, moved, -moved, debit, credit))  # fmt: skip
-        payload = {"record": record_id, "minutes": minutes, "state": after}
-        write_event(execute, desk, numbers, last, type, f"record:{record_id}", payload, key, request)
-    return Recorded(record_id, after, minutes)

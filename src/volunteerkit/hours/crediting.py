@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from volunteerkit.clock import years_after
 from volunteerkit.errors import InvalidValue, did_you_mean
+from volunteerkit.hours.tables import service_record
 from volunteerkit.organizations.tables import organization
 from volunteerkit.projects.tables import project
-from volunteerkit.rules import Credited, Record, Rulebook, credit
+from volunteerkit.rules import Credited, Record, Rulebook, Version, credit
+from volunteerkit.rules.expression import CALENDAR
 from volunteerkit.store.desk import Desk
-from volunteerkit.units import day_number, day_of, plain_text
+from volunteerkit.units import day_number, day_of, instant_of, plain_text
 
-__all__ = ["credit_rulebook", "credited_of", "person_facts", "rule_records"]
+__all__ = ["credit_person", "credit_rulebook", "credited_of", "person_facts", "rule_records"]
+
+# SQLite takes 32,766 values in one statement, older ones 999.
+_AT_ONCE = 900
 
 
 def __dir__() -> list[str]:
@@ -35,11 +40,12 @@ def credit_rulebook(desk: Desk, name: str) -> Rulebook:
     return book
 
 
-def rule_records(desk: Desk, rows: Iterable[tuple[Any, ...]]) -> list[Record]:
-    """Return rows as records with their words.
+def rule_records(desk: Desk, rows: Sequence[tuple[Any, ...]], version: Version) -> list[Record]:
+    """Return rows as records with the words that ``version`` may ask for.
 
     A row is (record id, served_on, start_minute, clock_minutes, minutes, project id, organization id, method).
     """
+    entered = _entered(desk, [row[0] for row in rows]) if "known_on" in version.mentions else {}
     projects = {id_: (number, category) for id_, number, category in
                 desk.connection.execute(sa.select(project.c.id, project.c.number, project.c.category))}  # fmt: skip
     organizations = {id_: number for id_, number in
@@ -55,9 +61,23 @@ def rule_records(desk: Desk, rows: Iterable[tuple[Any, ...]]) -> list[Record]:
             projects[place][0],
             organizations[vouching],
             method,
+            known_on=entered.get(id_, 0),
         )
         for id_, on, start, clock, minutes, place, vouching, method in rows
     ]
+
+
+def _entered(desk: Desk, ids: Sequence[int]) -> dict[int, int]:
+    """Return the city's day on which records were entered; one whose file did not say so is left out."""
+    found: dict[int, int] = {}
+    for i in range(0, len(ids), _AT_ONCE):
+        rows = desk.connection.execute(
+            sa.select(service_record.c.id, service_record.c.entered_at).where(
+                service_record.c.id.in_(ids[i : i + _AT_ONCE]), service_record.c.entered_at.is_not(None)
+            )
+        )
+        found |= {id_: day_number(instant_of(at).astimezone(desk.zone).date()) for id_, at in rows}
+    return found
 
 
 def person_facts(registered_on: int, adult_on: int | None) -> dict[str, int]:
@@ -73,4 +93,14 @@ def credited_of(
 ) -> tuple[Rulebook, Credited]:
     """Credit one person's records under the rulebook's version of day ``on``."""
     book = credit_rulebook(desk, rulebook)
-    return book, credit(book.version_on(on), records, person_facts(registered_on, adult_on))
+    return book, credit_person(desk, book.version_on(on), records, registered_on, adult_on)
+
+
+def credit_person(
+    desk: Desk, version: Version, records: list[Record], registered_on: int, adult_on: int | None
+) -> Credited:
+    """Credit one person's records under a version, terms in working days by the city's calendar."""
+    facts: dict[str, Any] = dict(person_facts(registered_on, adult_on))
+    if CALENDAR in version.mentions:
+        facts[CALENDAR] = desk.calendar
+    return credit(version, records, facts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any, NamedTuple
 
 import attrs
 
@@ -11,11 +12,12 @@ from volunteerkit.ledger import DAY_MINUTES, whole_amount
 from volunteerkit.messages import phrase
 from volunteerkit.units import plain_day, plain_text
 
-__all__ = ["METHODS", "STATES", "Claim", "Overlap", "Recorded"]
+__all__ = ["KINDS", "METHODS", "STATES", "Claim", "Neighbour", "Overlap", "Recorded"]
 
 FIRST_DAY = dt.date(1900, 1, 1)
 STATES = ("pending", "confirmed", "rejected", "cancelled", "reversed")
 METHODS = ("checkin", "manual", "import", "claim")
+KINDS = ("service", "planning", "travel", "training")
 
 
 def __dir__() -> list[str]:
@@ -41,9 +43,17 @@ def _time(_: object, attribute: attrs.Attribute[dt.time | None], value: dt.time 
         raise InvalidValue(name=attribute.name, value=shown, allowed=phrase("allowed_time"))
 
 
-def _method(_: object, attribute: attrs.Attribute[str], value: str) -> None:
-    if type(value) is not str or value not in METHODS:
-        raise InvalidValue(name=attribute.name, value=type(value).__name__, allowed=", ".join(METHODS))
+def _one_of(*words: str) -> Any:
+    def check(_: object, attribute: attrs.Attribute[str], value: str) -> None:
+        if type(value) is not str or value not in words:
+            raise InvalidValue(name=attribute.name, value=type(value).__name__, allowed=", ".join(words))
+
+    return check
+
+
+def _evidence(_: object, attribute: attrs.Attribute[str | None], value: str | None) -> None:
+    if value is not None:
+        plain_text(attribute.name, value, 500)
 
 
 @attrs.frozen
@@ -52,7 +62,8 @@ class Claim:
 
     ``volunteer`` and ``project`` are numbers (the public ones); ``served_on`` is the day the service
     began, in the city's zone, from 1900 on; ``claimed_minutes`` is whole, 1 to 1440; ``start`` and ``end`` are times of
-    day when a clock was kept, and an end before the start means the next day. Raises InvalidValue.
+    day when a clock was kept, and an end before the start means the next day. ``kind`` is one of `KINDS`;
+    ``evidence`` says in words where a late claim is proved (a sheet, a photograph). Raises InvalidValue.
 
     >>> Claim("V0000001", "P0001", dt.date(2026, 11, 8), 240, dt.time(22), dt.time(2)).clock_minutes
     240
@@ -64,7 +75,9 @@ class Claim:
     claimed_minutes: int = attrs.field(validator=lambda _, a, value: whole_amount(a.name, value) and None)
     start: dt.time | None = attrs.field(default=None, validator=_time)
     end: dt.time | None = attrs.field(default=None, validator=_time)
-    method: str = attrs.field(default="claim", validator=_method)
+    method: str = attrs.field(default="claim", validator=_one_of(*METHODS))
+    kind: str = attrs.field(default=KINDS[0], validator=_one_of(*KINDS))
+    evidence: str | None = attrs.field(default=None, validator=_evidence, repr=False)
 
     def __attrs_post_init__(self) -> None:
         if (self.start is None) != (self.end is None):
@@ -83,6 +96,17 @@ class Claim:
     def clock_minutes(self) -> int:
         """The minutes between start and end, 0 when no clock was kept."""
         return (_minute_of(self.end) - _minute_of(self.start)) % DAY_MINUTES
+
+
+class Neighbour(NamedTuple):
+    """A record of the same person around the day of a claim; the day is a day number."""
+
+    record_id: int
+    served_on: int
+    start_minute: int
+    clock_minutes: int
+    minutes: int
+    project: str
 
 
 @attrs.frozen

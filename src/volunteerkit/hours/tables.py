@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
-from volunteerkit.hours.model import STATES
-from volunteerkit.ledger import CONFIRM, IMPORT, RECORD, REJECT, REVERSE
+from volunteerkit.hours.model import KINDS, STATES
+from volunteerkit.ledger import IMPORT, POSTING_CODES, RECORD, REJECT
 from volunteerkit.store.schema import append_only, id_column, integer, one_of, table
 
-__all__ = ["FIXED", "flag", "service_record", "transfer"]
+__all__ = ["FIXED", "covered", "flag", "period", "service_record", "transfer"]
 
 service_record = table(
     "service_record",
@@ -32,14 +32,22 @@ service_record = table(
     sa.Column("recorded_by", sa.Text, nullable=False),
     sa.Column("batch_id", integer),
     sa.Column("fingerprint", integer),
+    sa.Column("kind", sa.Text, nullable=False, server_default="service"),
+    sa.Column("held", sa.Text),
+    sa.Column("evidence", sa.Text),
     sa.CheckConstraint("claimed_minutes BETWEEN 1 AND 1440", name="claimed"),
-    sa.CheckConstraint("confirmed_minutes BETWEEN 0 AND claimed_minutes", name="confirmed"),
+    sa.CheckConstraint("confirmed_minutes BETWEEN 0 AND 1440", name="confirmed"),
     sa.CheckConstraint("start_minute BETWEEN -1 AND 1439", name="start"),
     sa.CheckConstraint("clock_minutes BETWEEN 0 AND 1440", name="clock"),
     sa.CheckConstraint(one_of("state", *STATES), name="state"),
+    sa.CheckConstraint(one_of("kind", *KINDS), name="kind"),
     owner=("volunteer_id",),
 )
-"""One claim and where it stands. ``start_minute`` is the minute of the day, -1 when no clock was kept."""
+"""One claim and where it stands. ``start_minute`` is the minute of the day, -1 when no clock was kept.
+
+``held`` are the codes, joined by commas, of what asks for a reason when it is confirmed; ``evidence`` is the
+address of a sealed text. More than was claimed is confirmed by an adjustment only.
+"""
 
 FIXED: Final = tuple(
     column.name
@@ -47,6 +55,18 @@ FIXED: Final = tuple(
     if column.name not in ("id", "confirmed_minutes", "state")
 )
 """What of a record never changes; the hash of the record's first transfer covers it, in this order."""
+
+_LATER: Final = (KINDS[0], None, None)
+
+
+def covered(fixed: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return those of a record's `FIXED` columns that its hash covers.
+
+    The last three came later: where they say nothing they are left out, so that the hashes of older records
+    stay what they are.
+    """
+    return fixed[: -len(_LATER)] if fixed[-len(_LATER) :] == _LATER else fixed
+
 
 # Partial: a record that was not imported has no such id, and its posting then need not write here.
 _imported = service_record.c.external_id.is_not(None)
@@ -77,18 +97,19 @@ transfer = table(
     sa.Column("recorded_at", integer, nullable=False),
     sa.Column("actor_id", sa.Text, nullable=False),
     sa.Column("reason", sa.Text),
+    sa.Column("journal", integer),
     sa.Column("hash", sa.LargeBinary, nullable=False),
     sa.CheckConstraint("minutes BETWEEN 1 AND 1440", name="minutes"),
     sa.CheckConstraint("debit_id <> credit_id", name="two_accounts"),
-    sa.CheckConstraint(one_of("code", RECORD, CONFIRM, REJECT, REVERSE, IMPORT), name="code"),
+    sa.CheckConstraint(one_of("code", RECORD, REJECT, *POSTING_CODES), name="code"),
     sa.CheckConstraint(f"(refers_to IS NULL) = {one_of('code', RECORD, IMPORT)}", name="refers"),
     owner=("record_id",),
 )
-"""The honour ledger: append-only, double entry, one row a movement."""
+"""The honour ledger: append-only, double entry, one row a movement; ``journal`` joins what moved as one."""
 
 sa.Index("ix_vk_transfer_record", transfer.c.record_id)
 _resolves = transfer.c.refers_to.is_not(None)
-# CONFIRM, REJECT and REVERSE name what they end: each can be ended once (L3, L8).
+# Whatever follows on a transfer names it: each is followed once (L3, L8), so two corrections never undo each other.
 sa.Index("uq_vk_transfer_refers", transfer.c.refers_to, unique=True, sqlite_where=_resolves,
          postgresql_where=_resolves)  # fmt: skip
 
@@ -103,6 +124,29 @@ flag = table(
 """What is suspicious about a record that stands nevertheless, for somebody to look into."""
 
 append_only(transfer)
+
+period = table(
+    "period",
+    id_column(),
+    sa.Column("organization_id", integer, sa.ForeignKey("vk_organization.id")),
+    sa.Column("first_on", integer, nullable=False),
+    sa.Column("last_on", integer, nullable=False),
+    sa.Column("refers_to", integer, sa.ForeignKey("vk_period.id")),
+    sa.Column("recloses_at", integer),
+    sa.Column("case_id", integer, sa.ForeignKey("vk_case.id")),
+    sa.Column("recorded_at", integer, nullable=False),
+    sa.Column("actor_id", sa.Text, nullable=False),
+    sa.CheckConstraint("first_on <= last_on", name="range"),
+    sa.CheckConstraint("(refers_to IS NULL) = (recloses_at IS NULL)", name="reopening"),
+    sa.CheckConstraint("(refers_to IS NULL) = (case_id IS NULL)", name="second_person"),
+)
+"""Days that were closed to posting, of one organization or (None) the whole city; never changed.
+
+A row with ``refers_to`` reopens some days of that closing until the instant ``recloses_at``, as its case decided.
+"""
+
+sa.Index("ix_vk_period_refers", period.c.refers_to)
+append_only(period)
 
 
 def __dir__() -> list[str]:

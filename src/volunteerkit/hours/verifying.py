@@ -8,33 +8,36 @@ transfers whose chain holds.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import attrs
 import sqlalchemy as sa
 
-from volunteerkit.errors import IntegrityProblem
-from volunteerkit.hours.tables import FIXED
-from volunteerkit.ledger import GENESIS, IMPORT, RECORD, chained, honour_account, issuer_account
+from volunteerkit.errors import IntegrityProblem, InvalidValue
+from volunteerkit.hours.tables import FIXED, covered
+from volunteerkit.ledger import GENESIS, OPENING_CODES, POSTING_CODES, chained, honour_account, issuer_account
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
-from volunteerkit.store.posting import Execute, driver, event_hash, take_numbers, write_event
+from volunteerkit.store.posting import Execute, driver, event_hash, take_numbers, transfer_hash, write_event
 
 __all__ = ["Verification", "rebuild", "verify_store"]
 
 _TRANSFERS = (
     "SELECT t.seq, t.record_id, t.debit_id, t.credit_id, t.minutes, t.code, t.refers_to, t.effective_on, "
-    f"t.recorded_at, t.actor_id, t.reason, t.hash, {', '.join(f'r.{name}' for name in FIXED)} FROM vk_transfer t "
+    f"t.recorded_at, t.actor_id, t.reason, t.journal, t.hash, {', '.join(f'r.{name}' for name in FIXED)} FROM vk_transfer t "
     "LEFT JOIN vk_service_record r ON r.id = t.record_id WHERE t.seq > ? ORDER BY t.seq LIMIT ?"
 )
-_HASH = 11  # where a transfer's hash stands in such a row; what is fixed of its record follows
+_HASH = 12  # where a transfer's hash stands in such a row; what is fixed of its record follows
 _EVENTS = (
     "SELECT seq, type, recorded_at, actor_id, subject, key, request_hash, payload, transfer_seq, transfer_hash, hash "
     "FROM vk_event WHERE seq > ? ORDER BY seq LIMIT ?"
 )
 _STEP = 20_000
+_PUBLISHED = re.compile(r"([0-9]{1,18}):([0-9a-f]{64})", re.ASCII)
 
+_POSTING = ", ".join(f"'{code}'" for code in POSTING_CODES)
 # every account there must be, with its balances from the transfers alone
 _TRUE_BALANCES = f"""
 SELECT h.id, COALESCE(p.posted, 0) AS posted, COALESCE(p.pending, 0) AS pending FROM (
@@ -43,10 +46,10 @@ SELECT h.id, COALESCE(p.posted, 0) AS posted, COALESCE(p.pending, 0) AS pending 
 ) AS h LEFT JOIN (
   SELECT account, SUM(posted) AS posted, SUM(pending) AS pending FROM (
     SELECT credit_id AS account,
-           SUM(CASE WHEN code IN ('CONFIRM', 'IMPORT', 'REVERSE') THEN minutes ELSE 0 END) AS posted,
+           SUM(CASE WHEN code IN ({_POSTING}) THEN minutes ELSE 0 END) AS posted,
            SUM(CASE WHEN code = 'RECORD' THEN minutes ELSE 0 END) AS pending FROM vk_transfer GROUP BY credit_id
     UNION ALL
-    SELECT debit_id, SUM(CASE WHEN code IN ('CONFIRM', 'IMPORT', 'REVERSE') THEN -minutes ELSE 0 END),
+    SELECT debit_id, SUM(CASE WHEN code IN ({_POSTING}) THEN -minutes ELSE 0 END),
            SUM(CASE WHEN code = 'RECORD' THEN -minutes ELSE 0 END) FROM vk_transfer GROUP BY debit_id
     UNION ALL
     SELECT t.credit_id, 0, -r.minutes FROM vk_transfer t JOIN vk_transfer r ON r.seq = t.refers_to
@@ -69,24 +72,27 @@ FROM vk_account a WHERE a.id NOT IN (SELECT id FROM b)
 ORDER BY 1
 """
 
-# what each record's state and confirmed minutes must be, from its last transfer
-_RECORDS = """
-SELECT r.id, r.state, r.confirmed_minutes, t.code, t.minutes, t.debit_id
+# what each record's state and confirmed minutes must be: its posting transfers' sum, and what came last
+_RECORDS = f"""
+SELECT r.id, r.state, r.confirmed_minutes, t.code, l.total
 FROM vk_service_record r
-LEFT JOIN (SELECT record_id, MAX(seq) AS seq FROM vk_transfer GROUP BY record_id) l ON l.record_id = r.id
+LEFT JOIN (SELECT record_id, MAX(seq) AS seq, SUM(CASE WHEN code NOT IN ({_POSTING}) THEN 0
+             WHEN (credit_id & 15) = {honour_account(0)} THEN minutes ELSE -minutes END) AS total
+           FROM vk_transfer GROUP BY record_id) l ON l.record_id = r.id
 LEFT JOIN vk_transfer t ON t.seq = l.seq
 WHERE NOT CASE
   WHEN t.code IS NULL THEN r.state IN ('rejected', 'cancelled') AND r.confirmed_minutes = 0
   WHEN t.code = 'RECORD' THEN r.state = 'pending' AND r.confirmed_minutes = 0 AND r.claimed_minutes = t.minutes
   WHEN t.code = 'REJECT' THEN r.state = 'rejected' AND r.confirmed_minutes = 0
-  WHEN t.code IN ('CONFIRM', 'IMPORT') THEN r.state = 'confirmed' AND r.confirmed_minutes = t.minutes
-  WHEN t.debit_id = r.volunteer_id * 16 + 1 THEN r.state = 'reversed' AND r.confirmed_minutes = 0
-  ELSE r.state = 'confirmed' AND r.confirmed_minutes = t.minutes END
+  WHEN l.total = 0 THEN r.state = 'reversed' AND r.confirmed_minutes = 0
+  ELSE r.state = 'confirmed' AND r.confirmed_minutes = l.total END
 ORDER BY r.id LIMIT 1
 """
 
 _SUMS = "SELECT COALESCE(SUM(posted_minutes), 0), COALESCE(SUM(pending_minutes), 0) FROM vk_account"
-_ACCOUNT = "INSERT INTO vk_account (id, posted_minutes, pending_minutes) VALUES (?, ?, ?)"
+_ACCOUNT = "INSERT INTO vk_account (id, posted_minutes, pending_minutes, limit_minutes, raised_minutes) VALUES (?, ?, ?, ?, ?)"
+_BUDGETS = "SELECT subject, payload FROM vk_event WHERE type = 'hours.budget_set' ORDER BY seq"
+_LIMITED = "SELECT id, limit_minutes, raised_minutes FROM vk_account WHERE limit_minutes IS NOT NULL OR raised_minutes <> 0"
 _HEAD = "SELECT id, record_id, transfer_seq, transfer_hash, event_seq, event_hash FROM vk_head"
 _NUMBERED = "SELECT COUNT(*), COALESCE(MAX(id), 0) FROM vk_service_record"
 _LOADED = "SELECT payload FROM vk_event WHERE type = 'import.loaded' ORDER BY seq"
@@ -104,7 +110,8 @@ def __dir__() -> list[str]:
 class Verification:
     """What was checked, and the first divergence: where, what is stored, what should be.
 
-    ``where`` is empty when everything agrees.
+    ``where`` is empty when everything agrees. ``head`` is the number and hash of the last event, which cover all
+    before: worth publishing.
     """
 
     transfers: int
@@ -114,6 +121,7 @@ class Verification:
     where: str = ""
     stored: str = ""
     expected: str = ""
+    head: str = ""
 
     @property
     def holds(self) -> bool:
@@ -132,20 +140,40 @@ def _rows(execute: Execute, query: str) -> Iterator[tuple[Any, ...]]:
 
 
 @storage_errors("database")
-def verify_store(connection: sa.Connection, progress: Callable[[int], None] = lambda _: None) -> Verification:
+def verify_store(
+    connection: sa.Connection,
+    progress: Callable[[int], None] = lambda _: None,
+    *,
+    published: str | None = None,
+) -> Verification:
     """Check the transfers' chain, the events' chain, every balance and every record; read-only.
 
-    Returns at the first divergence. ``progress`` is called with the transfers checked so far.
+    Returns at the first divergence. ``progress`` is called with the transfers checked so far. ``published`` is a
+    `Verification.head` that was written down elsewhere before: whoever rewrites the whole chain cannot rewrite that.
+    Raises InvalidValue for what is no such head.
     """
     execute = driver(connection)
     count = {name: execute(f"SELECT COUNT(*) FROM vk_{name}", ()).fetchone()[0]
              for name in ("transfer", "event", "account", "service_record")}  # fmt: skip
-    done = Verification(count["transfer"], count["event"], count["account"], count["service_record"])
-    for check in (_transfers, _events, _balances, _records, _unmoved):
+    head = execute(_HEAD, ()).fetchone()
+    done = Verification(count["transfer"], count["event"], count["account"], count["service_record"],
+                        head=f"{head[4]}:{bytes(head[5]).hex()}" if head else "")  # fmt: skip
+    for check in (_transfers, _events, _balances, _limits, _records, _unmoved):
         where, stored, expected = check(connection, execute, progress)
         if where:
             return attrs.evolve(done, where=where, stored=str(stored), expected=str(expected))
-    return done
+    return done if published is None else _compared(execute, done, published)
+
+
+def _compared(execute: Execute, done: Verification, published: str) -> Verification:
+    match = _PUBLISHED.fullmatch(published) if type(published) is str else None
+    if match is None:
+        raise InvalidValue(name="head", value=str(published)[:80], allowed=done.head)
+    found = execute("SELECT hash FROM vk_event WHERE seq = ?", (int(match[1]),)).fetchone()
+    stored = bytes(found[0]).hex() if found else "no such event"
+    if stored == match[2]:
+        return done
+    return attrs.evolve(done, where=f"published head, event {match[1]}", stored=stored, expected=match[2])
 
 
 _Found = tuple[str, Any, Any]
@@ -158,8 +186,9 @@ def _transfers(connection: sa.Connection, execute: Execute, progress: Callable[[
         expected_seq += 1
         if row[0] != expected_seq:
             return f"transfer {expected_seq}", f"seq {row[0]}", f"seq {expected_seq}"
-        opens = row[5] in (RECORD, IMPORT)
-        last = chained(last, *row[:_HASH], *(row[_HASH + 1 :] if opens else ()))
+        opens = row[5] in OPENING_CODES
+        fixed = covered(tuple(row[_HASH + 1 :])) if opens else ()
+        last = transfer_hash(last, row[: _HASH - 1], row[_HASH - 1], fixed)
         if last != bytes(row[_HASH]):
             where = f"transfer {row[0]} or its record {row[1]}" if opens else f"transfer {row[0]}"
             return where, bytes(row[_HASH]).hex()[:16], last.hex()[:16]
@@ -211,6 +240,22 @@ def _balances(connection: sa.Connection, execute: Execute, progress: Callable[[i
     return ("sum of all accounts", sums, (0, 0)) if sums != (0, 0) else _NONE
 
 
+def _set_limits(execute: Execute) -> dict[int, tuple[int | None, int]]:
+    """Return what was last written down of every issuer's limit: (limit, raised) by account."""
+    rows = execute(_BUDGETS, ()).fetchall()
+    told = ((int(subject.partition(":")[2]), json.loads(payload)) for subject, payload in rows)
+    return {issuer_account(project): (each["limit"], each["raised"]) for project, each in told}
+
+
+def _limits(connection: sa.Connection, execute: Execute, progress: Callable[[int], None]) -> _Found:
+    expected = {id_: each for id_, each in _set_limits(execute).items() if each != (None, 0)}
+    stored = {row[0]: (row[1], row[2]) for row in execute(_LIMITED, ()).fetchall()}
+    for account in sorted(expected.keys() | stored.keys()):
+        if expected.get(account) != stored.get(account):
+            return f"limit of account {account}", stored.get(account), expected.get(account)
+    return _NONE
+
+
 def _records(connection: sa.Connection, execute: Execute, progress: Callable[[int], None]) -> _Found:
     wrong = execute(_RECORDS, ()).fetchone()
     if wrong:
@@ -224,7 +269,7 @@ def _unmoved(connection: sa.Connection, execute: Execute, progress: Callable[[in
         loaded = json.loads(payload)
         last = GENESIS
         for row in execute(_UNMOVED, (loaded["batch"],)):
-            last = chained(last, *row)
+            last = chained(last, *covered(tuple(row)))
         if loaded["unmoved"] not in ("", last.hex()):
             return (
                 f"records of batch {loaded['batch']} without transfers",
@@ -250,11 +295,11 @@ def rebuild(desk: Desk) -> int:
     where, _, _ = _transfers(desk.connection, execute, lambda _: None)
     if where:
         raise IntegrityProblem(what=where)
-    wrong = execute(_BALANCES, ()).fetchall()
+    wrong, limits = execute(_BALANCES, ()).fetchall(), _set_limits(execute)
     for id_, _, _, posted, pending in wrong:
         execute("DELETE FROM vk_account WHERE id = ?", (id_,))
         if posted is not None:
-            execute(_ACCOUNT, (id_, posted, pending))
+            execute(_ACCOUNT, (id_, posted, pending, *limits.get(id_, (None, 0))))
     last = bytes(numbers.transfer_hash)
     write_event(execute, desk, numbers, last, "store.rebuilt", "store", {"accounts": len(wrong)})
     return len(wrong)

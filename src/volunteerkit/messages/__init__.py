@@ -25,7 +25,8 @@ _WORDED = {
     "action": ("action",),
     "kind": ("volunteer_status",),
     "name": ("parameter",),
-    "state": ("case_state", "record_state"),
+    "outcome": ("participation_state",),
+    "state": ("case_state", "record_state", "participation_state"),
     "status": ("volunteer_status", "organization_status"),
 }
 

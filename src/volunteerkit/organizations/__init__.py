@@ -13,9 +13,11 @@ from volunteerkit.organizations.actions import (
     view_application,
 )
 from volunteerkit.organizations.administrators import administrators, propose_admin, remove_admin
+from volunteerkit.organizations.contacts import contact, forget_contacts, unmask_contact
 from volunteerkit.organizations.model import (
     Administrator,
     Applied,
+    Contact,
     Organization,
     OrganizationForm,
     Seat,
@@ -33,6 +35,7 @@ from volunteerkit.organizations.standing import (
 __all__ = [
     "Administrator",
     "Applied",
+    "Contact",
     "Organization",
     "OrganizationForm",
     "Seat",
@@ -44,7 +47,9 @@ __all__ = [
     "apply",
     "base",
     "check_application",
+    "contact",
     "edit",
+    "forget_contacts",
     "list_applications",
     "list_organizations",
     "propose_admin",
@@ -55,6 +60,7 @@ __all__ = [
     "register",
     "remove_admin",
     "teams",
+    "unmask_contact",
     "view",
     "view_application",
 ]

@@ -13,13 +13,17 @@ from volunteerkit.access import Place
 from volunteerkit.approvals import Case
 from volunteerkit.approvals.cases import close_expired, open_case, waiting_case, workflow_of
 from volunteerkit.errors import Finding, InvalidValue, NotFound, Refused, RetryableConflict
+from volunteerkit.organizations.contacts import put_contact
 from volunteerkit.organizations.model import (
     ADMITTED,
     KINDS,
     WAITING,
     Applied,
+    Contact,
     Organization,
     OrganizationForm,
+    checked_day,
+    given_contact,
     given_text,
     read_credit_code,
 )
@@ -164,6 +168,8 @@ def apply(
         )
         if desk.connection.execute(guarded.values(**values)).rowcount != 1:
             raise RetryableConflict()
+    if form.contact != Contact() or before is not None:
+        put_contact(desk, id_, form.contact)
     area = case_area(desk, REGISTRATION, form.area, facts := {"kind": form.kind, "area": form.area})
     opened = open_case(
         desk, REGISTRATION, f"organization:{id_}",
@@ -276,11 +282,13 @@ def edit(
     area: str | None = None,
     credit_code: str | None = None,
     parent: str | None = None,
+    contact: Contact | None = None,
 ) -> Organization:
     """Change what is given of an organization and return it; an empty ``parent`` takes it out of its parent.
 
-    Its administrators may change the name and the type, a department or the centre the rest. Raises
-    NotFound, NotPermitted, InvalidValue, Refused for an ended one and for a circle of parents.
+    Its administrators may change the name, the type and the contact, a department or the centre the rest. An
+    empty contact leaves none; the one before is destroyed. Raises NotFound, NotPermitted,
+    InvalidValue, Refused for an ended one and for a circle of parents.
     """
     row = reached(desk, "organization.edit", number)
     reach = desk.reach("organization.edit")
@@ -304,12 +312,15 @@ def edit(
         if above is not None and above.id in below(desk, organization, row.id):
             raise Refused(Finding("in_a_circle", {"number": parent}))
         values["parent_id"] = above.id if above is not None else None
-    if not values:
+    fields = [*values, *(["contact"] if contact is not None and given_contact(contact) else [])]
+    if not fields:
         return as_organization(row)
     guarded = sa.update(organization).where(organization.c.id == row.id, organization.c.ended_on.is_(None))
-    if desk.connection.execute(guarded.values(**values)).rowcount != 1:
+    if desk.connection.execute(guarded.values(values or {"name": organization.c.name})).rowcount != 1:
         raise Refused(Finding("not_living", {"number": number, "status": "dissolved"}))
-    note(desk, "organization.edited", f"organization:{row.id}", {"fields": sorted(values)})
+    if contact is not None:
+        put_contact(desk, row.id, contact)
+    note(desk, "organization.edited", f"organization:{row.id}", {"fields": sorted(fields)})
     return as_organization(admitted_row(desk, number))
 
 
@@ -361,9 +372,10 @@ def answering_for(desk: Desk, number: str, *, on: dt.date | None = None) -> str 
     """Return the number of the organization that answers for the records of ``number`` on a day.
 
     That is itself while it exists, then its successor or the successor's; None when it ended without one.
-    ``on`` is today by default. Raises NotFound, NotPermitted.
+    ``on`` is today by default. Raises NotFound, NotPermitted, InvalidValue.
     """
-    row, day = reached(desk, "organization.view", number), day_number(on or desk.today)
+    row = reached(desk, "organization.view", number)
+    day = day_number(desk.today if on is None else checked_day("on", on))
     while row is not None and row.ended_on is not None and row.ended_on <= day:
         following = organization_rows(day).where(organization.c.id == row.successor_id)
         row = desk.connection.execute(following).first() if row.successor_id is not None else None

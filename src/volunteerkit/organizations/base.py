@@ -12,7 +12,7 @@ from volunteerkit.approvals import Case
 from volunteerkit.approvals.cases import open_case
 from volunteerkit.approvals.tables import case, outcome_on
 from volunteerkit.errors import Finding, InvalidValue, NotFound, Refused
-from volunteerkit.organizations.model import OUTCOMES, Seat, Tenancy, given_text
+from volunteerkit.organizations.model import OUTCOMES, Seat, Tenancy, checked_day, given_text
 from volunteerkit.organizations.reading import must_live, reached
 from volunteerkit.organizations.standing import checked_days
 from volunteerkit.organizations.tables import (
@@ -29,7 +29,7 @@ from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.grants import within
 from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, id_of, next_id, possible_id
-from volunteerkit.units import day_number, day_of, plain_day
+from volunteerkit.units import day_number, day_of
 
 __all__ = [
     "add_desk",
@@ -101,8 +101,9 @@ def apply(desk: Desk, number: str, *, starts_on: dt.date, ends_on: dt.date) -> i
     """
     row = reached(desk, "base.request", number)
     must_live(row)
-    since, _ = checked_days(desk, plain_day("starts_on", starts_on), plain_day("ends_on", ends_on))
-    until = day_number(ends_on)
+    checked_day("starts_on", starts_on)  # neither day has a default
+    until = day_number(checked_day("ends_on", ends_on))
+    since, _ = checked_days(desk, starts_on, ends_on, ("starts_on", "ends_on"))
     before = _overlapping(desk, row.id, since, until)
     if before is not None:
         raise Refused(Finding("already_a_tenant", {"number": number, "tenancy": before}))
@@ -141,10 +142,11 @@ def settle_tenancy(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
 def extend(desk: Desk, tenancy_id: int, ends_on: dt.date) -> Tenancy:
     """Let a running tenancy end on a later day and return it.
 
-    Raises NotFound, NotPermitted, Refused when it does not run today or another one begins before.
+    Raises NotFound, NotPermitted, InvalidValue, Refused when it does not run today or another one begins
+    before.
     """
     row = _running(desk, tenancy_id)
-    until = day_number(ends_on)
+    until = day_number(checked_day("ends_on", ends_on))
     if until <= row.ends_on:
         raise Refused(Finding("dates_reversed", {"since": str(day_of(row.ends_on)), "until": str(ends_on)}))
     other = _overlapping(desk, row.organization_id, row.ends_on + 1, until, but=tenancy_id)
@@ -289,7 +291,8 @@ def note_service(desk: Desk, tenancy_id: int, kind: str, *, on: dt.date | None =
 
     Raises NotFound, NotPermitted, InvalidValue, Refused for a day outside the tenancy or in the future.
     """
-    row, day = _found(desk, "base.manage", tenancy_id), day_number(on or desk.today)
+    row = _found(desk, "base.manage", tenancy_id)
+    day = day_number(desk.today if on is None else checked_day("on", on))
     said = checked_text("kind", kind, 100)
     if row.stands not in ("granted", "left") or not row.starts_on <= day <= min(
         row.ends_on, day_number(desk.today)
@@ -367,9 +370,9 @@ def list_tenancies(desk: Desk, *, organization: str | None = None) -> tuple[Tena
 def occupancy(desk: Desk, on: dt.date | None = None) -> tuple[Seat, ...]:
     """Return who has which desk on a day (default today), by the desks' numbers.
 
-    The centre sees every desk, free ones too; an organization its own. Raises NotPermitted.
+    The centre sees every desk, free ones too; an organization its own. Raises NotPermitted, InvalidValue.
     """
-    reach, day = desk.reach("base.view"), day_number(on or desk.today)
+    reach, day = desk.reach("base.view"), day_number(desk.today if on is None else checked_day("on", on))
     if reach.nothing:
         desk.permit("base.view")
     held = sa.and_(

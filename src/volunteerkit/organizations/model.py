@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Final
 
 import attrs
 
 from volunteerkit.errors import InvalidValue
 from volunteerkit.messages import phrase
-from volunteerkit.units import fold, storable
+from volunteerkit.privacy import normal
+from volunteerkit.units import fold, plain_day, storable
 
 __all__ = [
     "ADMITTED",
@@ -18,6 +20,7 @@ __all__ = [
     "WAITING",
     "Administrator",
     "Applied",
+    "Contact",
     "Organization",
     "OrganizationForm",
     "Seat",
@@ -25,6 +28,8 @@ __all__ = [
     "TeamForm",
     "Tenancy",
     "check_character",
+    "checked_day",
+    "given_contact",
     "given_text",
     "read_credit_code",
 ]
@@ -43,6 +48,9 @@ OUTCOMES: Final = ("graduated", "expired", "gave_up", "expelled")
 
 _ALPHABET: Final = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 _MODULUS: Final = 31
+_PHONE: Final = re.compile(r"\+?[0-9]{7,15}", re.ASCII)
+_EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
+_FIRST, _LAST = dt.date(1900, 1, 1), dt.date(2199, 12, 31)
 
 
 def __dir__() -> list[str]:
@@ -57,6 +65,19 @@ def given_text(name: str, value: str) -> str:
     """
     if type(value) is not str or not storable(value):
         raise InvalidValue(name=name, value=type(value).__name__, allowed=phrase("allowed_text", most=200))
+    return value
+
+
+def checked_day(name: str, value: dt.date) -> dt.date:
+    """Return ``value`` if it is a date of 1900 to 2199; raises InvalidValue naming ``name``.
+
+    Another year is a slip of the pen: it would end or begin something that nobody lives to see.
+
+    >>> checked_day("on", dt.date(2026, 11, 24))
+    datetime.date(2026, 11, 24)
+    """
+    if not _FIRST <= plain_day(name, value) <= _LAST:
+        raise InvalidValue(name=name, value=str(value), allowed=f"{_FIRST} … {_LAST}")
     return value
 
 
@@ -100,11 +121,63 @@ def _number(_: object, attribute: attrs.Attribute[str | None], value: str | None
 
 
 @attrs.frozen
+class Contact:
+    """Whom to ask at an organization: a person's name, phone and e-mail address, each perhaps empty.
+
+    Personal data: they are sealed and appear in no repr. Raises InvalidValue, which never tells the value.
+
+    >>> Contact("欧阳雪", "129 0000 0078", "xue@example.org").phone
+    '12900000078'
+    """
+
+    name: str = attrs.field(default="", repr=False)
+    phone: str = attrs.field(default="", repr=False)
+    email: str = attrs.field(default="", repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        for name in ("name", "phone", "email"):
+            text = given_text(name, getattr(self, name)).strip()
+            if len(text) > 200 or not text.isprintable():
+                raise InvalidValue(
+                    name=name, value=phrase("count_letters", count=len(text)), allowed=phrase("allowed_text", most=200)
+                )  # fmt: skip
+            object.__setattr__(self, name, text)
+        phone = normal("phone", self.phone)
+        if phone and not _PHONE.fullmatch(phone):
+            raise InvalidValue("phone_malformed")
+        object.__setattr__(self, "phone", phone)
+        if self.email and not _EMAIL.fullmatch(self.email):
+            raise InvalidValue(
+                name="email", value=phrase("count_letters", count=len(self.email)), allowed="…@…"
+            )
+
+    @classmethod
+    def masked(cls, name: str, phone: str, email: str) -> Contact:
+        """Return a contact of what is shown, which is no phone or address any more."""
+        shown = cls(name)
+        object.__setattr__(shown, "phone", phone)
+        object.__setattr__(shown, "email", email)
+        return shown
+
+
+def given_contact(value: Contact) -> Contact:
+    """Return ``value`` if it is a `Contact`; raises InvalidValue."""
+    if not isinstance(value, Contact):
+        raise InvalidValue(name="contact", value=type(value).__name__, allowed="Contact")
+    return value
+
+
+def _contact(_: object, attribute: attrs.Attribute[Contact], value: Contact) -> None:
+    given_contact(value)
+
+
+@attrs.frozen
 class OrganizationForm:
     """What an applicant says of an organization.
 
     ``kind`` is one of `KINDS`; ``area`` the jurisdiction that answers for it; ``parent`` and ``hosted_by``
-    are numbers of organizations; ``consent`` names the paper by which the host agreed. Raises InvalidValue.
+    are numbers of organizations; ``consent`` names the paper by which the host agreed; ``contact`` is sealed.
+    Raises InvalidValue.
 
     >>> OrganizationForm("渝水区志愿服务联合会", "registered", "渝水区").parent is None
     True
@@ -118,6 +191,7 @@ class OrganizationForm:
     parent: str | None = attrs.field(default=None, validator=_number)
     hosted_by: str | None = attrs.field(default=None, validator=_number)
     consent: str = attrs.field(default="", validator=_text)
+    contact: Contact = attrs.field(factory=Contact, validator=_contact, repr=False)
 
 
 @attrs.frozen

@@ -15,19 +15,28 @@ import sqlalchemy as sa
 from volunteerkit.approvals import Case
 from volunteerkit.approvals.cases import end_cases, open_case
 from volunteerkit.approvals.tables import case as case_table
-from volunteerkit.errors import Finding, Refused
-from volunteerkit.organizations.model import given_text
+from volunteerkit.errors import Finding, InvalidValue, Refused
+from volunteerkit.organizations.model import WAITING, checked_day, given_text
 from volunteerkit.organizations.reading import admitted_row, must_live, place_of, reached
-from volunteerkit.organizations.tables import affiliation, organization, organization_on, standing, team
+from volunteerkit.organizations.tables import (
+    affiliation,
+    organization,
+    organization_on,
+    standing,
+    status_on,
+    team,
+    tenancy,
+)
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.grants import grant, succession
 from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, next_id
 from volunteerkit.store.texts import seal_text
-from volunteerkit.units import day_number, plain_day
+from volunteerkit.units import day_number
 
 __all__ = [
     "checked_days",
+    "end_teams",
     "move_teams",
     "propose_dissolution",
     "propose_lifting",
@@ -43,18 +52,21 @@ def __dir__() -> list[str]:
     return __all__
 
 
-def checked_days(desk: Desk, since: dt.date | None, until: dt.date | None = None) -> tuple[int, int | None]:
-    """Return two days as day numbers, ``since`` today by default.
+def checked_days(
+    desk: Desk,
+    since: dt.date | None,
+    until: dt.date | None = None,
+    names: tuple[str, str] = ("since", "until"),
+) -> tuple[int, int | None]:
+    """Return two days as day numbers, ``since`` today by default; ``names`` are those of the arguments.
 
-    Raises InvalidValue for what is no day, Refused for past or reversed ones.
+    Raises InvalidValue for what is no day and for an end before its beginning, Refused for a past day.
     """
-    first = desk.today if since is None else plain_day("since", since)
-    if until is not None:
-        plain_day("until", until)
+    first = desk.today if since is None else checked_day(names[0], since)
+    if until is not None and checked_day(names[1], until) < first:
+        raise InvalidValue(name=names[1], value=str(until), allowed=f"{first} …")
     if first < desk.today:
         raise Refused(Finding("dates_in_the_past", {"day": str(first), "today": str(desk.today)}))
-    if until is not None and until < first:
-        raise Refused(Finding("dates_reversed", {"since": str(first), "until": str(until)}))
     return day_number(first), None if until is None else day_number(until)
 
 
@@ -80,7 +92,7 @@ def propose_lifting(desk: Desk, number: str, *, reason: str, on: dt.date | None 
     Raises what `propose_suspension` raises, and Refused when it is not suspended.
     """
     row = reached(desk, "organization.propose_suspension", number)
-    first, _ = checked_days(desk, on)
+    first, _ = checked_days(desk, on, names=("on", ""))
     query = sa.select(standing.c.id).where(_suspending(row.id, first))
     if row.ended_on is not None or desk.connection.execute(query).first() is None:
         raise Refused(Finding("not_suspended", {"number": number}))
@@ -113,7 +125,7 @@ def _propose_end(
 ) -> int:
     row = reached(desk, "organization.propose_suspension", number)
     must_live(row, "suspended")
-    first, _ = checked_days(desk, on)
+    first, _ = checked_days(desk, on, names=("on", ""))
     named = successor if successor is None else given_text("successor", successor)
     heir = _heir(desk, row.id, named) if named else None
     if heir is None and _has_records(desk, row.id):
@@ -194,13 +206,18 @@ def _end(desk: Desk, row: Any, case: Case, since: int) -> None:
         values = end if id_ == row.organization_id else {"status": organization.c.status}
         if desk.connection.execute(guarded.values(**values)).rowcount != 1:
             raise Refused(Finding("not_living", {"number": _number(desk, id_), "status": ending}))
-    number = _number(desk, row.organization_id)
+    number, belonging = _number(desk, row.organization_id), organization_on(since) == row.organization_id
     if heir_id is not None:
         heir = _number(desk, heir_id)
         desk.connection.execute(sa.insert(succession).values(number=number, successor=heir, since=since))
-        theirs = sa.and_(organization_on(since) == row.organization_id, team.c.ended_on.is_(None))
-        teams = desk.connection.execute(sa.select(team.c.id).where(theirs)).scalars()
-        move_teams(desk, set(teams), heir_id, since)
+        living = sa.select(team.c.id).where(belonging, team.c.ended_on.is_(None))
+        move_teams(desk, set(desk.connection.execute(living).scalars()), heir_id, since)
+    else:
+        end_teams(desk, set(desk.connection.execute(sa.select(team.c.id).where(belonging)).scalars()), since)
+    # one that was to begin later never does
+    stays = sa.and_(tenancy.c.organization_id == row.organization_id, tenancy.c.ends_on >= since)
+    last = sa.case((tenancy.c.starts_on >= since, tenancy.c.starts_on - 1), else_=since - 1)
+    desk.connection.execute(sa.update(tenancy).where(stays).values(ends_on=last))
     offices = sa.update(grant).where(
         grant.c.role == "organization_admin", grant.c.scope == number,
         sa.or_(grant.c.until.is_(None), grant.c.until >= since),
@@ -210,6 +227,31 @@ def _end(desk: Desk, row: Any, case: Case, since: int) -> None:
     here = sa.or_(case_table.c.organization == number, case_table.c.second_organization == number)
     end_cases(desk, sa.and_(here, case_table.c.id != case.id), by="organization_ended")
     note(desk, "organization.ended", case.subject, {"ending": ending, "on": since})
+
+
+_membership: Final = sa.table(  # a table of the volunteers, who are above organizations
+    "vk_membership", sa.column("team_id"), sa.column("since"), sa.column("until"), sa.column("why")
+)
+
+
+def end_teams(desk: Desk, teams: set[int], since: int, successor_id: int | None = None) -> int:
+    """End the teams with these ids on the day number ``since``; return how many that were admitted ended.
+
+    Memberships, leaders' too, end with them on the same day, and what waits there is withdrawn.
+    """
+    ids = sorted(teams)
+    numbers = list(desk.connection.execute(sa.select(team.c.number).where(team.c.id.in_(ids))).scalars())
+    end_cases(desk, case_table.c.team.in_(numbers), by="team_ended")
+    lasting = sa.or_(team.c.ended_on.is_(None), team.c.ended_on > since)
+    admitted = status_on(team, day_number(desk.today)).not_in(WAITING)
+    ended = sa.update(team).where(team.c.id.in_(ids), lasting, admitted)
+    values = {"ended_on": since, "ending": "dissolved", "successor_id": successor_id}
+    found = desk.connection.execute(ended.values(**values)).rowcount
+    inside = _membership.c
+    there = sa.and_(inside.team_id.in_(ids), sa.or_(inside.until.is_(None), inside.until >= since))
+    last = sa.case((inside.since >= since, inside.since - 1), else_=since - 1)
+    desk.connection.execute(sa.update(_membership).where(there).values(until=last, why="team_ended"))
+    return found
 
 
 def move_teams(desk: Desk, teams: set[int], to: int, since: int) -> None:

@@ -15,7 +15,7 @@ from volunteerkit.approvals import Case
 from volunteerkit.approvals.cases import open_case, put, workflow_of
 from volunteerkit.errors import Finding, NotFound, Refused
 from volunteerkit.organizations.actions import case_area, given_number
-from volunteerkit.organizations.model import WAITING, Applied, Team, TeamForm, given_text
+from volunteerkit.organizations.model import WAITING, Applied, Team, TeamForm, checked_day, given_text
 from volunteerkit.organizations.reading import (
     admitted_row,
     as_team,
@@ -28,7 +28,7 @@ from volunteerkit.organizations.reading import (
     reached,
     team_rows,
 )
-from volunteerkit.organizations.standing import checked_days, move_teams
+from volunteerkit.organizations.standing import checked_days, end_teams, move_teams
 from volunteerkit.organizations.tables import (
     affiliation,
     organization_on,
@@ -208,7 +208,7 @@ def transfer(desk: Desk, number: str, organization: str, *, on: dt.date | None =
         raise Refused(Finding("same_organization", {"number": organization}))
     if row.parent_id is not None:
         raise Refused(Finding("team_is_a_part", {"number": number}))
-    since, _ = checked_days(desk, on)
+    since, _ = checked_days(desk, on, names=("on", ""))
     later = sa.and_(affiliation.c.team_id == row.id, affiliation.c.since > day_number(desk.today))
     if desk.connection.execute(sa.select(affiliation.c.id).where(later)).first() is not None:
         raise Refused(Finding("transfer_decided", {"number": number}))
@@ -240,10 +240,10 @@ def settle_transfer(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
 def organization_of(desk: Desk, number: str, on: dt.date) -> str | None:
     """Return the number of the organization that a team belonged to on a day, None when it had none.
 
-    Raises NotFound, NotPermitted.
+    Raises NotFound, NotPermitted, InvalidValue.
     """
     _of_team(desk, "team.view", number)
-    query = team_rows(day_number(on)).where(team.c.number == number)
+    query = team_rows(day_number(checked_day("on", on))).where(team.c.number == number)
     found: str | None = desk.connection.execute(query).one().organization
     return found
 
@@ -267,7 +267,7 @@ def suspend(
 def lift(desk: Desk, number: str, *, reason: str, on: dt.date | None = None) -> None:
     """Let a suspended team act again from day ``on`` (default today). Raises what `suspend` raises."""
     row = _of_team(desk, "team.suspend", number)
-    first, _ = checked_days(desk, on)
+    first, _ = checked_days(desk, on, names=("on", ""))
     checked_text("reason", reason, 500)
     running = sa.and_(
         standing.c.team_id == row.id, standing.c.change == "suspend",
@@ -285,11 +285,12 @@ def dissolve(
 ) -> None:
     """Let a team end on day ``on`` (default today), its sub-teams with it; ``successor`` is another team.
 
+    Memberships, leaders' too, end on the same day, and what waits for a decision there is withdrawn.
     Raises what `suspend` raises.
     """
     row = _of_team(desk, "team.suspend", number)
     must_live(row, "suspended")
-    first, _ = checked_days(desk, on)
+    first, _ = checked_days(desk, on, names=("on", ""))
     checked_text("reason", reason, 500)
     named = successor if successor is None else given_text("successor", successor)
     heir = admitted_row(desk, named, kind="team") if named else None
@@ -298,12 +299,9 @@ def dissolve(
         must_live(heir)
         if heir.id in ending:
             raise Refused(Finding("in_a_circle", {"number": heir.number}))
-    guarded = sa.update(team).where(team.c.id.in_(sorted(ending)), team.c.ended_on.is_(None))
-    values = {"ended_on": first, "ending": "dissolved", "successor_id": heir.id if heir is not None else None}
-    if desk.connection.execute(guarded.values(**values)).rowcount == 0:
-        raise Refused(Finding("not_living", {"number": number, "status": "dissolved"}))
+    ended = end_teams(desk, ending, first, heir.id if heir is not None else None)
     _stand(desk, row, "dissolve", reason, first)
-    note(desk, "team.ended", f"team:{row.id}", {"on": first, "teams": len(ending)})
+    note(desk, "team.ended", f"team:{row.id}", {"on": first, "teams": ended})
 
 
 def _stand(desk: Desk, row: Any, change: str, reason: str, since: int, until: int | None = None) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Set
 
 import sqlalchemy as sa
 
 from volunteerkit.approvals.cases import open_case, waiting_case
 from volunteerkit.approvals.model import Case, Workflow
+from volunteerkit.approvals.tables import case as case_table
+from volunteerkit.approvals.tables import is_open
 from volunteerkit.errors import Finding, InvalidValue, Refused
 from volunteerkit.hours.tables import service_record
 from volunteerkit.personal.exporting import own_row
 from volunteerkit.personal.model import Due
+from volunteerkit.personal.settling import due_texts
 from volunteerkit.privacy import fields, found_by
 from volunteerkit.privacy import retention as retention_rule
 from volunteerkit.store.desk import Desk
@@ -30,8 +33,8 @@ from volunteerkit.store.vault import (
     vault,
 )
 from volunteerkit.units import day_number, day_of
-from volunteerkit.volunteers.persons import together
-from volunteerkit.volunteers.reading import by_managing, find_many, reached
+from volunteerkit.volunteers.persons import merged_into, together
+from volunteerkit.volunteers.reading import by_managing, find_many, lasting, reached
 from volunteerkit.volunteers.status import GONE, end_requests
 from volunteerkit.volunteers.tables import (
     doubt,
@@ -95,6 +98,7 @@ def erase(desk: Desk, number: str, *, only: Collection[str] | None = None) -> Ca
     """Propose to erase a volunteer's personal data; return the case that somebody else must approve.
 
     ``only`` names the fields whose time has run out, when the others may be kept; by default everything goes.
+    Of ``reason`` goes what is due on the day of the decision, and what was said since stays.
 
     Once it is granted (`approvals.decide`) the data, their key and what they were found by are destroyed,
     with skills and the like, qualifications, doubts and the digest of the imported row; the volunteer is ``erased``,
@@ -124,21 +128,21 @@ def _forget(desk: Desk, case: Case, id_: int, on: dt.date) -> None:
     fields_only = case.facts["fields"]
     note(desk, "privacy.erased", subject, {"case": case.id, "fields": fields_only})
     if fields_only:
+        if "reason" in fields_only:  # of what was said, no more than what is over for long enough
+            said = list(due_texts(desk).get(id_, {}))
+            connection.execute(sa.delete(vault).where(vault.c.subject.in_(said)))
         cipher = desk.needed_cipher()
         data = open_subject(connection, cipher, subject)
         rest = {name: value for name, value in data.items() if name not in fields_only}
-        seal_subject(connection, cipher, subject, rest, found_by=found_by(rest))
+        if rest != data:
+            seal_subject(connection, cipher, subject, rest, found_by=found_by(rest))
         return
     merged = sa.case((volunteer.c.status == "merged", "merged"), else_="erased")
     forget(connection, subject)
     for owned in (tag, doubt, qualification):
         connection.execute(sa.delete(owned).where(owned.c.volunteer_id == id_))
-    lasting = (
-        membership.c.volunteer_id == id_,
-        membership.c.role != "managing",
-        membership.c.until.is_(None),
-    )
-    connection.execute(sa.update(membership).where(*lasting).values(until=day_number(on) - 1, why="erased"))
+    held = (membership.c.volunteer_id == id_, membership.c.role != "managing", lasting(on))
+    connection.execute(sa.update(membership).where(*held).values(until=day_number(on) - 1, why="erased"))
     theirs = sa.select(merge.c.id).where(merge.c.volunteer_id == id_)
     noted = sa.and_(merge_change.c.merge_id.in_(theirs), merge_change.c.name == tag.name)
     connection.execute(sa.delete(merge_change).where(noted))
@@ -159,8 +163,9 @@ def due_for_erasure(desk: Desk) -> tuple[Due, ...]:
 
     Asked for: everything, from the day of the request. Gone (deregistered or refused): each field when its
     time has run out, counted from leaving or the refusal or, for what service needs, from the last service
-    day if that came later. Come of age since they registered: what was kept of their guardian. What runs
-    from something else (a case, a consent) ends with it. Those whose erasure is waiting for the second
+    day if that came later. Come of age since they registered: what was kept of their guardian. Of everybody
+    ``reason``: what was said about them in free words, when its matter has been over for long enough. What
+    runs from something else (a consent) ends with it. Those whose erasure is waiting for the second
     person are left out. Raises NotPermitted.
     """
     desk.permit("privacy.erase")
@@ -185,9 +190,12 @@ def due_for_erasure(desk: Desk) -> tuple[Due, ...]:
     destroyed = [field for field in fields().values() if field.erasure == "destroy"]
     rows = desk.connection.execute(query).fetchall()
     held = open_subjects(desk.connection, desk.needed_cipher(), [f"volunteer:{row[0]}" for row in rows])
+    waiting = sa.select(case_table.c.subject).where(case_table.c.kind == _KIND, is_open)
+    proposed = set(desk.connection.execute(waiting).scalars())
+    said = _said_too_long_ago(desk, proposed)
     found = []
     for id_, number, registered, status, adult_on, served, state, since in rows:
-        if waiting_case(desk, _KIND, f"volunteer:{id_}") is not None:
+        if f"volunteer:{id_}" in proposed:
             continue
         if state == "restricted":
             due = {field.name: day_of(since) for field in destroyed}
@@ -202,6 +210,26 @@ def due_for_erasure(desk: Desk) -> tuple[Due, ...]:
             due = {name: end + dt.timedelta(1) for name, end in ends.items() if end < desk.today}
         there = held.get(f"volunteer:{id_}", {})
         due = {name: day for name, day in due.items() if there.get(name)}
+        if number in said:
+            due["reason"] = said.pop(number)
         if due:
             found.append(Due(number, tuple(sorted(due)), min(due.values())))
-    return tuple(found)
+    found += [Due(number, ("reason",), day) for number, day in said.items()]
+    return tuple(sorted(found, key=lambda each: each.number))
+
+
+def _said_too_long_ago(desk: Desk, proposed: Set[str]) -> dict[str, dt.date]:
+    """Return by number of the kept volunteer since when something said about them may not be kept.
+
+    Without the subjects whose erasure is ``proposed``.
+    """
+    first: dict[int, dt.date] = {}
+    into = merged_into(desk.connection)
+    for id_, texts in due_texts(desk).items():
+        kept = into.get(id_, id_)
+        first[kept] = min(first.get(kept, dt.date.max), *texts.values())
+    return {
+        row.number: first[row.id]
+        for row in desk.connection.execute(sa.select(volunteer.c.id, volunteer.c.number))
+        if row.id in first and f"volunteer:{row.id}" not in proposed
+    }

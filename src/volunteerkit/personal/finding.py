@@ -85,7 +85,7 @@ def find(
         query = query.where(_candidates(desk, text[:_MOST], wanted, number))
     found: list[Found] = []
     for row, data in _opened(desk, query):
-        cell = covering(desk.acting, "volunteer.view", desk.today, row.place, desk.stored_grants)
+        cell = covering(desk.holder("volunteer.view"), "volunteer.view", desk.today, row.place)
         if cell is None:  # never so: the list and the object are decided by the same cells
             continue
         shown, _ = seen(desk, row, cell, data)

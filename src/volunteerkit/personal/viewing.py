@@ -54,7 +54,7 @@ def seen(
 
 
 def _holds(desk: Desk, roles: tuple[str, ...], found: Found) -> bool:
-    return any(holding(desk.acting, role, desk.today, found.place, desk.stored_grants) for role in roles)
+    return any(holding(desk.holder("volunteer.view"), role, desk.today, found.place) for role in roles)
 
 
 @storage_errors("database")

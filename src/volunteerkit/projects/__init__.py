@@ -1,42 +1,89 @@
-"""Brands and activity projects."""
+"""Brands (`brands`) and activity projects: planned, published, joined (`recruiting`, `participants`), reported on."""
 
-from __future__ import annotations
+from volunteerkit.projects import attendance, batches, brands, codes, participants, recruiting
+from volunteerkit.projects.applying import apply, check_application, copy, register
+from volunteerkit.projects.changing import edit, request_change
+from volunteerkit.projects.lifecycle import archive, cancel, delete, mark_template, publish, report
+from volunteerkit.projects.model import (
+    Brand,
+    Listed,
+    Position,
+    PositionForm,
+    Project,
+    ProjectChange,
+    ProjectForm,
+    Series,
+    Shift,
+    ShiftForm,
+)
+from volunteerkit.projects.planning import (
+    add_position,
+    add_series,
+    add_shift,
+    cancel_position,
+    cancel_shift,
+    edit_position,
+    edit_series,
+    edit_shift,
+    view_series,
+)
+from volunteerkit.projects.reading import (
+    calendar,
+    list_applications,
+    list_projects,
+    stranded_projects,
+    view,
+    view_application,
+)
+from volunteerkit.projects.times import local_time
 
-from volunteerkit.errors import Refused
-from volunteerkit.ledger import issuer_account
-from volunteerkit.organizations import tables as organizations
-from volunteerkit.organizations.reading import cannot_take_in
-from volunteerkit.projects import attendance, batches, codes
-from volunteerkit.projects.tables import project
-from volunteerkit.store.desk import Desk
-from volunteerkit.store.posting import command
-from volunteerkit.store.registering import checked_text, id_of, register_row
-
-__all__ = ["attendance", "batches", "codes", "register"]
+__all__ = [
+    "Brand",
+    "Listed",
+    "Position",
+    "PositionForm",
+    "Project",
+    "ProjectChange",
+    "ProjectForm",
+    "Series",
+    "Shift",
+    "ShiftForm",
+    "add_position",
+    "add_series",
+    "add_shift",
+    "apply",
+    "archive",
+    "attendance",
+    "batches",
+    "brands",
+    "calendar",
+    "cancel",
+    "cancel_position",
+    "cancel_shift",
+    "check_application",
+    "codes",
+    "copy",
+    "delete",
+    "edit",
+    "edit_position",
+    "edit_series",
+    "edit_shift",
+    "list_applications",
+    "list_projects",
+    "local_time",
+    "mark_template",
+    "participants",
+    "publish",
+    "recruiting",
+    "register",
+    "report",
+    "request_change",
+    "stranded_projects",
+    "view",
+    "view_application",
+    "view_series",
+]
 
 
 def __dir__() -> list[str]:
     return __all__
-
-
-@command
-def register(desk: Desk, number: str, *, name: str, organization: str, category: str = "") -> str:
-    """Register a project of the organization with that number, with the account its minutes come from.
-
-    Raises NotPermitted, NotFound, InvalidValue, Refused when the number is taken or the organization is not
-    active.
-    """
-    desk.permit("project.register", organization=organization)
-    id_ = id_of(desk, organizations.organization, "organization", organization)
-    stopped = cannot_take_in(desk, organization, desk.today)
-    if stopped:
-        raise Refused(*stopped)
-    values = {
-        "name": checked_text("name", name),
-        "category": checked_text("category", category) if category else "",
-        "organization_id": id_,
-        "status": "approved",
-    }
-    given = checked_text("number", number, 100)
-    register_row(desk, project, "project.registered", given, values, issuer_account)
-    return given

@@ -16,6 +16,7 @@ __all__ = [
     "participation",
     "position",
     "project",
+    "project_change",
     "scan",
     "series",
     "shift",
@@ -44,7 +45,6 @@ project = table(
     id_column(),
     sa.Column("number", sa.Text, nullable=False, unique=True),
     sa.Column("name", sa.Text, nullable=False),
-    sa.Column("brand", sa.Text, nullable=False, server_default=""),
     sa.Column("brand_id", integer, sa.ForeignKey("vk_brand.id")),
     sa.Column("category", sa.Text, nullable=False, server_default=""),
     sa.Column("organization_id", integer, sa.ForeignKey("vk_organization.id"), nullable=False),
@@ -60,6 +60,8 @@ project = table(
     sa.Column("guests_at_most", integer, nullable=False, server_default="0"),
     sa.Column("visible_below_id", integer, sa.ForeignKey("vk_organization.id")),
     sa.Column("back_entry", integer, nullable=False, server_default="0"),
+    sa.Column("evidence", sa.Text, nullable=False, server_default=""),
+    sa.Column("template", integer, nullable=False, server_default="0"),
     sa.Column("statements", sa.Text, nullable=False, server_default="{}"),
     sa.Column("copied_from_id", integer, sa.ForeignKey("vk_project.id")),
     sa.Column("status", sa.Text, nullable=False),
@@ -68,6 +70,10 @@ project = table(
     sa.Column("brought_volunteer", sa.Text),
     sa.Column("published_at", integer),
     sa.Column("ended_at", integer),
+    sa.Column("reason", sa.Text, nullable=False, server_default=""),
+    sa.Column("served_persons", integer),
+    sa.Column("served_minutes", integer),
+    sa.Column("result", sa.Text, nullable=False, server_default=""),
     sa.Column("row_digest", sa.LargeBinary),
     sa.CheckConstraint(one_of("acceptance", "auto", "reviewed"), name="acceptance"),
     sa.CheckConstraint("guests_at_most >= 0", name="guests"),
@@ -76,11 +82,29 @@ project = table(
 
 ``status`` is one of `model.PROJECT_STATES` (an imported one has the word of its file). ``apply_from`` and
 ``apply_until`` are days, inclusive; ``visible_below_id`` the organization to whose sub-tree alone it shows.
-``back_entry`` marks one that was applied for after it took place.
+``back_entry`` marks one that was applied for after it took place, on the ``evidence``. ``reason`` is why it was
+cancelled, ``served_persons``, ``served_minutes`` and ``result`` what was reported when it was over; evidence, reason
+and result are sealed. ``ended_at`` is when it was closed, cancelled or deleted.
 """
 
 sa.Index("ix_vk_project_organization", project.c.organization_id)
 sa.Index("ix_vk_project_brand", project.c.brand_id)
+
+project_change = table(
+    "project_change",
+    id_column(),
+    sa.Column("project_id", integer, sa.ForeignKey("vk_project.id"), nullable=False),
+    sa.Column("case_id", integer, sa.ForeignKey("vk_case.id")),
+    sa.Column("before", sa.Text, nullable=False),
+    sa.Column("after", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("changed_at", integer, nullable=False),
+    sa.Column("actor_id", sa.Text, nullable=False),
+    sa.CheckConstraint(one_of("state", "proposed", "in_force", "refused", "withdrawn"), name="state"),
+)
+"""What was asked to be changed of a project, and what it was before: columns with their values, as JSON."""
+
+sa.Index("ix_vk_project_change_project", project_change.c.project_id)
 
 position = table(
     "position",
@@ -137,6 +161,7 @@ and their guests, changed only by a guarded UPDATE that asks for a free place. T
 millionths of a degree."""
 
 sa.Index("ix_vk_shift_project", shift.c.project_id, shift.c.starts_at)
+sa.Index("ix_vk_shift_starts_at", shift.c.starts_at)
 
 participation = table(
     "participation",
@@ -145,6 +170,7 @@ participation = table(
     sa.Column("volunteer_id", integer, sa.ForeignKey("vk_volunteer.id"), nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("guests", integer, nullable=False, server_default="0"),
+    sa.Column("children", integer, nullable=False, server_default="0"),
     sa.Column("party", sa.Text),
     sa.Column("rank", integer, nullable=False),
     sa.Column("applied_at", integer, nullable=False),
@@ -152,6 +178,7 @@ participation = table(
     sa.Column("changed_by", sa.Text, nullable=False),
     sa.Column("override", sa.Text),
     sa.Column("reason", sa.Text, nullable=False, server_default=""),
+    sa.Column("served_until", integer),
     sa.UniqueConstraint("shift_id", "volunteer_id"),
     sa.CheckConstraint(one_of("state", *PARTICIPATION_STATES), name="state"),
     sa.CheckConstraint("guests >= 0", name="guests"),
@@ -159,7 +186,9 @@ participation = table(
 )
 """One person and one shift: applied, waiting, accepted … (`model.PARTICIPATION_STATES`); one row, whatever happens.
 
-``rank`` orders the waiting list and is kept by who was skipped. ``override`` is why somebody accepted it
+``rank`` orders the waiting list and is kept by who was skipped. ``guests`` take places, accompanying ``children``
+none. ``party`` is the code of those who apply together. ``served_until`` is the instant at which somebody was
+discharged early. ``override`` is why somebody accepted it
 against a conflict, ``reason`` why it was refused or ended; both sealed.
 """
 

@@ -12,11 +12,17 @@ import attrs
 import sqlalchemy as sa
 
 from volunteerkit.errors import InvalidValue
-from volunteerkit.hours.crediting import credit_rulebook, credited_of, person_facts, rule_records
+from volunteerkit.hours.crediting import (
+    credit_person,
+    credit_rulebook,
+    credited_of,
+    person_facts,
+    rule_records,
+)
 from volunteerkit.hours.reading import cluster_rows, packed_columns
 from volunteerkit.projects.tables import project
 from volunteerkit.rating.tables import decision
-from volunteerkit.rules import Assessment, Credited, Rulebook, assess, credit
+from volunteerkit.rules import Assessment, Credited, Rulebook, assess
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import driver, insert_rows, take_numbers, write_event
@@ -94,7 +100,8 @@ def rate_volunteer(
         raise InvalidValue("ladder_missing")
     ids = together(desk.connection, person.id)
     rows = cluster_rows(desk.connection, day_number(day), ids)
-    records = rule_records(desk, [each[1:] for each in rows])
+    version = credit_rulebook(desk, rulebook).version_on(day)
+    records = rule_records(desk, [each[1:] for each in rows], version)
     _, _, registered_on, adult_on = everybody(desk.connection, ids)[0]
     _, credited = credited_of(desk, rulebook, day, records, registered_on=registered_on, adult_on=adult_on)
     facts = {
@@ -157,11 +164,11 @@ def _has_numpy() -> bool:
 def _by_loop(desk: Desk, book: Rulebook, day: dt.date, people: Sequence[Any]) -> dict[str, list[int]]:
     version = book.version_on(day)
     rows = list(cluster_rows(desk.connection, day_number(day)))
-    pairs = zip(rows, rule_records(desk, [row[1:] for row in rows]), strict=True)
+    pairs = zip(rows, rule_records(desk, [row[1:] for row in rows], version), strict=True)
     records = {id_: [each[1] for each in some] for id_, some in groupby(pairs, key=lambda pair: pair[0][0])}
     found: dict[str, list[int]] = {name: [] for name in ("credited_minutes", *_MEASURES)}
     for id_, _, registered_on, adult_on in people:
-        credited = credit(version, records.get(id_, []), person_facts(registered_on, adult_on))
+        credited = credit_person(desk, version, records.get(id_, []), registered_on, adult_on)
         for name, column in found.items():
             column.append(getattr(credited, name))
     return found
@@ -171,11 +178,12 @@ def _by_kernel(desk: Desk, book: Rulebook, day: dt.date, people: Sequence[Any]) 
     import numpy as np
 
     from volunteerkit.rules.kernel import credit_columns
+    from volunteerkit.rules.plan import by_days
 
     version = book.version_on(day)
-    words = {"category", "project", "organization", "method"} & set(version.mentions)
-    if words - {"category", "project"}:
-        # Rare facts are not packed out of the database; the loop knows them all.
+    words = {"category", "project"} & set(version.mentions)
+    if not by_days(version) or {"organization", "method", "known_on", "calendar"} & set(version.mentions):
+        # Rare facts are not packed out of the database, and some parts go record by record: the loop knows all.
         return _by_loop(desk, book, day, people)
     columns: tuple[str, ...] = ("served_on", "claimed_minutes")
     if version.once or {"start_minute", "clock_minutes"} & set(version.mentions):

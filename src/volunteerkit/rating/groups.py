@@ -12,13 +12,13 @@ import sqlalchemy as sa
 
 from volunteerkit.access import Person
 from volunteerkit.errors import InvalidValue
-from volunteerkit.hours.crediting import credit_rulebook, person_facts, rule_records
+from volunteerkit.hours.crediting import credit_person, credit_rulebook, rule_records
 from volunteerkit.hours.tables import service_record
 from volunteerkit.organizations.administrators import in_office
 from volunteerkit.organizations.reading import place_of, reached
 from volunteerkit.organizations.tables import evaluation
 from volunteerkit.rating.actions import ladder_for
-from volunteerkit.rules import Assessment, assess, credit
+from volunteerkit.rules import Assessment, assess
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, note
@@ -125,11 +125,11 @@ def _served(desk: Desk, organization_id: int, rulebook: str, day: dt.date) -> di
         )
         .order_by(volunteer.c.id, record.served_on, record.start_minute, record.id)
     ).fetchall()  # fmt: skip
-    records = iter(rule_records(desk, [tuple(row[3:]) for row in rows]))
+    records = iter(rule_records(desk, [tuple(row[3:]) for row in rows], version))
     credited = members = 0
     for (_, registered_on, adult_on), theirs in groupby(rows, key=lambda row: tuple(row[:3])):
         mine = [next(records) for _ in theirs]
-        credited += credit(version, mine, person_facts(registered_on, adult_on)).credited_minutes
+        credited += credit_person(desk, version, mine, registered_on, adult_on).credited_minutes
         members += 1
     return {
         "credited_minutes": credited,

@@ -1,6 +1,7 @@
-"""Rules as values: their language, dated rulebooks, crediting, ladders with reasons, the city's kernel."""
+"""Rules as values: their language, dated rulebooks, crediting, checks, ladders with reasons, the city's kernel."""
 
 from volunteerkit.rules.binding import bind
+from volunteerkit.rules.check import Ruling, check
 from volunteerkit.rules.crediting import Credited, CreditLine, Record, credit
 from volunteerkit.rules.expression import Expression, Fact, RuleFunction
 from volunteerkit.rules.facts import FACTS
@@ -19,10 +20,12 @@ __all__ = [
     "Record",
     "RuleFunction",
     "Rulebook",
+    "Ruling",
     "Version",
     "assess",
     "bind",
     "builtin_rulebooks",
+    "check",
     "credit",
     "parse",
 ]

@@ -1,7 +1,7 @@
 """The one interpreter: an expression becomes a Python function once, and runs on any carrier.
 
 It uses only Python's own operators, which whole numbers, NumPy columns and SQLAlchemy columns share. Only
-``choose``, ``least`` and ``greatest`` differ by carrier, and words become codes on columns.
+the functions of `functions` differ by carrier, and words become codes on columns.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import attrs
 
 from volunteerkit.rules.expression import (
     ARITHMETIC,
+    CALENDAR,
     All,
     Apply,
     Call,
@@ -28,6 +29,7 @@ from volunteerkit.rules.expression import (
     Some,
     mentioned,
 )
+from volunteerkit.rules.functions import BUILT_IN, days_after, months_after, weekday, working_days_after
 from volunteerkit.units import day_number
 
 __all__ = ["BoundRule", "Carrier", "bind"]
@@ -119,18 +121,24 @@ class _Writer:
             case Not(item):
                 return f"({self.text(item)} == False)"
             case Member(item, values, negated):
-                fact = self.text(item)
-                equal = " | ".join(f"({fact} == {self.literal(value, item.name)})" for value in values)
+                known = item.name if isinstance(item, Mention) else None
+                fact = self.text(item) if known else "one"
+                equal = " | ".join(f"({fact} == {self.literal(value, known)})" for value in values)
+                if not known:  # written once, or calls in calls would grow with every value
+                    equal = f"(lambda one: {equal})({self.text(item)})"
                 return f"(({equal}) == False)" if negated else f"({equal})"
             case Call("choose", (condition, one, other)) if self.carrier == "int":
                 return f"({self.text(one)} if {self.text(condition)} else {self.text(other)})"
             case Call(name, arguments):
+                if name in BUILT_IN and name not in self.values:
+                    raise TypeError(f"{name} cannot run on columns of a database")
                 called = (
-                    name
-                    if name in _CARRIER_NAMES
-                    else self.name(_on_carrier(self.functions[name], self.carrier))
+                    name if name in BUILT_IN else self.name(_on_carrier(self.functions[name], self.carrier))
                 )
-                return f"{called}({', '.join(map(self.number, arguments))})"
+                texts = [*map(self.number, arguments)]
+                if name == "working_days_after":
+                    texts.append(self.facts[CALENDAR])
+                return f"{called}({', '.join(texts)})"
         raise TypeError(node)
 
     def number(self, node: Expression) -> str:
@@ -161,11 +169,16 @@ def _on_carrier(function: RuleFunction, carrier: Carrier) -> Callable[..., Any]:
     if function.many is not None:
         return function.many
 
+    return _each(function.one, "bool" if function.gives == "bool" else "int64")
+
+
+def _each(function: Callable[..., Any], kind: Any) -> Callable[..., Any]:
+    """Return a function of single values as one of columns, row by row."""
+
     def each(*columns: Any) -> Any:
         np = import_module("numpy")
-
         rows = zip(*(column.tolist() for column in np.broadcast_arrays(*columns)), strict=True)
-        return np.array([function.one(*row) for row in rows], bool if function.gives == "bool" else np.int64)
+        return np.array([function(*row) for row in rows], kind)
 
     return each
 
@@ -173,8 +186,30 @@ def _on_carrier(function: RuleFunction, carrier: Carrier) -> Callable[..., Any]:
 # NumPy and SQLAlchemy are loaded already wherever their columns come from; rules themselves need neither.
 
 
+def _floor_to(value: Any, step: int) -> Any:
+    return value - value % step
+
+
+def _ceil_to(value: Any, step: int) -> Any:
+    return value + -value % step
+
+
+def _round_to(value: Any, step: int) -> Any:
+    return _floor_to(value + step // 2, step)
+
+
+_ON_NUMBERS: Final[Mapping[str, Any]] = {
+    "floor_to": _floor_to,
+    "ceil_to": _ceil_to,
+    "round_to": _round_to,
+    "weekday": weekday,
+    "days_after": days_after,
+}
+
+
 def _on_int() -> dict[str, Any]:
-    return {"least": min, "greatest": max}
+    by_calendar = {"months_after": months_after, "working_days_after": working_days_after}
+    return {"least": min, "greatest": max, **_ON_NUMBERS, **by_calendar}
 
 
 def _on_numpy() -> dict[str, Any]:
@@ -187,7 +222,12 @@ def _on_numpy() -> dict[str, Any]:
             else column
         )
 
-    return {"choose": np.where, "least": np.minimum, "greatest": np.maximum, "wide": wide}
+    by_calendar = {
+        "months_after": _each(months_after, "int64"),
+        "working_days_after": _each(working_days_after, "int64"),
+    }
+    chosen = {"choose": np.where, "least": np.minimum, "greatest": np.maximum}
+    return {**chosen, **_ON_NUMBERS, **by_calendar, "wide": wide}
 
 
 def _on_sql() -> dict[str, Any]:
@@ -200,6 +240,12 @@ def _on_sql() -> dict[str, Any]:
         "choose": choose,
         "least": lambda one, other: choose(one <= other, one, other),
         "greatest": lambda one, other: choose(one >= other, one, other),
+        # a database's remainder has the sign of what is divided
+        "floor_to": lambda value, step: value - (value % step + step) % step,
+        "ceil_to": lambda value, step: value + (-value % step + step) % step,
+        "round_to": lambda value, step: (value + step // 2) - ((value + step // 2) % step + step) % step,
+        "weekday": lambda day: ((day + 3) % 7 + 7) % 7 + 1,
+        "days_after": days_after,
     }
 
 
@@ -208,4 +254,3 @@ _CARRIERS: Final[Mapping[Carrier, Callable[[], dict[str, Any]]]] = {
     "numpy": _on_numpy,
     "sql": _on_sql,
 }
-_CARRIER_NAMES: Final = frozenset({"choose", "least", "greatest"})

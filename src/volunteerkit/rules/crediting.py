@@ -1,8 +1,8 @@
 """Crediting for one person: from recorded minutes to minutes that count, with a reason for each difference.
 
-The steps are those of a credit rulebook's version, in its order: select, once, coefficient, then day by
-day a limit and a percentage. Totals are exact whole numbers of ``1 / scale`` minutes; whole minutes are
-taken once, at the end, downwards. `kernel` does the same for a whole city on columns.
+The parts are those of a credit rulebook's version, in its order; see `parts`. Totals are exact whole numbers
+of ``1 / scale`` minutes; whole minutes are taken once, at the end, downwards. `kernel` does the same for a
+whole city on columns.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from typing import Any, NamedTuple
 import attrs
 
 from volunteerkit.errors import Finding, InvalidValue
-from volunteerkit.rules.plan import BEGIN, NO_FACTS, PERCENT, Plan, Record, once, plan_of
+from volunteerkit.messages import catalogue
+from volunteerkit.rules.parts import Convert
+from volunteerkit.rules.plan import Plan, Record, plan_of
 from volunteerkit.rules.rulebook import Version
-from volunteerkit.units import day_of, whole_minutes
+from volunteerkit.rules.walk import Pending, Walked, Why, walk
+from volunteerkit.units import whole_minutes
 
 __all__ = ["CreditLine", "Credited", "Record", "credit"]
-
-_Why = tuple[str, Mapping[str, Any]]
 
 
 def __dir__() -> list[str]:
@@ -34,12 +35,26 @@ class CreditLine(NamedTuple):
     served_on: int
     claimed_minutes: int
     credited_minutes: int
-    why: tuple[_Why, ...] = ()
+    why: tuple[Why, ...] = ()
 
     @property
     def reasons(self) -> tuple[Finding, ...]:
         """Findings whose texts say why credited and claimed minutes differ; empty when they do not."""
-        return tuple(Finding(code, dict(values), "warn") for code, values in self.why)
+        return tuple(_finding(code, values) for code, values in self.why)
+
+
+def _finding(code: str, values: Mapping[str, Any]) -> Finding:
+    """Return a part's reason; the sentences of the rule's author follow the library's own."""
+    told = {name: value for name, value in values.items() if name != "because"}
+    texts = {
+        language: f"{catalogue()[code][language]} {because}"
+        for language, because in _quoted(values.get("because", ()))
+    }
+    return Finding(code, told, "warn", texts=texts)
+
+
+def _quoted(because: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
+    return [(language, text.replace("{", "{{").replace("}", "}}")) for language, text in because]
 
 
 @attrs.frozen
@@ -47,7 +62,8 @@ class Credited:
     """One person's credited time: totals, and ``lines`` with reasons, made when they are read.
 
     ``scaled / scale`` is the exact total in minutes, ``credited_minutes`` the same rounded down;
-    ``service_days`` counts days with credited time, ``service_records`` the selected records.
+    ``service_days`` counts days with credited time, ``service_records`` the selected records. ``pending``
+    are the days that wait for an office; nothing of them is in the totals.
     """
 
     claimed_minutes: int
@@ -57,18 +73,27 @@ class Credited:
     scaled: int
     scale: int
     _explained: Callable[[], tuple[CreditLine, ...]] = attrs.field(repr=False, eq=False)
+    pending: tuple[Pending, ...] = ()
+    convert: Convert | None = None
 
     @property
     def lines(self) -> tuple[CreditLine, ...]:
         """One line a record, in the order of service; what a day's limit cuts, its last records lose."""
         return self._explained()
 
+    @property
+    def converted(self) -> int:
+        """What the total is worth in the version's other unit (``convert.unit``); 0 where it has none."""
+        if self.convert is None:
+            return 0
+        return self.scaled // (self.convert.every_minutes * self.scale) * self.convert.gives
 
-def credit(version: Version, records: Iterable[Record], person: Mapping[str, int] | None = None) -> Credited:
+
+def credit(version: Version, records: Iterable[Record], person: Mapping[str, Any] | None = None) -> Credited:
     """Credit one person's confirmed ``records`` under ``version``.
 
-    ``person`` holds the facts of the person, dates as day numbers (``adult_on`` …); an absent one has its
-    declared default. The order of ``records`` matters only among those that begin at the same minute: the
+    ``person`` holds the facts of the person, dates as day numbers (``adult_on`` …), and parameters with other
+    values than the rulebook's; an absent one has its declared default. The order of ``records`` matters only among those that begin at the same minute: the
     first one counts. Raises InvalidValue naming a fact that is absent and has no default.
 
     >>> from volunteerkit.rules import builtin_rulebooks
@@ -81,11 +106,19 @@ def credit(version: Version, records: Iterable[Record], person: Mapping[str, int
     plan, given = plan_of(version), list(records)
     facts: Mapping[str, Any] = {**plan.defaults, **person} if person else plan.defaults
     try:
-        counted, scaled, service_days = plan.run(given, facts)
+        return (
+            _walked(version, plan, given, facts) if plan.run is None else _summed(version, plan, given, facts)
+        )
     except KeyError as missing:
         if missing.args[0] not in version.mentions:  # a function's own mistake
             raise
         raise InvalidValue("fact_missing", name=missing.args[0]) from None
+
+
+def _summed(version: Version, plan: Plan, given: Sequence[Record], facts: Mapping[str, Any]) -> Credited:
+    """Sum by days; go through the records only when somebody asks why."""
+    assert plan.run is not None
+    counted, scaled, service_days = plan.run(given, facts)
     return Credited(
         sum([each[4] for each in given]),
         whole_minutes(scaled, plan.scale),
@@ -93,55 +126,30 @@ def credit(version: Version, records: Iterable[Record], person: Mapping[str, int
         counted,
         scaled,
         plan.scale,
-        partial(_lines, plan, given, facts),
+        lambda: _lines(walk(version, given, facts), plan.scale),
+        convert=version.convert,
     )
 
 
-def _lines(plan: Plan, records: Sequence[Record], facts: Mapping[str, Any]) -> tuple[CreditLine, ...]:
-    """Go through the same steps record by record, keeping what each of them took."""
-    ordered = sorted(records, key=BEGIN)
-    counted = plan.select(ordered, facts)
-    days = {each[1] for each in counted}
-    limits = {day: plan.at_most(day, facts) for day in days} if plan.at_most else {}
-    percents = {day: plan.percent(day, facts) for day in days} if plan.percent else {}
-    left = {day: limit * plan.record_scale for day, limit in limits.items()}
-    free = iter(once(counted) if plan.once else [(each[4], -1) for each in counted])
-    following = iter(counted)
-    expected = next(following, None)
+def _walked(version: Version, plan: Plan, given: Sequence[Record], facts: Mapping[str, Any]) -> Credited:
+    done = walk(version, given, facts)
+    return Credited(
+        sum([each[4] for each in given]),
+        whole_minutes(done.scaled, plan.scale),
+        len({step.day for step in done.steps if step.value}),
+        sum(step.selected for step in done.steps),
+        done.scaled,
+        plan.scale,
+        partial(_lines, done, plan.scale),
+        done.pending,
+        version.convert,
+    )
+
+
+def _lines(done: Walked, scale: int) -> tuple[CreditLine, ...]:
     lines = []
-    for record in ordered:
-        if record is not expected:
-            lines.append(CreditLine(record[0], record[1], record[4], 0, (("not_selected", NO_FACTS),)))
-            continue
-        expected = next(following, None)
-        day = record[1]
-        value, holder = next(free)
-        why = _overlap(record, value, holder) if value < record[4] else []
-        if plan.by >= 0:
-            percent = plan.percents.get(record[plan.by], plan.otherwise)
-            value *= percent
-            if percent != PERCENT:
-                why.append(("coefficient", {"percent": percent}))
-        if left:
-            if value > left[day]:
-                cut = -whole_minutes(left[day] - value, plan.record_scale)
-                why.append(("day_limit", {"minutes": cut, "day": day_of(day), "limit": limits[day]}))
-                value = left[day]
-            left[day] -= value
-        if percents:
-            value *= percents[day]
-            if percents[day] != PERCENT:
-                why.append(("day_percent", {"percent": percents[day]}))
-        lines.append(CreditLine(record[0], day, record[4], whole_minutes(value, plan.scale), tuple(why)))
+    for step in done.steps:
+        record_id, served_on, _, _, claimed = step.record[:5]
+        minutes = whole_minutes(step.value, scale)
+        lines.append(CreditLine(record_id, served_on, claimed, minutes, tuple(step.why)))
     return tuple(lines)
-
-
-def _overlap(record: Record, free: int, holder: int) -> list[_Why]:
-    why: list[_Why] = []
-    clock, claimed = record[3], record[4]
-    if clock < claimed:
-        why.append(("clock_shorter", {"clock": clock, "minutes": claimed - clock}))
-    taken = min(clock, claimed) - free
-    if taken:
-        why.append(("minutes_counted_before", {"minutes": taken, "record": holder}))
-    return why

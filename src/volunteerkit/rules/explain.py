@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from volunteerkit import messages
-from volunteerkit.rules.expression import Fact
+from volunteerkit.rules.expression import CALENDAR, Fact
 from volunteerkit.units import day_of, hours_text
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ class _Writer:
         yield self.say("explain_citation", citation=version.citation)
         yield self.say("explain_facts")
         for name, value in ruling.facts:
+            if name == CALENDAR:
+                continue
             yield f"  {self.label(name)} = {self.value(name, value)}"
         yield self.say("explain_conditions")
         for step, clause in ruling.clauses:

@@ -37,6 +37,8 @@ FactType: TypeAlias = Choice["int", "bool", "word", "date"]
 
 LARGEST: Final = 2**31
 ARITHMETIC: Final = frozenset("+-*")
+CALENDAR: Final = "calendar"
+"""The fact that ``working_days_after`` needs: a calendar of working days. No rule names it itself."""
 
 
 def __dir__() -> list[str]:
@@ -160,9 +162,9 @@ class Not:
 
 @attrs.frozen
 class Member:
-    """A fact is (or with ``negated`` is not) one of some words, numbers or dates."""
+    """A fact or a function's number or date is (with ``negated`` is not) one of some words, numbers or dates."""
 
-    item: Mention
+    item: Mention | Call
     values: tuple[Literal, ...]
     negated: bool = False
 
@@ -173,7 +175,7 @@ class Member:
 
 @attrs.frozen
 class Call:
-    """A call of ``choose``, ``least``, ``greatest`` or a registered function."""
+    """A call of a function every rule may call (see `functions`) or of a registered one."""
 
     name: str
     arguments: tuple[Expression, ...]
@@ -200,6 +202,8 @@ def mentioned(expression: Expression) -> tuple[str, ...]:
             found = {*mentioned(left), *mentioned(right)}
         case All(items) | Some(items) | Call(_, items):
             found = {name for item in items for name in mentioned(item)}
+            if isinstance(expression, Call) and expression.name == "working_days_after":
+                found.add(CALENDAR)
         case Not(item) | Member(item):
             return mentioned(item)
     return tuple(sorted(found))
@@ -227,4 +231,8 @@ def reach(expression: Expression) -> tuple[int, int]:
             return min(reach(one)[0], reach(other)[0]), min(reach(one)[1], reach(other)[1])
         case Call("greatest", (one, other)):
             return max(reach(one)[0], reach(other)[0]), max(reach(one)[1], reach(other)[1])
+        case Call("floor_to" | "ceil_to" | "round_to", (one, Literal(int(step)))):
+            return reach(one)[0] - step, reach(one)[1] + step
+        case Call("weekday"):
+            return 1, 7
     return -LARGEST, LARGEST

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from volunteerkit.rules.expression import Fact
+from volunteerkit.rules.expression import CALENDAR, Fact
 
-__all__ = ["FACTS", "GROUP_FACTS", "LADDER_FACTS", "PERSON_FACTS", "RECORD_FACTS"]
+__all__ = ["DAY_MINUTES", "FACTS", "GROUP_FACTS", "IN_PARTS", "LADDER_FACTS", "MINUTES", "PERSON_FACTS",
+           "RECORD_FACTS"]  # fmt: skip
 
 # A day that never comes (in the year 47904): nobody becomes sixty by default.
 _NEVER: Final = 2**24
@@ -34,8 +35,18 @@ RECORD_FACTS: Final = _named(
     Fact("project", "word", "项目编号", "number of the project"),
     Fact("organization", "word", "组织编号", "number of the organization"),
     Fact("method", "word", "记录方式", "how it was recorded"),
+    Fact("kind", "word", "记录种类", "what kind of record it is", default="service"),
+    Fact("quantity", "int", "数量", "quantity", default=1),
+    Fact("known_on", "date", "登记日期", "day it was entered", default=0),
+    Fact(
+        "accepted",
+        "bool",
+        "已由规则指定的审批单位认可",
+        "agreed to by the office the rule names",
+        default=False,
+    ),
 )
-"""Facts of one record, for ``select`` and coefficients."""
+"""Facts of one record, for the parts that look at records."""
 
 PERSON_FACTS: Final = _named(
     Fact("registered_on", "date", "注册日期", "day of registration", default=0),
@@ -43,6 +54,12 @@ PERSON_FACTS: Final = _named(
     Fact("senior_on", "date", "年满 60 岁之日", "60th birthday", default=_NEVER),
 )
 """Facts of a person, beside ``served_on``, for what is decided day by day."""
+
+MINUTES: Final = Fact("minutes", "int", "到这一步为止的时长", "minutes so far", "minutes")
+"""What a record counts before a ``transform`` changes it."""
+
+DAY_MINUTES: Final = Fact("day_minutes", "int", "当日计入时长", "credited minutes of the day", "minutes")
+"""What a day counts, in whole minutes downwards, for a ``route``."""
 
 LADDER_FACTS: Final = _named(
     Fact("credited_minutes", "int", "计入时长", "credited minutes", "minutes"),
@@ -64,6 +81,13 @@ GROUP_FACTS: Final = _named(
     Fact("evaluated_days", "int", "距最近一次评价天数", "days since the last evaluation", "days"),
 )
 """Facts of an organization, for ladders that decide ``organization_…``."""
+
+IN_PARTS: Final = _named(
+    MINUTES,
+    DAY_MINUTES,
+    Fact(CALENDAR, "date", "工作日历", "calendar of working days"),
+)
+"""Facts that only some parts of a way of crediting have, and the calendar, which no rule names itself."""
 
 FACTS: Final[dict[str, Fact]] = {**RECORD_FACTS, **PERSON_FACTS, **LADDER_FACTS, **GROUP_FACTS}
 """All of them; plugins may declare more, which every rule may mention."""

@@ -18,9 +18,11 @@ import numpy as np
 
 from volunteerkit.errors import InvalidValue
 from volunteerkit.rules.binding import BoundRule, bind
+from volunteerkit.rules.crediting import credit
 from volunteerkit.rules.expression import Expression, reach
-from volunteerkit.rules.plan import DAY_MINUTES, HIGHEST, PERCENT_MAX, scales
+from volunteerkit.rules.plan import DAY_MINUTES, HIGHEST, PERCENT_MAX, by_days, day_limit, scales
 from volunteerkit.rules.rulebook import Version
+from volunteerkit.rules.unpacking import records_of
 
 __all__ = ["Totals", "credit_columns", "grade_columns"]
 
@@ -119,7 +121,7 @@ def _compiled(version: Version, vocabulary: Mapping[str, tuple[str, ...]]) -> _P
         version.once,
         coefficient.by if coefficient else "",
         table,
-        day_rule(version.day_at_most, HIGHEST),
+        day_rule(day_limit(version), HIGHEST),
         day_rule(version.day_percent, PERCENT_MAX),
         *scales(version),
         {fact.name: fact.default for fact in version.facts.values() if fact.default is not None},
@@ -170,16 +172,43 @@ def credit_columns(
     ``persons`` are columns by volunteer; an absent one has its declared default. ``clustered`` says that
     records come sorted by (volunteer, served_on, start_minute). ``as_of`` leaves out later days.
     ``measures`` are any of ``claimed_minutes``, ``service_days``, ``service_records``. Equal to
-    `crediting.credit` volunteer by volunteer.
+    `crediting.credit` volunteer by volunteer. A version with parts that go record by record (see
+    `plan.by_days`) is credited by that itself, one volunteer after the other.
 
     Raises InvalidValue for a missing column, unsorted records said to be clustered, and totals that could
     leave 64 bits.
     """
-    plan = _plan(version, vocabulary or {})
     try:
+        if not by_days(version):
+            return _one_by_one(version, records, persons, volunteers, as_of, measures, vocabulary or {})
+        plan = _plan(version, vocabulary or {})
         return _credited(plan, records, persons, volunteers, clustered, as_of, measures, threads)
     except KeyError as missing:
         raise InvalidValue("columns_missing", name=missing.args[0]) from None
+
+
+def _one_by_one(
+    version: Version,
+    records: Columns,
+    persons: Columns,
+    volunteers: int,
+    as_of: int | None,
+    measures: tuple[str, ...],
+    vocabulary: Mapping[str, tuple[str, ...]],
+) -> Totals:
+    _check(records, volunteers)
+    columns = {name: column.tolist() for name, column in records.items()}
+    people = {
+        name: column.tolist() if isinstance(column, np.ndarray) else [column] * volunteers
+        for name, column in persons.items()
+    }
+    own = records_of(columns, volunteers, as_of, vocabulary)
+    found = [
+        credit(version, each, {name: column[i] for name, column in people.items()})
+        for i, each in enumerate(own)
+    ]
+    listed = {name: np.array([getattr(each, name) for each in found], np.int64) for name in measures}
+    return Totals(np.array([each.scaled for each in found], np.int64), scales(version)[1], listed)
 
 
 def _credited(
@@ -213,16 +242,21 @@ def _largest(plan: _Plan, records: Columns, volunteers: int) -> int:
     claimed, volunteer = records["claimed_minutes"], records["volunteer"]
     if not len(claimed):
         return 0
-    if int(claimed.min()) < 0:
-        raise InvalidValue("columns_negative", name="claimed_minutes")
-    if int(volunteer.min()) < 0 or int(volunteer.max()) >= volunteers:
-        raise InvalidValue("columns_volunteer", volunteers=volunteers)
+    _check(records, volunteers)
     largest, count = int(claimed.max()), len(claimed)
     if largest * plan.highest_percent * count >= 2**63:
         fullest = int(np.bincount(volunteer).max())
         if largest * plan.highest_percent * fullest >= 2**63:
             raise InvalidValue("columns_too_large", largest=largest, records=fullest)
     return largest * (1 if plan.table is None else int(plan.table.max()))
+
+
+def _check(records: Columns, volunteers: int) -> None:
+    claimed, volunteer = records["claimed_minutes"], records["volunteer"]
+    if len(claimed) and int(claimed.min()) < 0:
+        raise InvalidValue("columns_negative", name="claimed_minutes")
+    if len(claimed) and (int(volunteer.min()) < 0 or int(volunteer.max()) >= volunteers):
+        raise InvalidValue("columns_volunteer", volunteers=volunteers)
 
 
 def _measured(job: _Job, records: Columns, volunteers: int, measures: tuple[str, ...]) -> dict[str, Column]:

@@ -10,7 +10,17 @@ import attrs
 
 from volunteerkit.rules.binding import BoundRule, bind
 from volunteerkit.rules.explain import explained
-from volunteerkit.rules.expression import All, Apply, Expression, Fact, Mention, Not, Some, mentioned
+from volunteerkit.rules.expression import (
+    CALENDAR,
+    All,
+    Apply,
+    Expression,
+    Fact,
+    Mention,
+    Not,
+    Some,
+    mentioned,
+)
 from volunteerkit.rules.rulebook import Rulebook, Step, Version
 
 __all__ = ["Assessment", "Clause", "assess"]
@@ -86,7 +96,7 @@ class Assessment:
             "citation": self.version.citation,
             "grade": self.grade,
             "missing": list(self.missing),
-            "facts": dict(self.facts),
+            "facts": {name: value for name, value in self.facts if name != CALENDAR},
             "steps": [{"award": step.award, **clause.as_dict()} for step, clause in self.clauses],
         }
 
@@ -125,47 +135,55 @@ def assess(
         value = facts[name] if name in facts else known[name].default
         if value is not None:
             filled[name] = value
-    complete = len(filled) == len(version.mentions)
+    complete = len(filled) == len(version.mentions) and CALENDAR not in filled
     grade: int | None = 0
     for award, when, bound in _descending(version):
         if complete:
             holds: bool | None = bound.function(*[filled[name] for name in bound.names])
         else:
-            holds = _holds(when, filled, version)
+            holds = holds_in(version, when, filled)
         if holds is None or holds:
             grade = award if holds else None
             break
-    missing = () if grade is not None else tuple(name for name in version.mentions if name not in filled)
+    absent = tuple(name for name in version.mentions if name not in filled)
+    # With every fact there, only a year that was not published leaves a grade open.
+    missing = () if grade is not None else absent or (CALENDAR,)
     return Assessment(rulebook.id, version, tuple(filled.items()), grade, missing, known)
 
 
 def _descending(version: Version) -> list[tuple[int, Expression, BoundRule]]:
     found: list[tuple[int, Expression, BoundRule]] | None = version.compiled.get("steps")
     if found is None:
-        found = [(step.award, step.when, _bound(version, step.when)) for step in reversed(version.steps)]
+        found = [(step.award, step.when, bound_in(version, step.when)) for step in reversed(version.steps)]
         version.compiled["steps"] = found
     return found
 
 
-def _bound(version: Version, expression: Expression) -> BoundRule:
+def bound_in(version: Version, expression: Expression) -> BoundRule:
+    """Return a rule of ``version`` as a function of its facts; it is made once."""
     found: BoundRule | None = version.compiled.get(expression)
     if found is None:
         found = version.compiled[expression] = bind(expression, version.functions)
     return found
 
 
-def _holds(rule: Expression, facts: Mapping[str, Any], version: Version) -> bool | None:
-    """Whether a rule holds; None where absent facts leave it open."""
-    bound = _bound(version, rule)
+def holds_in(version: Version, rule: Expression, facts: Mapping[str, Any]) -> bool | None:
+    """Whether a rule holds; None where absent facts, or days no calendar knows yet, leave it open."""
+    bound = bound_in(version, rule)
     if all(name in facts for name in bound.names):
-        return bool(bound.on(facts))
+        try:
+            return bool(bound.on(facts))
+        except KeyError as missing:
+            if missing.args[0] != CALENDAR:
+                raise
+            return None
     match rule:
         case All(items) | Some(items):
-            found = {_holds(item, facts, version) for item in items}
+            found = {holds_in(version, item, facts) for item in items}
             settled = isinstance(rule, Some)
             return settled if settled in found else None if None in found else not settled
         case Not(item):
-            held = _holds(item, facts, version)
+            held = holds_in(version, item, facts)
             return None if held is None else not held
     return None
 
@@ -173,8 +191,8 @@ def _holds(rule: Expression, facts: Mapping[str, Any], version: Version) -> bool
 def _clause(
     rule: Expression, facts: Mapping[str, Any], version: Version, declared: Mapping[str, Fact]
 ) -> Clause:
-    holds = _holds(rule, facts, version)
-    values = tuple((name, facts.get(name)) for name in mentioned(rule))
+    holds = holds_in(version, rule, facts)
+    values = tuple((name, facts.get(name)) for name in mentioned(rule) if name != CALENDAR)
 
     def parts(*items: Expression) -> tuple[Clause, ...]:
         return tuple(_clause(item, facts, version, declared) for item in items)
@@ -187,6 +205,6 @@ def _clause(
         case Not(item):
             return Clause(str(rule), holds, values, kind="not", parts=parts(item))
         case Apply(">=" | ">", Mention(name), right) if holds is False and declared[name].type == "int":
-            wanted = _bound(version, right).on(facts) + (rule.symbol == ">")
+            wanted = bound_in(version, right).on(facts) + (rule.symbol == ">")
             return Clause(str(rule), holds, values, wanted - facts[name], declared[name].unit)
     return Clause(str(rule), holds, values)

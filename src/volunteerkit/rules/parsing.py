@@ -30,15 +30,15 @@ from volunteerkit.rules.expression import (
     mentioned,
     reach,
 )
+from volunteerkit.rules.functions import BUILT_IN, BuiltIn
 
-__all__ = ["parse"]
+__all__ = ["parse", "parse_any"]
 
 LONGEST: Final = 4000
 DEEPEST: Final = 50
 LARGEST_FACTOR: Final = 2**20
 # The largest result in between: with a percentage on top it still fits 64 bits on every carrier.
 LARGEST_RESULT: Final = 2**53
-BUILT_IN: Final[dict[str, int]] = {"choose": 3, "least": 2, "greatest": 2}
 
 _SYMBOLS: Final[dict[type, str]] = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Eq: "==", ast.NotEq: "!=",
@@ -69,17 +69,29 @@ def parse(
     >>> str(parse("credited_minutes>=100*60", facts=facts))
     'credited_minutes >= 100 * 60'
     """
+    expression, found = parse_any(text, facts=facts, functions=functions)
+    if found != gives:
+        raise RuleSyntaxError("rule_wrong_type", text=_one_line(text), column=1, found=found, wanted=gives)
+    return expression
+
+
+def parse_any(
+    text: str, *, facts: Mapping[str, Fact], functions: Mapping[str, RuleFunction] | None = None
+) -> tuple[Expression, FactType]:
+    """Read a rule's text as `parse` does; return it with the type it has.
+
+    >>> parse_any("choose(paid > 0, 'no', 'yes')", facts={"paid": Fact("paid", "int", "收费", "fee")})[1]
+    'word'
+    """
     if len(text) > LONGEST:
         raise _too_long(text)
     line = _one_line(text)
     if not line.strip():
         raise RuleSyntaxError("rule_empty", text=line, column=1)
     expression, found = _Reader(line, facts, functions or {}).read(_tree(line), 0)
-    if found != gives:
-        raise RuleSyntaxError("rule_wrong_type", text=line, column=1, found=found, wanted=gives)
     if len(str(expression)) > LONGEST:  # a chain of comparisons is longer written out
         raise _too_long(line)
-    return expression
+    return expression, found
 
 
 def _too_long(text: str) -> RuleSyntaxError:
@@ -262,8 +274,10 @@ class _Reader:
 
     def member(self, left: ast.expr, right: ast.expr, negated: bool, depth: int) -> Expression:
         item, type_ = self.read(left, depth + 1)
-        if not isinstance(item, Mention) or not isinstance(right, ast.Tuple | ast.List) or not right.elts:
+        known = isinstance(item, Mention) or (isinstance(item, Call) and type_ in ("int", "date"))
+        if not known or not isinstance(right, ast.Tuple | ast.List) or not right.elts:
             raise self.error("rule_member", right)
+        assert isinstance(item, Mention | Call)
         values = []
         for element in right.elts:
             value = self.typed(element, type_, depth)
@@ -280,13 +294,11 @@ class _Reader:
             return self.date(node), "date"
         if name not in BUILT_IN and name not in self.functions:
             raise self.unknown("rule_unknown_function", node, name, [*self.functions, *BUILT_IN, "date"])
-        arity = BUILT_IN[name] if name in BUILT_IN else self.functions[name].arity
+        arity = len(BUILT_IN[name].takes) if name in BUILT_IN else self.functions[name].arity
         if len(node.args) != arity:
             raise self.error("rule_arity", node, name=name, wanted=arity, found=len(node.args))
         if name in BUILT_IN:
-            first = (self.condition(node.args[0], depth),) if name == "choose" else ()
-            numbers = (self.typed(each, "int", depth) for each in node.args[len(first) :])
-            return self.with_fact(node, Call(name, (*first, *numbers))), "int"
+            return self.built_in(node, name, BUILT_IN[name], depth)
         arguments = []
         for each in node.args:
             argument, type_ = self.read(each, depth + 1)
@@ -294,6 +306,32 @@ class _Reader:
                 raise self.error("rule_word_argument", each)
             arguments.append(argument)
         return self.with_fact(node, Call(name, tuple(arguments))), self.functions[name].gives
+
+    def built_in(
+        self, node: ast.Call, name: str, function: BuiltIn, depth: int
+    ) -> tuple[Expression, FactType]:
+        arguments: list[Expression] = []
+        same: FactType | None = None
+        for each, wanted in zip(node.args, function.takes, strict=True):
+            if wanted == "bool":
+                arguments.append(self.condition(each, depth))
+                continue
+            argument, found = self.read(each, depth + 1)
+            if wanted == "same" and same is None:
+                same = found if found in function.same else function.same[0]
+            expected: FactType = same or "int" if wanted == "same" else "date" if wanted == "date" else "int"
+            if found != expected:
+                raise self.error("rule_wrong_type", each, found=found, wanted=expected)
+            arguments.append(argument)
+        if function.step and not (isinstance(arguments[-1], Literal) and reach(arguments[-1])[0] >= 1):
+            raise self.error("rule_step", node.args[-1], name=name)
+        gives: FactType = (
+            same or "int" if function.gives == "same" else "date" if function.gives == "date" else "int"
+        )
+        made = self.with_fact(node, Call(name, tuple(arguments)))
+        if gives == "int" and max(map(abs, reach(made))) > LARGEST_RESULT:
+            raise self.error("rule_number_too_large", node, limit=LARGEST_RESULT)
+        return made, gives
 
     def with_fact(self, node: ast.expr, made: Expression) -> Expression:
         if not mentioned(made):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any, Final
 
@@ -13,27 +13,49 @@ import attrs
 
 from volunteerkit.errors import InvalidValue, RulebookError, VolunteerkitError, nearest
 from volunteerkit.messages import LANGUAGES, Phrase, phrase
+from volunteerkit.rules.declaring import declared_facts
 from volunteerkit.rules.expression import Expression, Fact, FactType, RuleFunction
-from volunteerkit.rules.facts import FACTS, GROUP_FACTS, LADDER_FACTS, PERSON_FACTS, RECORD_FACTS
-from volunteerkit.rules.parsing import parse
-from volunteerkit.rules.rulebook import Coefficient, Rulebook, Step, Version
+from volunteerkit.rules.facts import (
+    DAY_MINUTES,
+    FACTS,
+    GROUP_FACTS,
+    IN_PARTS,
+    LADDER_FACTS,
+    MINUTES,
+    PERSON_FACTS,
+    RECORD_FACTS,
+)
+from volunteerkit.rules.parsing import parse, parse_any
+from volunteerkit.rules.parts import Answer, Coefficient, Convert, Limit, Route, Transform, Window
+from volunteerkit.rules.rulebook import Rulebook, Step, Version
 from volunteerkit.units import plain_text
 
 __all__ = ["read_rulebook"]
 
 PERCENT_MAX: Final = 1000
 AWARD_MAX: Final = 1000
+CONVERT_MAX: Final = 1_000_000
 
-_TOP: Final = {"id": str, "decides": str, "version": list, "title": dict}
-_VERSION: Final = {"effective_from": dt.date, "citation": str}
+# So many parts of one sort, so that no file makes a run hang.
+PARTS_MAX: Final = 100
+
+_TOP: Final = {"id": str, "decides": str, "version": list, "title": dict, "fact": dict, "parameter": dict}
+_VERSION: Final = {"effective_from": dt.date, "citation": str, "confidence": str}
 _LADDER: Final = {**_VERSION, "step": list}
-_CREDIT: Final = {**_VERSION, "select": str, "once": bool, "coefficient": dict, "day": dict}
+_CHECK: Final = {**_VERSION, "answer": dict}
+_CREDIT: Final = {**_VERSION, "select": str, "once": bool, "transform": list, "window": list, "coefficient": dict,
+                  "limit": list, "route": list, "day_percent": str, "convert": dict, "day_begins": str}  # fmt: skip
 _STEP: Final = {"award": int, "when": str, "name": dict}
+_PART: Final = {"when": str, "reason": str, "because": dict}
+_TRANSFORM: Final = {"minutes": str, **_PART}
+_WINDOW: Final = {"from": str, "to": str, "percent": int, **_PART}
 _COEFFICIENT: Final = {"by": str, "percent": dict, "otherwise": int}
-_DAY: Final = {"at_most": str, "percent": str}
+_LIMIT: Final = {"per": str, "at_most": str, "by": list, "count": str, "beyond": str, **_PART}
+_ROUTE: Final = {"to": str, **_PART}
+_CONVERT: Final = {"unit": str, "every_minutes": int, "gives": int}
+_PERIODS: Final = ("day", "month", "year", "life")
 _TYPES: Final = {str: "text", int: "integer", bool: "boolean", list: "array", dict: "table", dt.date: "date",
                  float: "float", dt.datetime: "date-time", dt.time: "time"}  # fmt: skip
-_DAY_FACTS: Final = {"served_on": RECORD_FACTS["served_on"], **PERSON_FACTS}
 
 
 def __dir__() -> list[str]:
@@ -66,8 +88,9 @@ class _Reader:
     def __init__(self, functions: Mapping[str, RuleFunction], facts: Mapping[str, Fact]) -> None:
         self.functions = functions
         self.facts = dict(facts)
-        # What plugins declare may stand in every rule; the library's own facts each have their place.
+        # What plugins and the file declare may stand in every rule; the library's own facts each have their place.
         self.declared = {name: fact for name, fact in facts.items() if FACTS.get(name) != fact}
+        self.of_file: tuple[Fact, ...] = ()
         self.of_subject = LADDER_FACTS
         self.problems: list[tuple[str, VolunteerkitError]] = []
 
@@ -108,13 +131,14 @@ class _Reader:
         top = self.table(data, _TOP, "$", ("id", "decides", "version"))
         decides = str(top.get("decides", ""))
         self.of_subject = GROUP_FACTS if decides.startswith("organization_") else LADDER_FACTS
-        read = self.credit if decides == "credit" else self.ladder
+        read: Callable[[Any, str], Version | None] = self.ladder
+        if decides in ("credit", "check"):
+            read = self.credit if decides == "credit" else self.check
+        self.of_file = declared_facts(self, top)
+        self.declared |= {fact.name: fact for fact in self.of_file}
+        self.facts |= self.declared
         for name in ("id", "decides"):  # both are stored and looked up: no hidden characters
-            if name in top:
-                try:
-                    plain_text(name, top[name])
-                except InvalidValue as error:
-                    self.problems.append((f"$.{name}", error))
+            self.plain(top, name, "$")
         versions = [read(each, f"$.version[{i}]") for i, each in enumerate(top.get("version", []))]
         last: dt.date | None = None
         for i, version in enumerate(versions):
@@ -141,25 +165,154 @@ class _Reader:
 
     def credit(self, data: Any, path: str) -> Version | None:
         got = self.table(data, _CREDIT, path, ("effective_from", "citation"))
-        day = self.table(got.get("day", {}), _DAY, f"{path}.day", ())
-        of_day = _DAY_FACTS | self.declared
         return self.version(
             got,
-            select=self.rule(got, "select", path, "bool", RECORD_FACTS | PERSON_FACTS | self.declared),
+            select=self.rule(got, "select", path, "bool", self.of_record),
             once=got.get("once", False),
+            transforms=self.parts(got, "transform", path, self.transform),
+            windows=self.parts(got, "window", path, self.window),
             coefficient=self.coefficient(got["coefficient"], f"{path}.coefficient")
             if "coefficient" in got
             else None,
-            day_at_most=self.rule(day, "at_most", f"{path}.day", "int", of_day),
-            day_percent=self.rule(day, "percent", f"{path}.day", "int", of_day),
+            limits=self.parts(got, "limit", path, self.limit),
+            routes=self.parts(got, "route", path, self.route),
+            day_percent=self.rule(got, "day_percent", path, "int", self.of_day),
+            convert=self.convert(got["convert"], f"{path}.convert") if "convert" in got else None,
+            day_begins_minute=self.minute(got, "day_begins", path) % 1440,
         )
+
+    @property
+    def of_record(self) -> Mapping[str, Fact]:
+        return RECORD_FACTS | PERSON_FACTS | self.declared
+
+    @property
+    def of_day(self) -> Mapping[str, Fact]:
+        return {"served_on": RECORD_FACTS["served_on"], **PERSON_FACTS, **self.declared}
+
+    def parts(self, got: Mapping[str, Any], name: str, path: str, read: Callable[[Any, str], Any]) -> Any:
+        listed = got.get(name, [])
+        if len(listed) > PARTS_MAX:
+            self.problem(f"{path}.{name}", "rulebook_too_many", count=len(listed), limit=PARTS_MAX)
+            return ()
+        found = [read(each, f"{path}.{name}[{i}]") for i, each in enumerate(listed)]
+        return tuple(each for each in found if each is not None)
+
+    def common(self, got: Mapping[str, Any], path: str, scope: Mapping[str, Fact]) -> dict[str, Any]:
+        """Read what every part has: its condition, its author's word and sentence."""
+        if "because" in got:
+            because = self.table(got["because"], dict.fromkeys(LANGUAGES, str), f"{path}.because", LANGUAGES)
+        else:
+            because = {}
+        self.plain(got, "reason", path)
+        return {
+            "when": self.rule(got, "when", path, "bool", scope),
+            "reason": got.get("reason", ""),
+            "because": tuple(sorted(because.items())),
+        }
+
+    def transform(self, data: Any, path: str) -> Transform | None:
+        got, scope = self.table(data, _TRANSFORM, path, ("minutes",)), {**self.of_record, "minutes": MINUTES}
+        minutes = self.rule(got, "minutes", path, "int", scope)
+        part = self.common(got, path, scope)
+        return Transform(minutes, **part) if minutes is not None else None
+
+    def window(self, data: Any, path: str) -> Window | None:
+        got = self.table(data, _WINDOW, path, ("from", "to", "percent"))
+        begin, end = self.minute(got, "from", path), self.minute(got, "to", path)
+        if "from" in got and "to" in got and begin % 1440 == end:
+            self.problem(f"{path}.to", "rulebook_window", time=got["to"])
+        self.percent(got.get("percent", 0), f"{path}.percent")
+        return Window(begin % 1440, end, got.get("percent", 0), **self.common(got, path, self.of_record))
+
+    def limit(self, data: Any, path: str) -> Limit | None:
+        got = self.table(data, _LIMIT, path, ("per", "at_most"))
+        per, by = got.get("per", "day"), got.get("by", [])
+        self.choice(per, _PERIODS, f"{path}.per")
+        self.choice(got.get("count", "minutes"), ("minutes", "records"), f"{path}.count")
+        self.choice(got.get("beyond", "cut"), ("cut", "refuse"), f"{path}.beyond")
+        for i, name in enumerate(by):
+            self.by(name, f"{path}.by[{i}]")
+        scope = self.of_day if per == "day" else PERSON_FACTS | self.declared
+        at_most = self.rule(got, "at_most", path, "int", scope)
+        part = self.common(got, path, self.of_record)
+        if at_most is None:
+            return None
+        beyond, count = got.get("beyond", "cut"), got.get("count", "minutes")
+        return Limit(per, at_most, tuple(map(str, by)), count, beyond, **part)
+
+    def route(self, data: Any, path: str) -> Route | None:
+        got = self.table(data, _ROUTE, path, ("to", "when"))
+        self.plain(got, "to", path)
+        part = self.common(got, path, {**self.of_day, "day_minutes": DAY_MINUTES})
+        return Route(got["to"], **part) if "to" in got else None
+
+    def convert(self, data: Any, path: str) -> Convert:
+        got = self.table(data, _CONVERT, path, ("unit", "every_minutes"))
+        for name in ("every_minutes", "gives"):
+            if not 1 <= got.get(name, 1) <= CONVERT_MAX:
+                self.problem(f"{path}.{name}", "rulebook_convert", value=got[name], limit=CONVERT_MAX)
+        self.plain(got, "unit", path)
+        return Convert(got.get("unit", ""), got.get("every_minutes", 1), got.get("gives", 1))
+
+    def minute(self, got: Mapping[str, Any], name: str, path: str) -> int:
+        """Read a time of day as minutes: 00:00 to 24:00."""
+        text = got.get(name, "00:00")
+        if found := re.fullmatch(r"([01][0-9]|2[0-3]):([0-5][0-9])|24:00", text):
+            return int(found[1] or 24) * 60 + int(found[2] or 0)
+        self.problem(f"{path}.{name}", "rulebook_time", value=text)
+        return 0
+
+    def plain(self, got: Mapping[str, Any], name: str, path: str) -> None:
+        """Refuse a word with characters that nobody sees."""
+        if name in got:
+            try:
+                plain_text(name, got[name])
+            except InvalidValue as error:
+                self.problems.append((f"{path}.{name}", error))
+
+    def choice(self, value: str, known: tuple[str, ...], path: str) -> None:
+        if value not in known:
+            self.misspelt(path, "rulebook_choice", value, list(known))
+
+    def by(self, name: Any, path: str) -> None:
+        """Refuse what is no word of a record."""
+        words = [each for each, fact in self.of_record.items() if fact.type == "word"]
+        if name not in words:
+            self.misspelt(path, "rulebook_not_a_word", str(name), words)
+
+    def percent(self, value: Any, path: str) -> None:
+        if type(value) is not int or not 0 <= value <= PERCENT_MAX:
+            self.problem(path, "rulebook_percent", value=value, limit=PERCENT_MAX)
+
+    def check(self, data: Any, path: str) -> Version | None:
+        got = self.table(data, _CHECK, path, ("effective_from", "citation", "answer"))
+        answers = self.table(
+            got.get("answer", {}), dict.fromkeys(got.get("answer", {}), str), f"{path}.answer", ()
+        )
+        if len(answers) > PARTS_MAX:
+            self.problem(f"{path}.answer", "rulebook_too_many", count=len(answers), limit=PARTS_MAX)
+            answers = {}
+        scope, found = FACTS | self.declared, []
+        for name, text in answers.items():
+            try:
+                found.append(Answer(name, *parse_any(text, facts=scope, functions=self.functions)))
+            except VolunteerkitError as error:
+                self.problems.append((f"{path}.answer.{name}", error))
+        return self.version(got, answers=tuple(found))
 
     def version(self, got: Mapping[str, Any], **parts: Any) -> Version | None:
         if "effective_from" not in got or "citation" not in got:
             return None
-        version = Version(got["effective_from"], got["citation"], functions=self.functions, **parts)
-        known = FACTS | self.facts
-        return attrs.evolve(version, facts={name: known[name] for name in version.mentions})
+        version = Version(
+            got["effective_from"],
+            got["citation"],
+            functions=self.functions,
+            declared=self.of_file,
+            confidence=got.get("confidence", ""),
+            **parts,
+        )
+        known = FACTS | IN_PARTS | self.facts
+        return attrs.evolve(version, facts={name: known[name] for name in version.mentions if name in known})
 
     def step(self, data: Any, path: str, scope: Mapping[str, Fact]) -> Step | None:
         got = self.table(data, _STEP, path, ("award", "when"))
@@ -172,15 +325,11 @@ class _Reader:
     def coefficient(self, data: Any, path: str) -> Coefficient | None:
         got = self.table(data, _COEFFICIENT, path, ("by", "percent"))
         by, percent, otherwise = got.get("by"), got.get("percent", {}), got.get("otherwise", 100)
-        words = [name for name, fact in RECORD_FACTS.items() if fact.type == "word"]
-        if by is not None and by not in words:
-            self.misspelt(f"{path}.by", "rulebook_not_a_word", by, words)
-        for place, value in [
-            *((f"percent.{word}", each) for word, each in percent.items()),
-            ("otherwise", otherwise),
-        ]:
-            if type(value) is not int or not 0 <= value <= PERCENT_MAX:
-                self.problem(f"{path}.{place}", "rulebook_percent", value=value, limit=PERCENT_MAX)
+        if by is not None:
+            self.by(by, f"{path}.by")
+        for word, value in percent.items():
+            self.percent(value, f"{path}.percent.{word}")
+        self.percent(otherwise, f"{path}.otherwise")
         return Coefficient(by, tuple(sorted(percent.items())), otherwise) if by is not None else None
 
     def rule(

@@ -1,7 +1,7 @@
 """Rulebooks: dated, cited versions of one rule.
 
-A rulebook either credits hours (``decides = "credit"``) or is a ladder for the question it names, such as
-``decides = "star"``. Every version has its first day, its citation and a digest of its meaning.
+A rulebook credits hours (``decides = "credit"``), answers questions about one matter (``"check"``), or is a
+ladder for the question it names, such as ``decides = "star"``. Every version has its first day, its citation and a digest of its meaning.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ import attrs
 
 from volunteerkit.errors import InvalidValue, RulebookError
 from volunteerkit.rules.expression import Expression, Fact, RuleFunction, mentioned
+from volunteerkit.rules.parts import Answer, Coefficient, Convert, Limit, Route, Transform, Window
 
-__all__ = ["Coefficient", "Rulebook", "Step", "Version", "builtin_rulebooks"]
+__all__ = ["Rulebook", "Step", "Version", "builtin_rulebooks"]
 
 
 def __dir__() -> list[str]:
@@ -37,22 +38,15 @@ class Step:
 
 
 @attrs.frozen
-class Coefficient:
-    """A percentage for every word of the fact ``by``, ``otherwise`` for all other words."""
-
-    by: str
-    percent: tuple[tuple[str, int], ...]
-    otherwise: int = 100
-
-
-@attrs.frozen
 class Version:
     """A rule as it stands from ``effective_from`` on, until the next version.
 
-    A ladder has ``steps``. A way of crediting has, in the order they are applied: ``select`` (which
-    records), ``once`` (every minute of a person's clock counts once), ``coefficient``, and for each day
-    ``day_at_most`` (minutes) and ``day_percent``. ``facts`` and ``functions`` are what it was read with;
-    ``digest`` is the SHA-256 of its meaning: two versions with one digest rule alike.
+    A ladder has ``steps``, a check ``answers``. A way of crediting has, in the order they are applied:
+    ``select`` (which records), ``once`` (every minute of a person's clock counts once), ``transforms``,
+    ``windows``, ``coefficient``, ``limits``, ``routes``, ``day_percent`` and ``convert``; see `parts`. Its
+    days begin at ``day_begins_minute``: an earlier start belongs to the day before. ``declared`` are the facts
+    and parameters of the file itself. ``facts`` and ``functions`` are what it was read with; ``digest`` is the
+    SHA-256 of its meaning: two versions with one digest rule alike.
     """
 
     effective_from: dt.date
@@ -60,9 +54,17 @@ class Version:
     steps: tuple[Step, ...] = ()
     select: Expression | None = None
     once: bool = False
+    transforms: tuple[Transform, ...] = ()
+    windows: tuple[Window, ...] = ()
     coefficient: Coefficient | None = None
-    day_at_most: Expression | None = None
+    limits: tuple[Limit, ...] = ()
+    routes: tuple[Route, ...] = ()
     day_percent: Expression | None = None
+    convert: Convert | None = None
+    day_begins_minute: int = 0
+    answers: tuple[Answer, ...] = ()
+    declared: tuple[Fact, ...] = ()
+    confidence: str = attrs.field(default="", eq=False)
     facts: Mapping[str, Fact] = attrs.field(factory=dict, eq=False, repr=False)
     functions: Mapping[str, RuleFunction] = attrs.field(factory=dict, eq=False, repr=False)
     # What the runs have compiled out of this version, so that it is compiled once.
@@ -79,15 +81,26 @@ class Version:
     @property
     def rules(self) -> tuple[Expression, ...]:
         """Every rule in it, in the order they are applied."""
-        found = (self.select, self.day_at_most, self.day_percent, *(step.when for step in self.steps))
+        parts = (*self.transforms, *self.windows, *self.limits, *self.routes)
+        found = (
+            self.select,
+            *(part.when for part in parts),
+            *(each.minutes for each in self.transforms),
+            *(each.at_most for each in self.limits),
+            self.day_percent,
+            *(step.when for step in self.steps),
+            *(answer.rule for answer in self.answers),
+        )
         return tuple(rule for rule in found if rule is not None)
 
     @property
     def mentions(self) -> tuple[str, ...]:
-        """The facts its rules mention, sorted."""
+        """The facts its rules mention and its parts go by, sorted."""
         found: tuple[str, ...] | None = self.compiled.get("mentions")
         if found is None:
-            found = tuple(sorted({name for rule in self.rules for name in mentioned(rule)}))
+            by = [name for limit in self.limits for name in limit.by]
+            by += [self.coefficient.by] if self.coefficient else []
+            found = tuple(sorted({*by, *(name for rule in self.rules for name in mentioned(rule))}))
             self.compiled["mentions"] = found
         return found
 
@@ -157,19 +170,43 @@ class Rulebook:
 
 
 def _digest(version: Version) -> str:
-    coefficient = version.coefficient and attrs.astuple(version.coefficient)
     meaning = {
         "effective_from": str(version.effective_from),
         "citation": version.citation,
         "steps": [[step.award, str(step.when)] for step in version.steps],
         "select": version.select and str(version.select),
         "once": version.once,
-        "coefficient": coefficient,
-        "day_at_most": version.day_at_most and str(version.day_at_most),
+        "coefficient": version.coefficient and attrs.astuple(version.coefficient),
         "day_percent": version.day_percent and str(version.day_percent),
+        # A limit of the day once stood here by itself; kept decisions name digests that were made so.
+        "day_at_most": None,
     }
+    more = (
+        "transforms",
+        "windows",
+        "limits",
+        "routes",
+        "convert",
+        "day_begins_minute",
+        "answers",
+        "declared",
+    )
+    # Only what is there: a part the library learns later changes no digest of what does not have it.
+    meaning |= {name: _meant(value) for name in more if (value := getattr(version, name))}
     canonical = json.dumps(meaning, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _meant(value: Any) -> Any:
+    """Return a part as what JSON knows; texts for people are no part of its meaning."""
+    if isinstance(value, tuple):
+        return [_meant(each) for each in value]
+    if isinstance(value, Fact):
+        return [value.name, value.type, value.default]
+    if isinstance(value, Transform | Window | Limit | Route | Convert | Answer):
+        names = [field.name for field in attrs.fields(type(value)) if field.name != "because"]
+        return {name: _meant(getattr(value, name)) for name in names}
+    return value if value is None or isinstance(value, bool | int) else str(value)
 
 
 @cache

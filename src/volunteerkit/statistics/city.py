@@ -11,12 +11,12 @@ from typing import Any
 import attrs
 import sqlalchemy as sa
 
-from volunteerkit.hours.crediting import credit_rulebook, person_facts, rule_records
+from volunteerkit.hours.crediting import credit_person, credit_rulebook, rule_records
 from volunteerkit.hours.reading import cluster_rows
 from volunteerkit.hours.tables import service_record
 from volunteerkit.organizations.tables import organization
 from volunteerkit.rating.actions import credited_people
-from volunteerkit.rules import CreditLine, Record, credit
+from volunteerkit.rules import CreditLine, Record
 from volunteerkit.rules.plan import scales
 from volunteerkit.rules.rulebook import Version
 from volunteerkit.store.desk import Desk
@@ -129,10 +129,10 @@ def _changed_lines(
     rows = [
         row for each in ids.values() for row in cluster_rows(desk.connection, day_number(day), tuple(each))
     ]
-    records = rule_records(desk, [row[1:] for row in rows])
+    records = rule_records(desk, [row[1:] for row in rows], version)
     for id_, pairs in groupby(zip(rows, records, strict=True), key=lambda pair: pair[0][0]):
         mine = list(pairs)
-        credited = credit(version, [record for _, record in mine], person_facts(*people[id_]))
+        credited = credit_person(desk, version, [record for _, record in mine], *people[id_])
         if credited.scaled != credited.claimed_minutes * credited.scale:
             lines = {line.record_id: line for line in credited.lines}
             for row, record in mine:

@@ -12,7 +12,7 @@ from volunteerkit.organizations.tables import organization
 from volunteerkit.projects.tables import project
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
-from volunteerkit.store.texts import open_texts
+from volunteerkit.store.texts import only_masked, open_texts
 from volunteerkit.units import day_of
 from volunteerkit.volunteers.persons import together
 from volunteerkit.volunteers.reading import reached
@@ -46,7 +46,7 @@ class Activity:
 @storage_errors("database")
 def activity_record(desk: Desk, number: str) -> tuple[Activity, ...]:
     """Return all that stands in a volunteer's record, by day. Raises NotFound, NotPermitted."""
-    found, _ = reached(desk, "volunteer.view", number)
+    found, cell = reached(desk, "volunteer.view", number)
     ids = together(desk.connection, found.id)
     served = (
         sa.select(service_record.c.served_on, project.c.name, service_record.c.confirmed_minutes,
@@ -63,7 +63,9 @@ def activity_record(desk: Desk, number: str) -> tuple[Activity, ...]:
         .order_by(entry.c.happened_on, entry.c.id)
     )
     rows = desk.connection.execute(entered).fetchall()
-    said = open_texts(desk, (row.name for row in rows))
+    masked = only_masked(desk, cell, found.place)
+    judged = open_texts(desk, [row.name for row in rows if row.kind == "evaluation"], masked=masked)
+    said = open_texts(desk, [row.name for row in rows if row.kind != "evaluation"]) | judged
     lines = [
         Activity(day_of(on), "service", name, minutes, of, "", None, state)
         for on, name, minutes, of, state in desk.connection.execute(served)

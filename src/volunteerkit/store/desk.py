@@ -20,6 +20,7 @@ from volunteerkit.access import (
     authorize,
     covering,
     reach,
+    reading_actions,
     same_person,
 )
 from volunteerkit.clock import Calendar
@@ -28,11 +29,13 @@ from volunteerkit.policy import Policy
 from volunteerkit.store.cipher import Cipher
 from volunteerkit.store.grants import (
     all_numbers,
+    can_be_suspended,
     inherited,
     lenders_numbers,
     linked_numbers,
     resolved_number,
     stored_grants,
+    unsuspended,
 )
 from volunteerkit.store.schema import event
 
@@ -40,6 +43,7 @@ __all__ = ["Desk", "microseconds"]
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
+_READING = "organization.view"  # any action that only reads: every grant counts for it
 
 
 def __dir__() -> list[str]:
@@ -85,14 +89,38 @@ class Desk:
 
     @property
     def stored_grants(self) -> tuple[Grant, ...]:
-        """The actor's grants that are kept in the database, read once on this transaction.
-
-        Who administers an organization holds the same for those whose records it answers for.
-        """
+        """The actor's grants that are kept in the database, read once on this transaction."""
         if "grants" not in self._looked_up:
-            kept = stored_grants(self.connection, self.actor.id)
-            self._looked_up["grants"] = kept + inherited(self.connection, (*self.actor.grants, *kept))
+            self._looked_up["grants"] = stored_grants(self.connection, self.actor.id)
         found: tuple[Grant, ...] = self._looked_up["grants"]
+        return found
+
+    def holder(self, action: str) -> Actor:
+        """Return the actor with every grant, handed in or stored, that counts for ``action`` today.
+
+        Who administers an organization holds the same for those whose records it answers for. While an
+        organization or a team is suspended, its offices count for what only reads.
+        """
+        reads = action in reading_actions()
+        key = "reader" if reads else "holder"
+        if key not in self._looked_up:
+            held = (*self.actor.grants, *self.stored_grants)
+            if not reads:
+                held = unsuspended(self.connection, held, self.today)
+            self._looked_up[key] = attrs.evolve(self.acting, grants=held + inherited(self.connection, held))
+        found: Actor = self._looked_up[key]
+        return found
+
+    def _at_hand(self, action: str) -> Actor:
+        """Return the actor with the grants handed in that count for ``action``: at most one look-up."""
+        if action in reading_actions() or not can_be_suspended(self.actor.grants):
+            return self.actor
+        if "at_hand" not in self._looked_up:
+            held = unsuspended(self.connection, self.actor.grants, self.today)
+            self._looked_up["at_hand"] = (
+                self.actor if held == self.actor.grants else attrs.evolve(self.actor, grants=held)
+            )
+        found: Actor = self._looked_up["at_hand"]
         return found
 
     def look_again(self) -> None:
@@ -126,9 +154,12 @@ class Desk:
         """
         if place is None:
             place = Place(volunteer, (), () if organization is None else (organization,))
-        cell = covering(self.actor, action, self.today, place)
+        cell = covering(self._at_hand(action), action, self.today, place)
         if cell is None:
-            cell = authorize(self.acting, action, self.today, place, self.stored_grants)
+            cell = covering(self.holder(action), action, self.today, place)
+        if cell is None:
+            self._unless_suspended(action, place)
+            cell = authorize(self.holder(action), action, self.today, place)
         self._veto(action, place)
         return cell
 
@@ -146,24 +177,34 @@ class Desk:
         A foreign id behaves as an unknown one: both raise NotFound. Who may never do ``action`` gets
         NotPermitted before anything is looked up.
         """
-        if place is None or covering(self.actor, action, self.today, place) is None:
+        if place is None or covering(self._at_hand(action), action, self.today, place) is None:
             reached = self.reach(action)
             if reached.nothing:
+                self._unless_suspended(action)
                 raise NotPermitted(actor=self.actor.id, action=action)
             if place is None or not reached.covers(place):
+                if place is not None:
+                    self._unless_suspended(action, place)
                 raise NotFound(kind=kind, id=id)
         return self.permit(action, place)
 
+    def _unless_suspended(self, action: str, place: Place | None = None) -> None:
+        """Raise NotPermitted office_suspended if nothing but a suspension denies ``action`` (at ``place``)."""
+        held = reach(self.holder(_READING), action, self.today)
+        if held.covers(place) if place is not None else not held.nothing:
+            raise NotPermitted("office_suspended", actor=self.actor.id, action=action)
+
     def reach(self, action: str) -> Reach:
         """Return all that ``action`` reaches for the actor today, for filtering a list."""
-        return reach(self.acting, action, self.today, self.stored_grants)
+        return reach(self.holder(action), action, self.today)
 
     def lender(self, action: str, place: Place) -> str | None:
         """Return who lent the grant by which the actor may do ``action`` at ``place``; None for their own."""
+        holder = self.holder(action)
         by = [
             each.delegated_by or ""
-            for each in (*self.acting.grants, *self.stored_grants)
-            if covering(attrs.evolve(self.acting, grants=(each,)), action, self.today, place)
+            for each in holder.grants
+            if covering(attrs.evolve(holder, grants=(each,)), action, self.today, place)
         ]
         return min(by, default="") or None
 
@@ -174,11 +215,9 @@ class Desk:
         about what they have handled under another one (separation of duties, rule 12).
         """
         newest = self.today - dt.timedelta(self.grant_rest_days)
-        held = (*self.acting.grants, *self.stored_grants)
-        old = [each for each in held if each.since is None or each.since <= newest]
-        if old == [*held] or covering(
-            attrs.evolve(self.acting, grants=tuple(old)), action, self.today, place
-        ):
+        holder = self.holder(action)
+        old = tuple(each for each in holder.grants if each.since is None or each.since <= newest)
+        if old == holder.grants or covering(attrs.evolve(holder, grants=old), action, self.today, place):
             return
         ids = (self.actor.id, self.actor.on_behalf_of or self.actor.id)
         handled = (

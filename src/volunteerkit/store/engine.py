@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -210,6 +211,8 @@ def storage_errors(place: str) -> Iterator[None]:
         yield
     except StorageError as error:
         if error.values.get("place") == "database":
+            if error.code == "storage_read_only":
+                raise _read_only(place) from None
             error.values["place"] = place
         raise
     except sa.exc.DBAPIError as error:
@@ -237,7 +240,7 @@ def _from_sqlite(error: sqlite3.Error, place: str) -> VolunteerkitError:
         case ["FULL"]:
             return StorageFull()
         case ["READONLY"] | ["PERM"] | ["AUTH"]:
-            return StorageReadOnly(place=place)
+            return _read_only(place)
         case ["CANTOPEN"]:
             return StorageUnavailable(place=place, cause=why_not_opened(place))
         case ["NOTADB"]:
@@ -251,6 +254,20 @@ def _from_sqlite(error: sqlite3.Error, place: str) -> VolunteerkitError:
         case ["CONSTRAINT"]:
             return IntegrityProblem(what=name)
     return StorageError(kind=name)
+
+
+def _read_only(place: str) -> StorageReadOnly:
+    """Return the error for a database that cannot be written, naming the files beside it that are the cause.
+
+    SQLite gives its log of writes and the log's index the mode of the database, and they keep it when the
+    database's own is changed.
+    """
+    able = {"effective_ids": True} if os.access in os.supports_effective_ids else {}
+    beside = [f"{place}{end}" for end in ("-wal", "-shm")]
+    closed = [each for each in beside if os.path.exists(each) and not os.access(each, os.W_OK, **able)]
+    if closed:
+        return StorageReadOnly("storage_beside_read_only", place=place, files=", ".join(closed))
+    return StorageReadOnly(place=place)
 
 
 def why_not_opened(place: str) -> Phrase:

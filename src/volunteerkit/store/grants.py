@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,10 +12,11 @@ from attrs import evolve
 
 from volunteerkit.access import Grant, Reach
 from volunteerkit.store.schema import id_column, integer, table
-from volunteerkit.units import day_of
+from volunteerkit.units import day_number, day_of
 
 __all__ = [
-    "alias", "all_numbers", "grant", "inherited", "lenders_numbers", "linked_numbers", "resolved_number", "stored_grants", "succession", "within",
+    "alias", "all_numbers", "can_be_suspended", "grant", "inherited", "lenders_numbers", "linked_numbers", "resolved_number", "stored_grants",
+    "succession", "unsuspended", "within",
 ]  # fmt: skip
 
 grant = table(
@@ -136,6 +138,59 @@ def inherited(connection: sa.Connection, grants: Iterable[Grant]) -> tuple[Grant
         ]
         found += held
     return tuple(found)
+
+
+_STOPPED = (
+    "FROM vk_standing s WHERE s.change = 'suspend' AND s.state = 'in_force' AND s.since <= {day} "
+    "AND (s.until IS NULL OR s.until >= {day})"
+)
+_LIVING = "({table}.ended_on IS NULL OR {table}.ended_on > {{day}})"
+_STOPPED_OWNERS = (
+    f"SELECT o.id FROM vk_organization o WHERE {_LIVING.format(table='o')} "
+    f"AND o.id IN (SELECT s.organization_id {_STOPPED})"
+)
+_SUSPENDED = {  # tables of the organizations, who are above the store; an ended one is not suspended
+    "organization_admin": (
+        "SELECT 'organization_admin', x.number FROM vk_organization x WHERE x.number IN ({marks}) "
+        f"AND x.id IN ({_STOPPED_OWNERS})"
+    ),
+    "team_leader": (
+        "SELECT 'team_leader', t.number FROM vk_team t WHERE t.number IN ({marks}) "
+        f"AND {_LIVING.format(table='t')} AND (t.id IN (SELECT s.team_id {_STOPPED}) "
+        "OR COALESCE((SELECT a.organization_id FROM vk_team_affiliation a WHERE a.team_id = t.id AND a.since <= {day} "
+        f"ORDER BY a.since DESC LIMIT 1), t.organization_id) IN ({_STOPPED_OWNERS}))"
+    ),
+}
+
+
+@lru_cache(maxsize=256)
+def _suspended(counts: tuple[tuple[str, int], ...], day: int, mark: str) -> str:
+    """Return the driver's text that asks for as many scopes of each role: it is on the way of every posting."""
+    return " UNION ALL ".join(
+        _SUSPENDED[role].format(day=day, marks=", ".join([mark] * count)) for role, count in counts
+    )
+
+
+def can_be_suspended(grants: Iterable[Grant]) -> bool:
+    """Tell whether any of the grants is an office of an organization or a team."""
+    return any(each.role in _SUSPENDED for each in grants)
+
+
+def unsuspended(connection: sa.Connection, grants: Iterable[Grant], day: dt.date) -> tuple[Grant, ...]:
+    """Return the grants but those for an organization, a team or an organization's team suspended on ``day``.
+
+    One statement, and none where no grant is such an office.
+    """
+    held = tuple(grants)
+    scopes = {role: {each.scope for each in held if each.role == role and each.scope} for role in _SUSPENDED}
+    counts = tuple((role, len(some)) for role, some in scopes.items() if some)
+    if not counts:
+        return held
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    given = tuple(each for some in scopes.values() for each in sorted(some))
+    rows = connection.exec_driver_sql(_suspended(counts, day_number(day), mark), given)
+    stopped = {tuple(row) for row in rows}
+    return held if not stopped else tuple(each for each in held if (each.role, each.scope) not in stopped)
 
 
 def resolved_number(connection: sa.Connection, number: str) -> str:

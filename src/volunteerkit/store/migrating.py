@@ -61,6 +61,21 @@ def _belonging(connection: sa.Connection) -> None:
     )
 
 
+def _brands(connection: sa.Connection) -> None:
+    """A project named its brand in a text; a brand is a thing of its own now, the city's centre's."""
+    columns = sa.inspect(connection).get_columns("vk_project")
+    if not any(each["name"] == "brand" for each in columns):
+        return
+    connection.exec_driver_sql(
+        "INSERT INTO vk_brand (id, number, name) SELECT s, 'B' || substr(CAST(10000000 + s AS TEXT), 2), brand FROM "
+        "(SELECT row_number() OVER (ORDER BY min(id)) AS s, brand FROM vk_project WHERE brand <> '' GROUP BY brand) b"
+    )
+    connection.exec_driver_sql(
+        "UPDATE vk_project SET brand_id = (SELECT b.id FROM vk_brand b WHERE b.name = vk_project.brand)"
+    )
+    connection.exec_driver_sql("ALTER TABLE vk_project DROP COLUMN brand")
+
+
 def _version_2(connection: sa.Connection, cipher: Cipher | None) -> None:
     """The vault was keyed by volunteers' ids; it holds subjects of any kind now. Belonging has days.
 
@@ -71,6 +86,7 @@ def _version_2(connection: sa.Connection, cipher: Cipher | None) -> None:
         connection.exec_driver_sql(f"DROP TABLE {name}")
     _complete(connection)
     _belonging(connection)
+    _brands(connection)
     connection.exec_driver_sql(
         "INSERT INTO vk_vault (subject, wrapped_key, sealed) "
         "SELECT 'volunteer:' || volunteer_id, wrapped_key, sealed FROM vk_vault_1"

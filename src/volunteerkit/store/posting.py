@@ -8,9 +8,10 @@ single head row, so numbers are gap-free and writers queue there, in whatever or
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, wraps
+from types import MappingProxyType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import attrs
@@ -33,10 +34,12 @@ __all__ = [
     "hold_head",
     "insert_rows",
     "note",
+    "note_many",
     "replayed",
     "request_hash",
     "run_many",
     "take_numbers",
+    "transfer_hash",
     "write_event",
     "write_many",
     "write_transfers",
@@ -49,6 +52,7 @@ T = TypeVar("T")
 Execute = Callable[[str, Sequence[Any]], Any]
 """Runs one statement with ``?`` marks on the driver and returns its cursor."""
 
+NOTHING: Mapping[int, Sequence[Any]] = MappingProxyType({})
 _TAKE = (
     "UPDATE vk_head SET record_id = record_id + ?, transfer_seq = transfer_seq + ?, event_seq = event_seq + ? "
     "WHERE id = 1 RETURNING record_id, transfer_seq, transfer_hash, event_seq, event_hash"
@@ -67,7 +71,7 @@ _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=Tr
 _REPLAY = "SELECT request_hash, payload FROM vk_event WHERE type = ? AND key = ?"
 TRANSFER_INSERT = (
     "INSERT INTO vk_transfer (seq, record_id, debit_id, credit_id, minutes, code, refers_to, effective_on, "
-    "recorded_at, actor_id, reason, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "recorded_at, actor_id, reason, journal, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 
@@ -212,28 +216,38 @@ def write_transfers(
     desk: Desk,
     numbers: Numbers,
     rows: Sequence[tuple[Any, ...]],
-    fixed: Sequence[Any] = (),
+    fixed: Mapping[int, Sequence[Any]] = NOTHING,
 ) -> bytes:
-    """Write transfers and return the last one's hash.
+    """Write transfers and return the last one's hash; several are one journal, all or none (L9).
 
     A row is (record id, debit id, credit id, minutes, code, refers to, effective on, reason); there must
-    be as many as were taken with `take_numbers`. ``fixed`` is what never changes of a new record; its
-    transfer's hash covers it too.
+    be as many as were taken with `take_numbers`. ``fixed`` is what never changes of new records, by their
+    ids; the hash of a record's transfer covers it too.
     """
     last, seq, at = numbers.transfer_hash, numbers.transfer_seq - len(rows), microseconds(desk.now)
+    journal = seq + 1 if len(rows) > 1 else None
     for row in rows:
         seq += 1
-        written = _transfer(desk.actor.id, at, seq, last, row, fixed)
+        written = _transfer(desk.actor.id, at, seq, last, row, fixed.get(row[0], ()), journal)
         execute(TRANSFER_INSERT, written)
         last = written[-1]
     return last
 
 
 def _transfer(
-    actor: str, at: int, seq: int, before: bytes, row: tuple[Any, ...], fixed: Sequence[Any] = ()
-) -> tuple[Any, ...]:
+    actor: str, at: int, seq: int, before: bytes, row: tuple[Any, ...], fixed: Sequence[Any],
+    journal: int | None = None,
+) -> tuple[Any, ...]:  # fmt: skip
     fields = (seq, *row[:7], at, actor, row[7])
-    return (*fields, chained(before, *fields, *fixed))
+    return (*fields, journal, transfer_hash(before, fields, journal, fixed))
+
+
+def transfer_hash(before: bytes, fields: Sequence[Any], journal: int | None, fixed: Sequence[Any]) -> bytes:
+    """Return a transfer's hash over its columns in the order of the table, and what is fixed of its record.
+
+    The journal stands in it where there is one only: older ledgers have none, and their hashes stay.
+    """
+    return chained(before, *fields, *(() if journal is None else (journal,)), *fixed)
 
 
 def write_event(
@@ -294,6 +308,21 @@ def note(desk: Desk, type: str, subject: str, payload: dict[str, Any]) -> None:
     execute = driver(desk.connection)
     numbers = take_numbers(execute)
     write_event(execute, desk, numbers, bytes(numbers.transfer_hash), type, subject, payload)
+
+
+def note_many(desk: Desk, events: Sequence[tuple[str, str, dict[str, Any]]]) -> None:
+    """Write many such events (type, subject, payload): the rows that as many `note` would have written."""
+    if not events:
+        return
+    execute = driver(desk.connection)
+    numbers = take_numbers(execute, events=len(events))
+    actor, at, before, rows = desk.actor.id, microseconds(desk.now), numbers.event_hash, []
+    for seq, what in enumerate(events, numbers.event_seq - len(events) + 1):
+        said = (*what, None, None)
+        rows.append(_event(actor, at, seq, before, said, numbers.transfer_seq, bytes(numbers.transfer_hash)))
+        before = rows[-1][-1]
+    run_many(desk.connection, _EVENT, rows)
+    execute(_FINISH, (numbers.transfer_hash, before))
 
 
 def event_hash(before: bytes, fields: Sequence[Any]) -> bytes:

@@ -21,6 +21,7 @@ __all__ = [
     "integer",
     "meta",
     "metadata",
+    "of_standing",
     "one_of",
     "table",
 ]
@@ -130,6 +131,17 @@ event = table(
 sa.Index("uq_vk_event_key", event.c.type, event.c.key, unique=True, sqlite_where=event.c.key.is_not(None),
          postgresql_where=event.c.key.is_not(None))  # fmt: skip
 
+of_standing = sa.or_(
+    *(
+        event.c.type == sa.literal_column(f"'{each}'")
+        for each in ("volunteer.status", "volunteer.consent_answered")
+    )
+)
+"""The SQL for events that say how a volunteer stands; its words stand in it, or no database would use the index."""
+
+sa.Index("ix_vk_event_standing", event.c.subject, event.c.seq, sqlite_where=of_standing,
+         postgresql_where=of_standing)  # fmt: skip
+
 delivery = table(
     "delivery",
     sa.Column("plugin", sa.Text, primary_key=True),
@@ -143,8 +155,14 @@ account = table(
     id_column(),
     sa.Column("posted_minutes", integer, nullable=False),
     sa.Column("pending_minutes", integer, nullable=False),
+    sa.Column("limit_minutes", integer),
+    sa.Column("raised_minutes", integer, nullable=False, server_default="0"),
+    sa.CheckConstraint("limit_minutes IS NULL OR posted_minutes >= -limit_minutes", name="limit"),
     owner=("id",),
 )
-"""Balances as a roll-up: credits minus debits. ``volunteerkit verify`` recomputes every one."""
+"""Balances as a roll-up: credits minus debits. ``volunteerkit verify`` recomputes every one.
+
+``limit_minutes`` is how far an issuer may go below zero, None for no limit; ``raised_minutes`` what the
+centre has added to it."""
 
 append_only(event)

@@ -13,12 +13,13 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from volunteerkit.privacy import HIDDEN, checked
+from volunteerkit.access import Cell, Place, holding
+from volunteerkit.privacy import HIDDEN, checked, mask, retention
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.posting import insert_rows
 from volunteerkit.store.vault import check_key, closed, open_subjects, vault
 
-__all__ = ["is_address", "open_texts", "seal_text", "texts_about"]
+__all__ = ["is_address", "only_masked", "open_texts", "seal_text", "texts_about"]
 
 _ADDRESS: Final = re.compile(r"([a-z_]+:[a-z0-9_]+)(#[a-z]+:[0-9].*)", re.ASCII | re.DOTALL)
 
@@ -48,8 +49,18 @@ def seal_text(desk: Desk, subject: str, place: str, text: str) -> str:
     return address
 
 
-def open_texts(desk: Desk, held: Iterable[str | None]) -> dict[str | None, str]:
+def only_masked(desk: Desk, cell: Cell, place: Place) -> bool:
+    """Tell whether the actor, to whom ``cell`` shows something at ``place``, sees of its reasons only that they exist."""
+    if not cell.masked:
+        return False
+    roles = retention("reason").full
+    return not any(holding(desk.acting, role, desk.today, place, desk.stored_grants) for role in roles)
+
+
+def open_texts(desk: Desk, held: Iterable[str | None], *, masked: bool = False) -> dict[str | None, str]:
     """Return the text for each of ``held``: an address, a code that stands for itself, or nothing.
+
+    With ``masked`` (see `only_masked`) a text comes in its mask.
 
     Of somebody whose data are erased or merely stored there is none. Without a cipher only that there is
     something is told: a program that sweeps or counts needs no key. Raises KeyProblem for a wrong one.
@@ -63,7 +74,8 @@ def open_texts(desk: Desk, held: Iterable[str | None]) -> dict[str | None, str]:
     shut = closed(desk.connection, list(owners.values()))
     there = [each for each, owner in owners.items() if owner not in shut]
     opened = open_subjects(desk.connection, desk.needed_cipher(), there)
-    return found | {each: str(opened.get(each, {}).get("reason", "")) for each in owners}
+    said = {each: str(opened.get(each, {}).get("reason", "")) for each in owners}
+    return found | ({each: mask("reason", text) for each, text in said.items()} if masked else said)
 
 
 def is_address(held: str) -> bool:

@@ -5,10 +5,12 @@ from volunteerkit.volunteers.belonging import (
     add_to_team,
     appoint,
     ask_to_join,
+    leaderless_teams,
     leave_team,
     members,
     memberships,
 )
+from volunteerkit.volunteers.claiming import claim
 from volunteerkit.volunteers.consent import answer_consent
 from volunteerkit.volunteers.duplicates import Likeness, duplicates
 from volunteerkit.volunteers.merging import MergePlan, plan_merge, propose_merge, propose_unmerge
@@ -25,7 +27,6 @@ from volunteerkit.volunteers.registering import (
     admit,
     approve,
     check_registration,
-    claim,
     refuse,
     register,
     resubmit,
@@ -67,6 +68,7 @@ __all__ = [
     "duplicates",
     "end_period",
     "evaluate",
+    "leaderless_teams",
     "leave_team",
     "lift_blacklist",
     "members",

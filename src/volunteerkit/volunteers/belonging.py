@@ -8,22 +8,22 @@ from typing import Any
 import attrs
 import sqlalchemy as sa
 
-from volunteerkit.access import Person, Place
+from volunteerkit.access import Cell, Person, Place
 from volunteerkit.approvals import Case, Workflow
 from volunteerkit.approvals.cases import open_case
 from volunteerkit.errors import Finding, InvalidValue, NotFound, Refused
-from volunteerkit.organizations.model import WAITING
-from volunteerkit.organizations.reading import found_row, place_of
-from volunteerkit.organizations.tables import organization, team
+from volunteerkit.organizations.model import WAITING, Team
+from volunteerkit.organizations.reading import as_team, found_row, listed, place_of
+from volunteerkit.organizations.tables import organization, status_on, team
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text
-from volunteerkit.store.texts import open_texts, seal_text
+from volunteerkit.store.texts import only_masked, open_texts, seal_text
 from volunteerkit.units import day_number, day_of
-from volunteerkit.volunteers.reading import Found, during, find, owner_on, reached, status_of
+from volunteerkit.volunteers.reading import Found, during, find, lasting, owner_on, reached, status_of
 from volunteerkit.volunteers.registering import enter
-from volunteerkit.volunteers.tables import membership, volunteer
+from volunteerkit.volunteers.tables import membership, period, volunteer
 from volunteerkit.workflow import Facts, Office, Route, Step
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "add_to_team",
     "appoint",
     "ask_to_join",
+    "leaderless_teams",
     "leave_team",
     "members",
     "memberships",
@@ -76,10 +77,21 @@ def _within_reach(desk: Desk, action: str, number: str, found: Found | None) -> 
     return found
 
 
-def _may_belong(desk: Desk, found: Found, row: Any) -> None:
+def _may_hold(desk: Desk, found: Found) -> None:
     status = status_of(desk, found)
     if status not in ("approved", "provisional"):
         raise Refused(Finding("volunteer_not_active", {"volunteer": found.number, "status": status}))
+
+
+def _must_last(row: Any) -> None:
+    """In a team whose end is decided, be it for a later day, nobody begins anything."""
+    if row.ended_on is not None:
+        raise Refused(Finding("team_not_active", {"team": row.number, "status": row.ending}))
+
+
+def _may_belong(desk: Desk, found: Found, row: Any) -> None:
+    _may_hold(desk, found)
+    _must_last(row)
     if row.stands != "approved":
         raise Refused(Finding("team_not_active", {"team": row.number, "status": row.stands}))
     if _lasting(desk, found.id, row.id) is not None:
@@ -87,9 +99,8 @@ def _may_belong(desk: Desk, found: Found, row: Any) -> None:
 
 
 def _lasting(desk: Desk, volunteer_id: int, team_id: int) -> Any:
-    lasting = sa.and_(membership.c.volunteer_id == volunteer_id, membership.c.team_id == team_id,
-                      membership.c.until.is_(None))  # fmt: skip
-    return desk.connection.execute(sa.select(membership).where(lasting)).first()
+    held = sa.and_(membership.c.volunteer_id == volunteer_id, membership.c.team_id == team_id)
+    return desk.connection.execute(sa.select(membership).where(held, lasting(desk.today))).first()
 
 
 @command
@@ -165,7 +176,7 @@ def _held(desk: Desk, action: str, number: str, found: Found | None, row: Any) -
 
 def _end(desk: Desk, held: Any, why: str) -> None:
     until = max(day_number(desk.today) - 1, held.since - 1)
-    guarded = sa.update(membership).where(membership.c.id == held.id, membership.c.until.is_(None))
+    guarded = sa.update(membership).where(membership.c.id == held.id, lasting(desk.today))
     if desk.connection.execute(guarded.values(until=until, why=why)).rowcount != 1:
         raise Refused(Finding("no_member", {"volunteer": held.volunteer_id, "team": held.team_id}))
 
@@ -189,7 +200,7 @@ def appoint(desk: Desk, number: str, team_number: str, role: str) -> None:
     """Make a member the team's ``leader``, ``deputy`` or plain ``member`` from today on.
 
     By the organization (not by or for oneself) or the centre. A team keeps at least one leader once it has
-    one. Raises NotFound, NotPermitted, InvalidValue, Refused.
+    one, and nobody who may not join anything now, as on leave or while suspended, gets an office. Raises NotFound, NotPermitted, InvalidValue, Refused.
     """
     if role not in _ROLES:
         raise InvalidValue(name="role", value=role, allowed=", ".join(_ROLES))
@@ -201,6 +212,9 @@ def appoint(desk: Desk, number: str, team_number: str, role: str) -> None:
     desk.separate(cell, "own_case", Person(None, found.number))
     if held.role == role:
         return
+    _must_last(row)
+    if role != "member":
+        _may_hold(desk, found)
     _end(desk, held, "appointed")
     enter(desk, found.id, None, role, day_number(desk.today), team_id=row.id, linked_id=held.id)
     if held.role == "leader" and _leaders(desk, row.id) == 0:
@@ -220,9 +234,9 @@ def _select(day: int) -> sa.Select[Any]:
     )  # fmt: skip
 
 
-def _as_values(desk: Desk, query: sa.Select[Any]) -> tuple[Membership, ...]:
+def _as_values(desk: Desk, query: sa.Select[Any], cell: Cell, place: Place) -> tuple[Membership, ...]:
     rows = desk.connection.execute(query).fetchall()
-    said = open_texts(desk, (row[6] for row in rows))
+    said = open_texts(desk, (row[6] for row in rows), masked=only_masked(desk, cell, place))
     return tuple(
         Membership(
             row[0], row[1], row[2], row[3], day_of(row[4]), None if row[5] is None else day_of(row[5]),
@@ -235,17 +249,40 @@ def _as_values(desk: Desk, query: sa.Select[Any]) -> tuple[Membership, ...]:
 @storage_errors("database")
 def memberships(desk: Desk, number: str) -> tuple[Membership, ...]:
     """Return where a volunteer belongs and belonged, by day. Raises NotFound, NotPermitted."""
-    found, _ = reached(desk, "volunteer.view", number)
-    return _as_values(desk, _select(day_number(desk.today)).where(membership.c.volunteer_id == found.id))
+    found, cell = reached(desk, "volunteer.view", number)
+    theirs = _select(day_number(desk.today)).where(membership.c.volunteer_id == found.id)
+    return _as_values(desk, theirs, cell, found.place)
 
 
 @storage_errors("database")
 def members(desk: Desk, team_number: str, *, on: dt.date | None = None) -> tuple[Membership, ...]:
     """Return who belonged to a team on a day (default today). Raises NotFound, NotPermitted."""
     row, where = _team(desk, team_number)
-    desk.permit_on("volunteer.view", "team", team_number, where)
+    cell = desk.permit_on("volunteer.view", "team", team_number, where)
+    assert where is not None
     day = day_number(on or desk.today)
-    return _as_values(desk, _select(day).where(membership.c.team_id == row.id, during(day)))
+    return _as_values(desk, _select(day).where(membership.c.team_id == row.id, during(day)), cell, where)
+
+
+@storage_errors("database")
+def leaderless_teams(desk: Desk, *, after: str = "", limit: int = 100) -> tuple[Team, ...]:
+    """Return the living teams without a leader who may act today, for whoever may `appoint` one, by number.
+
+    A leader who is suspended or blacklisted does not count, nor one whose data were erased. Raises
+    InvalidValue for what is no text; who may appoint nobody gets none.
+    """
+    day = day_number(desk.today)
+    stopped = sa.exists().where(
+        period.c.volunteer_id == volunteer.c.id, period.c.kind.in_(["suspended", "blacklisted"]),
+        period.c.since <= day, sa.or_(period.c.until.is_(None), period.c.until >= day),
+    )  # fmt: skip
+    led = sa.exists().where(
+        membership.c.team_id == team.c.id, membership.c.role == "leader", during(day),
+        volunteer.c.id == membership.c.volunteer_id, volunteer.c.status == "approved", ~stopped,
+    )  # fmt: skip
+    living = sa.and_(status_on(team, day).not_in(WAITING), team.c.ended_on.is_(None))
+    rows = listed(desk, "team.appoint", living, ~led, kind="team", after=after, limit=limit)
+    return tuple(as_team(row) for row in rows)
 
 
 def _settle(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:

@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 STATUSES: Final = ("pending", "approved", "refused", "suspended", "deregistered", "merged", "erased")
-"""Statuses a volunteer is put into; ``suspended`` without dates comes from imports only."""
+"""Statuses a volunteer is put into; ``suspended`` without dates comes from imports before those had periods."""
 
 PERIODS: Final = ("blacklisted", "suspended", "on_leave", "provisional")
 """Kinds of dated periods of an approved volunteer, the strongest first."""

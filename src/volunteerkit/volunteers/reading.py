@@ -24,6 +24,8 @@ __all__ = [
     "during",
     "find",
     "find_many",
+    "lasting",
+    "led_alone",
     "members_of",
     "owner_on",
     "periods_of",
@@ -63,6 +65,28 @@ class Found:
 def during(day: int) -> sa.ColumnElement[bool]:
     """Return the SQL for memberships that hold on ``day``, a day number."""
     return sa.and_(membership.c.since <= day, sa.or_(membership.c.until.is_(None), membership.c.until >= day))
+
+
+def lasting(today: dt.date) -> sa.ColumnElement[bool]:
+    """Return the SQL for memberships that do not end before ``today``, be their last day known or not."""
+    return sa.or_(membership.c.until.is_(None), membership.c.until >= day_number(today))
+
+
+def led_alone(desk: Desk, volunteer_id: int) -> str | None:
+    """Return the number of a living team that the volunteer alone leads and others belong to; None if none."""
+    other = membership.alias()
+    others = sa.exists().where(
+        other.c.team_id == membership.c.team_id, other.c.volunteer_id != volunteer_id, other.c.until.is_(None)
+    )
+    query = (
+        sa.select(team.c.number)
+        .join(membership, membership.c.team_id == team.c.id)
+        .where(membership.c.volunteer_id == volunteer_id, membership.c.role == "leader", membership.c.until.is_(None))
+        .where(team.c.ended_on.is_(None), others, ~others.where(other.c.role == "leader"))
+        .order_by(team.c.number)
+    )  # fmt: skip
+    found: str | None = desk.connection.execute(query.limit(1)).scalar()
+    return found
 
 
 def owner_on(day: int) -> sa.ColumnElement[int]:

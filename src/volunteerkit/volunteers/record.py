@@ -63,8 +63,9 @@ def _past(desk: Desk, name: str, day: dt.date) -> int:
 
 def _enter(desk: Desk, found: Found, kind: str, on: int, name: str, **more: Any) -> None:
     id_, said = next_id(desk, entry), checked_text("name", name)
-    if kind == "evaluation":  # it judges a person; the score alone survives an erasure
-        said = seal_text(desk, found.subject, f"entry:{id_}", said)
+    # who was commended or judged for what tells who it is: it goes with an erasure
+    if kind != "training":
+        said = seal_text(desk, found.subject, f"{kind}:{id_}", said)
     desk.connection.execute(
         sa.insert(entry).values(
             id=id_, volunteer_id=found.id, kind=kind, happened_on=on, name=said,
@@ -126,14 +127,16 @@ def add_qualification(
                    qualification.c.obtained_on == on)  # fmt: skip
     if desk.connection.execute(sa.select(qualification.c.id).where(same)).first() is not None:
         raise Refused(Finding("already_qualified", {"kind": word, "day": obtained_on}))
+    id_ = next_id(desk, qualification)
     desk.connection.execute(
         sa.insert(qualification).values(
-            id=next_id(desk, qualification), volunteer_id=found.id, kind=word, obtained_on=on,
+            id=id_, volunteer_id=found.id, kind=word, obtained_on=on,
             issuer=issuer and checked_text("issuer", issuer), checked_by=desk.actor.id,
             valid_until=None if valid_until is None else day_number(valid_until),
         )
     )  # fmt: skip
-    note(desk, "volunteer.qualified", found.subject, {"kind": word, "on": on})
+    # the row goes with an erasure, the event stays
+    note(desk, "volunteer.qualified", found.subject, {"qualification": id_, "on": on})
 
 
 @storage_errors("database")

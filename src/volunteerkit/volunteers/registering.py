@@ -1,4 +1,4 @@
-"""Registration: what a form must say, who decides, and what a known identity number does not reveal."""
+"""Registration: what a form must say, and who decides."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ from volunteerkit.volunteers.model import (
     review_age,
     review_guardian,
 )
-from volunteerkit.volunteers.persons import connect, linked, together
+from volunteerkit.volunteers.persons import connect, linked
 from volunteerkit.volunteers.reading import Found, reached
 from volunteerkit.volunteers.status import GONE, consent_withdrawn, put_status
 from volunteerkit.volunteers.tables import acknowledgement, doubt, membership, tag, volunteer
 from volunteerkit.workflow import Office, Route, Step
 
-__all__ = ["WORKFLOWS", "admit", "approve", "check_registration", "claim", "refuse", "register", "resubmit"]
+__all__ = ["WORKFLOWS", "admit", "approve", "check_registration", "refuse", "register", "resubmit"]
 
 CONSENT: Final = "consent_to_registration"
 """The document by which somebody agrees to be registered, in as many versions as they agreed."""
@@ -367,24 +367,24 @@ def _settle(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
         put_status(desk, id_, ("pending",), status, on=on, case=case.id)
 
 
-def _registration(desk: Desk, number: str) -> tuple[Found, Case]:
+def _registration(desk: Desk, number: str) -> Case:
     found, _ = reached(desk, "volunteer.decide", number, managing=True)
     case = last_case(desk, "volunteer.registration", f"volunteer:{found.id}")
     if case is None:
         raise Refused(Finding("not_pending_registration", {"volunteer": number, "status": found.status}))
-    return found, case  # a closed one tells who decided it, and when
+    return case  # a closed one tells who decided it, and when
 
 
 @command
 def approve(desk: Desk, number: str, *, reason: str = "") -> Case:
     """Approve the present step of a pending registration. Raises what `approvals.decide` raises."""
-    return decide(desk, _registration(desk, number)[1].id, "approve", reason=reason)
+    return decide(desk, _registration(desk, number).id, "approve", reason=reason)
 
 
 @command
 def refuse(desk: Desk, number: str, *, reason: str) -> Case:
     """Refuse a pending registration; it can be submitted again. Raises what `approvals.decide` raises."""
-    return decide(desk, _registration(desk, number)[1].id, "refuse", reason=reason)
+    return decide(desk, _registration(desk, number).id, "refuse", reason=reason)
 
 
 @command
@@ -395,20 +395,26 @@ def resubmit(
     """Open the registration of a refused or withdrawn applicant anew, linked to the case before.
 
     It is reviewed as `register` reviews it, with what is kept of the applicant; what is asked here is not
-    kept and is said anew, ``consent_on`` only when the person agreed again. Raises NotFound, NotPermitted,
-    KeyProblem, and Refused when it was neither, when the personal data are restricted or erased, and with
-    every finding that blocks.
+    kept and is said anew, ``consent_on`` only when the person agreed again: after a consent that was
+    withdrawn, on that day or later. Raises NotFound, NotPermitted, InvalidValue, KeyProblem, and Refused when
+    it was neither, when the personal data are restricted or erased, and with every finding that blocks.
     """
     found, _ = reached(desk, "volunteer.edit", number, managing=True)
     cipher = desk.needed_cipher()
     if found.status not in (*GONE, "erased"):  # the erased are told so
         raise Refused(Finding("not_refused", {"volunteer": number, "status": found.status}))
-    withdrawn = consent_withdrawn(desk, found)
+    withdrawn_on = consent_withdrawn(desk, found)
+    if (
+        consent_on is not None
+        and withdrawn_on is not None
+        and plain_day("consent_on", consent_on) < withdrawn_on
+    ):
+        raise Refused(Finding("consent_before_withdrawal", {"day": consent_on, "withdrawn": withdrawn_on}))
     put_status(desk, found.id, GONE, "pending")
     application = attrs.evolve(
         _kept(desk, cipher, found), student=student, own_income=own_income, school_procedure=school_procedure
     )  # fmt: skip
-    if withdrawn:  # what was agreed to before counts no more
+    if withdrawn_on is not None:  # what was agreed to before counts no more
         application = attrs.evolve(application, consent_on=None)
     if consent_on is not None:
         again = sum(each.document == CONSENT for each in application.acknowledged) + 1
@@ -446,55 +452,12 @@ def _kept(desk: Desk, cipher: Cipher, found: Found) -> Application:
     )  # fmt: skip
 
 
-@command
-def claim(desk: Desk, *, identity_number: str, name: str, phone: str = "") -> None:
-    """Claim to be the volunteer with that identity number; the centre looks into it.
-
-    Nothing is answered, whether there is such a person or not and whatever was given of them: the case is
-    there for those who decide it, and the claimant learns the outcome from the centre. A second claim of the same person
-    while one is waiting changes nothing. Raises NotPermitted, InvalidValue, KeyProblem.
-    """
-    desk.permit("volunteer.claim", Place(None, (), (), (), desk.actor.id))
-    cipher, identity = desk.needed_cipher(), read_identity(identity_number, desk.today)
-    checked_text("name", name, 100)
-    if phone:
-        checked_text("phone", phone, 40)
-    known = known_identity(desk, cipher, identity.number)
-    if not known:
-        return
-    subject = f"volunteer:{known[0]}"
-    row = desk.connection.execute(sa.select(volunteer.c.number).where(volunteer.c.id == known[0])).one()
-    agrees = _agrees(open_subject(desk.connection, cipher, subject), name, phone)
-    facts = {"volunteer": row.number, "claimant": desk.actor.id, **agrees}
-    with suppress(Refused):  # a claim is waiting already, which the claimant need not know
-        open_case(desk, "volunteer.claim", subject, Place(), facts=facts)
-
-
-def _agrees(personal: dict[str, Any], name: str, phone: str) -> dict[str, bool]:
-    given = {"name": name, "phone": phone}
-    return {
-        f"{field}_agrees": bool(text) and normal(field, personal.get(field, "")) == normal(field, text)
-        for field, text in given.items()
-    }
-
-
-def _settle_claim(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
-    if outcome == "granted":
-        who = together(desk.connection, int(case.subject.partition(":")[2]))[0]
-        connect(desk, case.facts["claimant"], who)
-        note(desk, "volunteer.claimed", case.subject, {"actor": case.facts["claimant"], "case": case.id})
-
-
 WORKFLOWS = (
     Workflow(
         Route("volunteer.registration", (
             Step("review", Office("organization_admin", also=("centre",)), days=5),
         )),
         "volunteer.decide", _settle, by_subject=True,
-    ),
-    Workflow(
-        Route("volunteer.claim", (Step("centre", Office("centre"), days=10),)), "volunteer.decide", _settle_claim,
-        confidential=True,
     ),
 )  # fmt: skip
 """How a registration is decided unless a plugin gives another route: by its organization or the centre."""

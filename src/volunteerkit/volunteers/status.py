@@ -18,12 +18,21 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, next_id
-from volunteerkit.store.schema import event
+from volunteerkit.store.schema import event, of_standing
 from volunteerkit.store.texts import seal_text
 from volunteerkit.store.vault import closed, put_retention, release
-from volunteerkit.units import day_number, day_of, plain_day
+from volunteerkit.units import day_number, day_of, instant_of, plain_day
 from volunteerkit.volunteers.model import PERIODS
-from volunteerkit.volunteers.reading import Found, by_managing, find, periods_of, reached, status_of
+from volunteerkit.volunteers.reading import (
+    Found,
+    by_managing,
+    find,
+    lasting,
+    led_alone,
+    periods_of,
+    reached,
+    status_of,
+)
 from volunteerkit.volunteers.tables import membership, period, volunteer
 from volunteerkit.workflow import Office, Route, Step
 
@@ -142,11 +151,11 @@ def end_period(desk: Desk, number: str, kind: str, *, last_day: dt.date | None =
 def _end(desk: Desk, found: Found, kind: str, last_day: dt.date | None) -> None:
     """End the earliest period that runs or is to come, by default yesterday; one to come then never begins."""
     today = day_number(desk.today)
-    lasting = sa.and_(
+    open_ = sa.and_(
         period.c.volunteer_id == found.id, period.c.kind == kind,
         sa.or_(period.c.until.is_(None), sa.and_(period.c.until >= today, period.c.until >= period.c.since)),
     )  # fmt: skip
-    query = sa.select(period.c.id, period.c.since, period.c.until).where(lasting)
+    query = sa.select(period.c.id, period.c.since, period.c.until).where(open_)
     row = desk.connection.execute(query.order_by(period.c.since).limit(1)).first()
     if row is None:
         raise Refused(Finding("no_period_running", {"kind": kind}))
@@ -155,7 +164,7 @@ def _end(desk: Desk, found: Found, kind: str, last_day: dt.date | None) -> None:
         raise InvalidValue(name="last_day", value=last_day, allowed=f"≥ {day_of(row.since - 1)}")
     if row.until is not None and last > row.until:
         raise InvalidValue(name="last_day", value=last_day, allowed=f"≤ {day_of(row.until)}")
-    ended = sa.update(period).where(period.c.id == row.id, lasting)
+    ended = sa.update(period).where(period.c.id == row.id, open_)
     if desk.connection.execute(ended.values(until=last, ended_by=desk.actor.id)).rowcount != 1:
         raise Refused(Finding("no_period_running", {"kind": kind}))
     note(desk, "volunteer.period_ended", f"volunteer:{found.id}", {"kind": kind, "until": last})
@@ -167,17 +176,21 @@ def deregister(desk: Desk, number: str, *, reason: str = "") -> None:
 
     By the volunteer, the managing organization or the centre. Memberships end yesterday, but for the
     managing one: the record stays with the organization that vouched for it. What they asked for is withdrawn.
-    Raises NotFound, NotPermitted, Refused when it is cancelled already.
+    Raises NotFound, NotPermitted, Refused when it is cancelled already, and for who alone leads a team in which
+    others stay: somebody else is appointed first.
     """
     found = _reached(desk, "volunteer.leave", number)
     if reason:
         checked_text("reason", reason, 500)
+    alone = led_alone(desk, found.id)
+    if alone is not None:
+        raise Refused(Finding("last_leader", {"team": alone}))
     put_status(desk, found.id, ("approved", "suspended"), "deregistered")
-    lasting = sa.and_(
-        membership.c.volunteer_id == found.id, membership.c.role != "managing", membership.c.until.is_(None)
+    held = sa.and_(
+        membership.c.volunteer_id == found.id, membership.c.role != "managing", lasting(desk.today)
     )
     yesterday = day_number(desk.today) - 1
-    desk.connection.execute(sa.update(membership).where(lasting).values(until=yesterday, why="deregistered"))
+    desk.connection.execute(sa.update(membership).where(held).values(until=yesterday, why="deregistered"))
     end_requests(desk, found, by="volunteer_left")
 
 
@@ -211,13 +224,17 @@ def reactivate(desk: Desk, number: str) -> None:
     put_status(desk, found.id, ("deregistered",), "approved")
 
 
-def consent_withdrawn(desk: Desk, found: Found) -> bool:
-    """Tell whether a cancelled volunteer's registration ended with the consent to it: see `answer_consent`."""
+def consent_withdrawn(desk: Desk, found: Found) -> dt.date | None:
+    """Return the day on which a cancelled volunteer's registration ended with the consent to it, if it did so.
+
+    See `answer_consent`.
+    """
     # the answer is noted after the status that it brings, and whatever comes afterwards notes its own
-    types = ("volunteer.status", "volunteer.consent_answered")
-    query = sa.select(event.c.type).where(event.c.subject == found.subject, event.c.type.in_(types))
-    last = desk.connection.execute(query.order_by(event.c.seq.desc()).limit(1)).scalar()
-    return last == "volunteer.consent_answered"
+    query = sa.select(event.c.type, event.c.recorded_at).where(event.c.subject == found.subject, of_standing)
+    last = desk.connection.execute(query.order_by(event.c.seq.desc()).limit(1)).first()
+    if last is None or last.type != "volunteer.consent_answered":
+        return None
+    return instant_of(last.recorded_at).astimezone(desk.zone).date()
 
 
 def put_status(
@@ -260,6 +277,7 @@ def propose_blacklist(
 ) -> Case:
     """Propose to blacklist a volunteer until a day (inclusive); somebody else at the centre decides.
 
+    Nobody is blacklisted without an end: ``until`` is a day, today or later, and None is refused as no date.
     Raises NotFound, NotPermitted, InvalidValue, Refused.
     """
     found = _reached(desk, "volunteer.propose_sanction", number)

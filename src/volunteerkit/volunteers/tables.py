@@ -103,7 +103,10 @@ qualification = table(
     sa.UniqueConstraint("volunteer_id", "kind", "obtained_on"),
     owner=("volunteer_id",),
 )
-"""What a volunteer is qualified for, from and until which day; ``checked_by`` saw the proof."""
+"""What a volunteer is qualified for, from and until which day; ``checked_by`` saw the proof.
+
+In plain, as skills are (`privacy.fields`): the rows go with an erasure, and no event tells what they say.
+"""
 
 tag = table(
     "volunteer_tag",

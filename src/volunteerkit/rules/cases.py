@@ -1,0 +1,310 @@
+"""Cases of a regime as data: what a person did and what follows from it, run against its rulebooks.
+
+A file of cases is JSON or TOML: ``regime``, then ``cases``, each with ``why``, ``volunteer`` and ``facts``
+(facts of the person and of the matter; tables inside are laid flat), ``records`` (one a record), ``policy``
+(parameters with other values), ``as_of`` and ``expect``. Names are those of the facts; beside them stand
+the everyday words of `RECORD_WORDS`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import inspect
+import json
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from volunteerkit.clock import Calendar
+from volunteerkit.errors import InvalidValue, VolunteerkitError, did_you_mean
+from volunteerkit.rules.check import check
+from volunteerkit.rules.crediting import Credited, credit
+from volunteerkit.rules.expression import CALENDAR, All, Apply, Call, Expression, Fact, Not, Some
+from volunteerkit.rules.facts import FACTS
+from volunteerkit.rules.ladder import assess
+from volunteerkit.rules.plan import Record
+from volunteerkit.rules.rulebook import Rulebook, Version
+from volunteerkit.units import day_number
+
+__all__ = ["RECORD_WORDS", "Case", "Cases", "Failure", "Result", "read_cases", "run_cases"]
+
+RECORD_WORDS: Final = {
+    "date": "served_on", "minutes": "claimed_minutes", "activity": "project", "place": "project",
+    "amount": "quantity", "entered_on": "known_on", "submitted_on": "known_on",
+}  # fmt: skip
+"""What a record of a case may say instead of a fact's name. ``count`` and ``year`` make so many records of a year."""
+
+RECORDS_MAX: Final = 10_000
+
+_CASE: Final = ("why", "volunteer", "records", "facts", "policy", "as_of", "expect")
+_WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_PYTHON: Final = {"int": int, "bool": bool, "word": str, "date": dt.date}
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+@attrs.frozen
+class Case:
+    """One case as it was written down."""
+
+    why: str
+    as_of: dt.date
+    expect: Mapping[str, Any]
+    facts: Mapping[str, Any] = attrs.field(factory=dict)
+    records: tuple[Mapping[str, Any], ...] = ()
+    policy: Mapping[str, Any] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class Cases:
+    """All cases of a regime."""
+
+    regime: str
+    cases: tuple[Case, ...]
+
+
+@attrs.frozen
+class Failure:
+    """A case that came out otherwise: answers by name with what was expected and found, or an error."""
+
+    why: str
+    differences: tuple[tuple[str, Any, Any], ...] = ()
+    error: VolunteerkitError | None = None
+
+
+@attrs.frozen
+class Result:
+    """How a regime's cases came out, and how many lines of Python its rulebooks need beside them."""
+
+    regime: str
+    passed: int
+    failed: tuple[Failure, ...]
+    python_lines: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the figures as JSON."""
+        return {
+            "regime": self.regime,
+            "passed": self.passed,
+            "failed": len(self.failed),
+            "python_lines": self.python_lines,
+        }
+
+
+def read_cases(path: Path | str) -> Cases:
+    """Read a file of cases, JSON or TOML; raises InvalidValue naming the file and what is wrong in it."""
+    place = Path(path)
+    try:
+        text = place.read_text("utf-8-sig")
+        data = tomllib.loads(text) if place.suffix == ".toml" else json.loads(text)
+    except (OSError, ValueError, RecursionError) as error:
+        raise InvalidValue("cases_unreadable", file=place.name, problem=type(error).__name__) from None
+    cases = data.get("cases") if isinstance(data, dict) else None
+    if not isinstance(cases, list) or type(data.get("regime")) is not str:
+        raise InvalidValue("cases_shape", file=place.name, place="$", wanted="regime, cases")
+    return Cases(data["regime"], tuple(_case(place.name, i, each) for i, each in enumerate(cases)))
+
+
+def _case(file: str, number: int, data: Any) -> Case:
+    place = f"$.cases[{number}]"
+    if not isinstance(data, dict) or not isinstance(data.get("expect"), dict) or "as_of" not in data:
+        raise InvalidValue("cases_shape", file=file, place=place, wanted="why, as_of, expect")
+    for name in data:
+        if name not in _CASE:
+            near = did_you_mean(name, _CASE)
+            raise InvalidValue("case_unknown", name=f"{place}.{name}", near=near, known=", ".join(_CASE))
+    records, tables = (
+        data.get("records", []),
+        [data.get(name, {}) for name in ("volunteer", "facts", "policy")],
+    )
+    if not isinstance(records, list):  # totals without records are facts
+        records, tables = [], [*tables, records]
+    if not all(isinstance(each, dict) for each in [*records, *tables]):
+        raise InvalidValue("cases_shape", file=file, place=place, wanted="records = [{…}], facts = {…}")
+    volunteer, facts, policy, *totals = tables
+    given = {**volunteer, **facts, **(totals[0] if totals else {})}
+    as_of = _value(Fact("as_of", "date", "", ""), data["as_of"])
+    day = dt.date(1970, 1, 1) + dt.timedelta(as_of)
+    return Case(str(data.get("why", "")), day, data["expect"], given, tuple(records), policy)
+
+
+def run_cases(cases: Cases, rulebooks: Iterable[Rulebook]) -> Result:
+    """Run every case against the regime's rulebooks: those whose id is its name, or begins with it and a dot.
+
+    A case passes when each expected answer is the one found; answers nobody expects are not looked at. A
+    rulebook of credit answers ``credited_minutes``, ``claimed_minutes``, ``service_days``,
+    ``service_records``, ``converted``, ``effective_now_minutes``, ``day_total_minutes`` (with what waits for an
+    office), ``status`` (``"effective"`` or ``"pending"``), ``approver`` and ``reason`` (the first its parts
+    give); a check answers by its own names and ``missing``, a ladder with the grade by the name of its question.
+    """
+    books = [book for book in rulebooks if book.id == cases.regime or book.id.startswith(f"{cases.regime}.")]
+    failed = [failure for case in cases.cases if (failure := _run(case, cases.regime, books))]
+    lines = sum(_python_lines(version) for book in books for version in book.versions)
+    return Result(cases.regime, len(cases.cases) - len(failed), tuple(failed), lines)
+
+
+def _run(case: Case, regime: str, books: list[Rulebook]) -> Failure | None:
+    if not books:
+        return Failure(case.why, error=InvalidValue("cases_no_rulebook", regime=regime))
+    found: dict[str, Any] = {}
+    try:
+        versions = [book.version_on(case.as_of) for book in books]
+        known = FACTS | {
+            fact.name: fact for each in versions for fact in (*each.declared, *each.facts.values())
+        }
+        for book in books:
+            found |= _answers(case, book, known)
+    except VolunteerkitError as error:
+        return Failure(case.why, error=error)
+    told = [(name, _plain(value), _plain(found.get(name, "-"))) for name, value in case.expect.items()]
+    # yes is no 1, though Python says so
+    differences = tuple(each for each in told if (type(each[1]), each[1]) != (type(each[2]), each[2]))
+    return Failure(case.why, differences) if differences else None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return sorted(value, key=str)
+    return str(value) if isinstance(value, dt.date) else value
+
+
+def _answers(case: Case, book: Rulebook, known: Mapping[str, Fact]) -> dict[str, Any]:
+    version = book.version_on(case.as_of)
+    facts = dict(_facts(case.facts, known, "facts")) | dict(_facts(case.policy, known, "policy"))
+    if book.decides == "check":
+        asked = [answer.name for answer in version.answers if answer.name in case.expect]
+        ruling = check(book, facts, case.as_of, answers=asked)
+        return {**dict(ruling.answers), "missing": ruling.missing}
+    if book.decides == "credit":
+        stream = list(_stream(case, known))
+        records = [each for each in stream if each.served_on <= day_number(case.as_of)]
+        return _credited(credit(version, records, facts))
+    return {book.decides: assess(book, facts, case.as_of).grade}
+
+
+def _credited(found: Credited) -> dict[str, Any]:
+    reasons = (why.values["reason"] for line in found.lines for why in line.reasons if "reason" in why.values)
+    waiting = sum(each.minutes for each in found.pending)
+    return {
+        "credited_minutes": found.credited_minutes,
+        "claimed_minutes": found.claimed_minutes,
+        "service_days": found.service_days,
+        "service_records": found.service_records,
+        "converted": found.converted,
+        "effective_now_minutes": found.credited_minutes,
+        "day_total_minutes": found.credited_minutes + waiting,
+        "status": "pending" if found.pending else "effective",
+        "approver": found.pending[0].to if found.pending else None,
+        "reason": next(reasons, None),
+    }
+
+
+def _facts(given: Mapping[str, Any], known: Mapping[str, Fact], place: str) -> Iterator[tuple[str, Any]]:
+    for name, value in given.items():
+        if name == CALENDAR:
+            yield name, _calendar(value)
+        elif isinstance(value, dict):
+            yield from _facts(value, known, f"{place}.{name}")
+        elif value is not None:
+            yield name, _value(_known(name, known, place), value)
+
+
+def _known(name: str, known: Mapping[str, Fact], place: str) -> Fact:
+    if name not in known:
+        near = did_you_mean(name, known)
+        raise InvalidValue("case_unknown", name=f"{place}.{name}", near=near, known=", ".join(sorted(known)))
+    return known[name]
+
+
+def _value(fact: Fact, value: Any) -> Any:
+    """Return a value of the fact's type; a date, also as a text, becomes a day number."""
+    try:
+        if fact.type == "date" and isinstance(value, str):
+            value = dt.date.fromisoformat(value)
+    except ValueError:
+        pass
+    if type(value) is not _PYTHON[fact.type]:
+        raise InvalidValue("case_value", name=fact.name, value=str(value)[:40], wanted=fact.type)
+    return day_number(value) if isinstance(value, dt.date) else value
+
+
+def _calendar(value: Any) -> Calendar:
+    if not isinstance(value, dict) or not set(value) <= {"weekend", "holidays", "extra_workdays"}:
+        raise InvalidValue(
+            "case_value", name=CALENDAR, value=str(value)[:40], wanted="weekend, holidays, extra_workdays"
+        )
+    day = Fact(CALENDAR, "date", "", "")
+    days = [
+        [dt.date(1970, 1, 1) + dt.timedelta(_value(day, each)) for each in value.get(name, [])]
+        for name in ("holidays", "extra_workdays")
+    ]
+    weekend = value.get("weekend", ["Sat", "Sun"])
+    if not set(weekend) <= set(_WEEKDAYS):
+        raise InvalidValue("case_value", name="weekend", value=str(weekend)[:40], wanted=", ".join(_WEEKDAYS))
+    return Calendar(
+        frozenset(days[0]), frozenset(days[1]), frozenset(_WEEKDAYS.index(each) for each in weekend)
+    )
+
+
+def _stream(case: Case, known: Mapping[str, Fact]) -> Iterator[Record]:
+    """Turn what a case lists into one dated stream of records."""
+    number = 0
+    for i, data in enumerate(case.records):
+        place = f"records[{i}]"
+        times = _within(f"{place}.count", data.get("count", 1), 0, RECORDS_MAX)
+        year = _within(f"{place}.year", data.get("year", case.as_of.year), dt.MINYEAR, dt.MAXYEAR)
+        given = {
+            RECORD_WORDS.get(name, name): value
+            for name, value in data.items()
+            if name not in ("count", "year")
+        }
+        read = {name: _value(_known(name, known, place), value) for name, value in given.items()}
+        fields = {name: value for name, value in read.items() if name in Record._fields}
+        beside = {name: value for name, value in read.items() if name not in Record._fields}
+        # Without a day of their own they stand one a day, the year round.
+        first = fields.pop("served_on", None)
+        for n in range(times):
+            served_on = day_number(dt.date(year, 1, 1)) + n % 365 if first is None else first
+            made = {"start_minute": -1, "clock_minutes": 0, "claimed_minutes": 0, **fields}
+            yield Record(number, served_on, **made, facts=beside)
+            number += 1
+
+
+def _within(name: str, value: Any, low: int, high: int) -> int:
+    if type(value) is not int or not low <= value <= high:
+        raise InvalidValue("case_value", name=name, value=str(value)[:40], wanted=f"{low} … {high}")
+    return value
+
+
+def _python_lines(version: Version) -> int:
+    """Count the lines of the registered functions that a version calls."""
+    called = {name for rule in version.rules for name in _called(rule) if name in version.functions}
+    return sum(_lines_of(version.functions[name].one) for name in called)
+
+
+def _called(rule: Expression) -> Iterator[str]:
+    match rule:
+        case Call(name, items):
+            yield name
+        case All(items) | Some(items):
+            pass
+        case Apply(_, left, right):
+            items = (left, right)
+        case Not(item):
+            items = (item,)
+        case _:
+            items = ()
+    for item in items:
+        yield from _called(item)
+
+
+def _lines_of(function: Any) -> int:
+    try:
+        return len(inspect.getsource(function).splitlines())
+    except (OSError, TypeError):
+        return 1
