@@ -46,7 +46,7 @@ def codes(claimed: Any) -> list[Any]:
         for finding in each.findings:
             for language in LANGUAGES:
                 assert not finding.message(language).startswith(finding.code)
-    return [each.findings[0].code if each.findings else each.minutes for each in claimed]
+    return [each.minutes if each.record_id else each.findings[0].code for each in claimed]
 
 
 def test_a_shift_becomes_one_claim_a_pair(attending: Any) -> None:
@@ -119,7 +119,7 @@ def test_what_waits_is_claimed_after_its_review(attending: Any) -> None:
 def test_who_was_discharged_gets_the_part_served(attending: Any) -> None:
     shift_id = attending.shift("V1")
     attending.at(NINE, LEADER, check_in, shift_id, "V1")
-    attending.change(participation, 1, state="discharged", changed_at=microseconds(NINE + minutes(70)))
+    attending.change(participation, 1, state="discharged", served_until=microseconds(NINE + minutes(70)))
     assert codes(attending.at(ONE, LEADER, claim_attendance, shift_id)) == [70]
     (row,) = attending.rows(attendance)
     assert (row.out_at, row.out_method) == (microseconds(NINE + minutes(70)), "discharged")

@@ -385,7 +385,7 @@ def test_who_is_discharged_early_has_served_their_part(attending: Any) -> None:
     attending.at(NINE + minutes(30), LEADER, check_out, shift_id, "V2")
     gone = microseconds(NINE + minutes(90))
     for id_ in (1, 2, 3):
-        attending.change(participation, id_, state="discharged", changed_at=gone)
+        attending.change(participation, id_, state="discharged", served_until=gone)
     found = attending.list(shift_id, NINE + minutes(100))
     assert [(each.minutes, each.flags, each.waiting) for each in found] == [
         (90, ("discharged",), False),

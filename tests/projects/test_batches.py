@@ -204,7 +204,7 @@ def test_a_wrong_clock_is_flagged_and_the_future_refused(gate: Gate, attending: 
 
 
 def test_who_was_discharged_is_there_until_then(gate: Gate, attending: Any) -> None:
-    attending.change(participation, 1, state="discharged", changed_at=microseconds(NINE + minutes(60)))
+    attending.change(participation, 1, state="discharged", served_until=microseconds(NINE + minutes(60)))
     scans = [
         gate.scan("V1", "in", NINE),
         gate.scan("V1", "out", ONE),
