@@ -19,8 +19,9 @@ entry_days = 10
 [[version]]
 effective_from = 2020-01-01
 citation = "示例：服务结束后十个工作日内登记，逾期不计"
+coefficient = { by = "kind", percent = { training = 50 } }
 [[version.transform]]
-when = "known_on > working_days_after(served_on, entry_days)"
+when = "known_on > working_days_after(served_on, entry_days) and not evidence"
 minutes = "0"
 reason = "late"
 because = { zh-CN = "逾期登记。", en = "Entered too late." }
@@ -55,17 +56,24 @@ def late(make_city: Any, database_url: str, tmp_path: Path) -> tuple[Any, str]:
 def test_a_record_entered_after_the_term_counts_nothing(late: tuple[Any, str]) -> None:
     assert Calendar(holidays=[dt.date(2026, 9, 14)]).working_days_after(SERVED, 10) == dt.date(2026, 9, 21)
     city, number = late
-    for day, minutes in ((dt.date(2026, 9, 21), 60), (dt.date(2026, 9, 22), 90)):
-        recorded = city.at(day, CENTRE, hours.record, Claim(number, "P1", SERVED, minutes))
+    claims = [
+        (dt.date(2026, 9, 21), Claim(number, "P1", SERVED, 60)),
+        (dt.date(2026, 9, 22), Claim(number, "P1", SERVED, 90)),
+        (dt.date(2026, 9, 22), Claim(number, "P1", SERVED, 100, kind="training", evidence="签到表")),
+    ]
+    for day, claim in claims:
+        recorded = city.at(day, CENTRE, hours.record, claim)
         city.at(day, SECOND, hours.confirm, recorded.record_id)
     today = dt.date(2026, 10, 30)
     told = city.at(today, CENTRE, hours.statement, number, rulebook="city.late")
-    assert [line.credited_minutes for line in told.lines] == [60, 0]
-    assert [[why.values["reason"] for why in line.reasons] for line in told.lines] == [[], ["late"]]
+    assert [line.credited_minutes for line in told.lines] == [60, 0, 50]
+    assert [[why.values["reason"] for why in line.reasons if "reason" in why.values] for line in told.lines] == [
+        [], ["late"], [],
+    ]  # fmt: skip
     assert told.lines[1].reasons[0].message("zh-CN") == "由 90 分钟改计为 0 分钟。 逾期登记。"
     for kernel in (True, False):
         whole = city.at(today, CENTRE, rating.rate_city, rulebook="city.late", kernel=kernel)
-        assert whole.credited_minutes == [60]
+        assert whole.credited_minutes == [110]
     figures = city.at(today, CENTRE, statistics.city_figures, rulebook="city.late")
-    assert (figures.claimed_minutes, figures.credited_minutes) == (150, 60)
-    assert figures.differences == (("transform", 90),)
+    assert (figures.claimed_minutes, figures.credited_minutes) == (250, 110)
+    assert set(figures.differences) == {("transform", 90), ("coefficient", 50)}

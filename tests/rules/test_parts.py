@@ -159,7 +159,7 @@ def test_transforms_follow_one_another_and_each_is_told() -> None:
 
 
 def test_a43_a_late_claim_counts_with_accepted_evidence_only() -> None:
-    before = '[parameter]\nmonths = 3\n[fact.evidence]\ntype = "bool"\ndefault = false\nzh-CN = "有证明"\nen = "evidence"'
+    before = "parameter = { months = 3 }"
     body = 'transform = [{ when = "known_on > months_after(served_on, months) and not evidence", minutes = "0" }]'
     rule, served = version(body, before), day_number(dt.date(2026, 8, 31))
     in_time, late = day_number(dt.date(2026, 11, 30)), day_number(dt.date(2026, 12, 1))

@@ -25,17 +25,9 @@ from volunteerkit.exchange.reading import Source
 from volunteerkit.hours.budget import lift
 from volunteerkit.hours.periods import closed_days
 from volunteerkit.hours.tables import flag, service_record
-from volunteerkit.ledger import (
-    CONFIRM,
-    DAY_MINUTES,
-    GENESIS,
-    IMPORT,
-    RECORD,
-    REJECT,
-    chained,
-    honour_account,
-    issuer_account,
-)
+from volunteerkit.ledger import CONFIRM, DAY_MINUTES, GENESIS, IMPORT, RECORD, REJECT, chained
+from volunteerkit.ledger import honour_account as honour
+from volunteerkit.ledger import issuer_account as issuer
 from volunteerkit.organizations.tables import team
 from volunteerkit.projects.tables import project
 from volunteerkit.store.desk import Desk, microseconds
@@ -347,7 +339,7 @@ class _Load:
                 self.unmoved = chained(self.unmoved, *records[-1])
                 continue
             seq += 1
-            debit, credit = issuer_account(project_id), honour_account(volunteer_id)
+            debit, credit = issuer(project_id), honour(volunteer_id)
             code = IMPORT if confirmed else RECORD
             fields = (seq, record_id, debit, credit, minutes, code, None, day, at, actor, None)
             last = chained(last, *fields, *records[-1][1:11], *records[-1][13:])
@@ -377,7 +369,7 @@ class _Load:
             confirmed = minutes if state == "confirmed" else 0
             waiting = self.execute(_WAITING, (record_id, RECORD)).fetchone()[0]
             seq += 1
-            debit, credit = issuer_account(project_id), honour_account(volunteer_id)
+            debit, credit = issuer(project_id), honour(volunteer_id)
             code = CONFIRM if confirmed else REJECT
             fields = (seq, record_id, debit, credit, minutes, code, waiting, day, self.at, self.desk.actor.id,
                       None)  # fmt: skip

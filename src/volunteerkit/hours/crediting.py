@@ -45,7 +45,8 @@ def rule_records(desk: Desk, rows: Sequence[tuple[Any, ...]], version: Version) 
 
     A row is (record id, served_on, start_minute, clock_minutes, minutes, project id, organization id, method).
     """
-    entered = _entered(desk, [row[0] for row in rows]) if "known_on" in version.mentions else {}
+    rare = {"kind", "known_on", "evidence"} & set(version.mentions)
+    beside = _beside(desk, [row[0] for row in rows]) if rare else {}
     projects = {id_: (number, category) for id_, number, category in
                 desk.connection.execute(sa.select(project.c.id, project.c.number, project.c.category))}  # fmt: skip
     organizations = {id_: number for id_, number in
@@ -61,22 +62,27 @@ def rule_records(desk: Desk, rows: Sequence[tuple[Any, ...]], version: Version) 
             projects[place][0],
             organizations[vouching],
             method,
-            known_on=entered.get(id_, 0),
+            **beside.get(id_, {}),
         )
         for id_, on, start, clock, minutes, place, vouching, method in rows
     ]
 
 
-def _entered(desk: Desk, ids: Sequence[int]) -> dict[int, int]:
-    """Return the city's day on which records were entered; one whose file did not say so is left out."""
-    found: dict[int, int] = {}
+def _beside(desk: Desk, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """Return what few rules ask for: the record's kind, the city's day it was entered, whether it has evidence.
+
+    An imported record whose file did not say when it was entered counts as entered in time.
+    """
+    found: dict[int, dict[str, Any]] = {}
+    record = service_record.c
     for i in range(0, len(ids), _AT_ONCE):
-        rows = desk.connection.execute(
-            sa.select(service_record.c.id, service_record.c.entered_at).where(
-                service_record.c.id.in_(ids[i : i + _AT_ONCE]), service_record.c.entered_at.is_not(None)
-            )
-        )
-        found |= {id_: day_number(instant_of(at).astimezone(desk.zone).date()) for id_, at in rows}
+        query = sa.select(record.id, record.kind, record.entered_at, record.evidence.is_not(None))
+        for id_, kind, at, proved in desk.connection.execute(
+            query.where(record.id.in_(ids[i : i + _AT_ONCE]))
+        ):
+            found[id_] = {"kind": kind, "facts": {"evidence": bool(proved)}}
+            if at is not None:
+                found[id_]["known_on"] = day_number(instant_of(at).astimezone(desk.zone).date())
     return found
 
 

@@ -182,7 +182,8 @@ def _by_kernel(desk: Desk, book: Rulebook, day: dt.date, people: Sequence[Any]) 
 
     version = book.version_on(day)
     words = {"category", "project"} & set(version.mentions)
-    if not by_days(version) or {"organization", "method", "known_on", "calendar"} & set(version.mentions):
+    rare = {"organization", "method", "kind", "known_on", "evidence", "calendar"} & set(version.mentions)
+    if rare or not by_days(version):
         # Rare facts are not packed out of the database, and some parts go record by record: the loop knows all.
         return _by_loop(desk, book, day, people)
     columns: tuple[str, ...] = ("served_on", "claimed_minutes")

@@ -38,6 +38,7 @@ RECORD_FACTS: Final = _named(
     Fact("kind", "word", "记录种类", "what kind of record it is", default="service"),
     Fact("quantity", "int", "数量", "quantity", default=1),
     Fact("known_on", "date", "登记日期", "day it was entered", default=0),
+    Fact("evidence", "bool", "附有证明", "evidence was attached", default=False),
     Fact(
         "accepted",
         "bool",
