@@ -7,6 +7,7 @@ from volunteerkit.hours.correcting import adjust, move, restore, reverse
 from volunteerkit.hours.deciding import confirm, reject
 from volunteerkit.hours.disputes import appeal, dispute
 from volunteerkit.hours.exporting import export_ledger
+from volunteerkit.hours.groups import GroupEntry, decide_group, enter_group, group_entries
 from volunteerkit.hours.inspecting import Doubt, inspect
 from volunteerkit.hours.model import Claim, Overlap, Recorded
 from volunteerkit.hours.periods import Period, close_period, periods, reopen_period
@@ -16,6 +17,7 @@ from volunteerkit.hours.verifying import Verification, rebuild, verify_store
 __all__ = [
     "Claim",
     "Doubt",
+    "GroupEntry",
     "Overlap",
     "Period",
     "Recorded",
@@ -26,8 +28,11 @@ __all__ = [
     "appeal",
     "close_period",
     "confirm",
+    "decide_group",
     "dispute",
+    "enter_group",
     "export_ledger",
+    "group_entries",
     "inspect",
     "move",
     "periods",
