@@ -50,7 +50,7 @@ _FOLLOWED = "SELECT record_id FROM vk_transfer WHERE refers_to = ?"
 _WRITERS = "SELECT DISTINCT actor_id FROM vk_transfer WHERE record_id = ?"
 _TARGET = (
     "SELECT p.id, p.organization_id, o.number, "
-    f"{period_state('CAST(? AS BIGINT)', 'p.organization_id')} "
+    f"{period_state('?', 'p.organization_id')} "
     "FROM vk_project p JOIN vk_organization o ON o.id = p.organization_id WHERE p.number = ?"
 )
 _FIXED = f"SELECT {', '.join(FIXED)} FROM vk_service_record WHERE id = ?"
