@@ -140,7 +140,7 @@ def age_on(born_on: dt.date, day: dt.date) -> int:
     return day.year - born_on.year - ((day.month, day.day) < (born_on.month, born_on.day))
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class Calendar:
     """Which days are working days: weekends, public holidays, and the weekend days worked instead.
 

@@ -28,6 +28,8 @@ EVENT_TYPES: Final = {
     "hours.adjusted": "confirmed minutes were changed",
     "hours.moved": "confirmed minutes stand under another project",
     "hours.budget_set": "a project may issue another number of minutes",
+    "hours.group_entered": "minutes of unnamed persons were entered for a team",
+    "hours.group_decided": "such an entry was confirmed or rejected",
     "period.closed": "nothing is posted on some days any more",
     "period.reopened": "some days of a closing are open again for a while",
     "import.loaded": "a file was imported",

@@ -363,6 +363,11 @@ VERBS = {
     "hours.appeal": Verb("hours.appeal", lambda desk, id: hours.appeal(desk, id, reason="有人证明"), REFUSED, 404),
     "hours.inspect": Verb("hours.inspect", lambda desk, _: hours.inspect(desk)),
     "hours.export_ledger": Verb("store.verify", lambda desk, _: list(hours.export_ledger(desk))),
+    "hours.enter_group": Verb(
+        "hours.enter_group", lambda desk, id: hours.enter_group(desk, id, "P1", DAY, minutes=60, persons=5), "T1", "T404"
+    ),
+    "hours.decide_group": Verb("hours.confirm", lambda desk, id: hours.decide_group(desk, id, "confirm"), 1, 404),
+    "hours.group_entries": Verb("hours.enter_group", lambda desk, _: hours.group_entries(desk)),
     "hours.statement": Verb("hours.statement", hours.statement, "V1", "V404"),
     "rating.rate_volunteer": Verb("rating.assess", rating.rate_volunteer, "V1", "V404"),
     "rating.rate_organization": Verb("rating.assess", rating.rate_organization, "O1", "O404"),
@@ -527,6 +532,7 @@ def city() -> Iterator[tuple[Kit, sa.Engine]]:
         for _ in range(3):
             hours.record(desk, claim("V1"))
         _attended(desk)
+        hours.enter_group(desk, "T1", "P1", DAY, minutes=60, persons=5)
     with kit.open(engine, SECOND) as desk:
         hours.confirm(desk, 2)
         hours.confirm(desk, 3)
@@ -629,6 +635,7 @@ def test_a_verb_that_takes_an_id_says_so(name: str) -> None:
         "claim",
         "claims",
         "period_id",
+        "group_id",
         "keep",
         "tenancy_id",
         "loan_id",

@@ -15,7 +15,9 @@ from volunteerkit.errors import InvalidValue, NotFound, NotPermitted
 from volunteerkit.hours import claim_attendance, unmatched_attendance
 from volunteerkit.hours.tables import service_record
 from volunteerkit.messages import LANGUAGES
-from volunteerkit.projects.attendance import check_in, check_list, check_out, review
+from volunteerkit.projects import participants, recruiting
+from volunteerkit.projects.attendance import check_in, check_list, check_out, list_attendance, review
+from volunteerkit.projects.codes import shift_code
 from volunteerkit.projects.tables import attendance, participation
 from volunteerkit.store.desk import microseconds
 from volunteerkit.store.schema import event, metadata
@@ -46,7 +48,7 @@ def codes(claimed: Any) -> list[Any]:
         for finding in each.findings:
             for language in LANGUAGES:
                 assert not finding.message(language).startswith(finding.code)
-    return [each.findings[0].code if each.findings else each.minutes for each in claimed]
+    return [each.minutes if each.record_id else each.findings[0].code for each in claimed]
 
 
 def test_a_shift_becomes_one_claim_a_pair(attending: Any) -> None:
@@ -119,7 +121,7 @@ def test_what_waits_is_claimed_after_its_review(attending: Any) -> None:
 def test_who_was_discharged_gets_the_part_served(attending: Any) -> None:
     shift_id = attending.shift("V1")
     attending.at(NINE, LEADER, check_in, shift_id, "V1")
-    attending.change(participation, 1, state="discharged", changed_at=microseconds(NINE + minutes(70)))
+    attending.change(participation, 1, state="discharged", served_until=microseconds(NINE + minutes(70)))
     assert codes(attending.at(ONE, LEADER, claim_attendance, shift_id)) == [70]
     (row,) = attending.rows(attendance)
     assert (row.out_at, row.out_method) == (microseconds(NINE + minutes(70)), "discharged")
@@ -236,6 +238,37 @@ def test_whoever_is_suspended_that_day_is_told(attending: Any) -> None:
         served(attending, shift_id, number, NINE, ONE)
     attending.at(ONE, CENTRE, volunteers.suspend, "V1", reason="核查")
     assert codes(attending.at(ONE, LEADER, claim_attendance, shift_id)) == ["volunteer_not_active", 240]
+
+
+def test_from_joining_to_confirmed_hours(attending: Any) -> None:
+    shift_id, before = attending.shift(), NINE - dt.timedelta(days=3)
+    joined = {
+        number: attending.at(before, me(number), recruiting.join, shift_id, number).participation_id
+        for number in ("V1", "V2", "V3")
+    }
+    attending.at(NINE - dt.timedelta(days=2), me("V3"), recruiting.withdraw, shift_id, "V3")
+    answers = attending.at(NINE, LEADER, check_list, shift_id, ["V1", "V2", "V3"])
+    assert [type(each).__name__ for each in answers] == ["Attended", "Attended", "Refused"]
+    two = {"until": NINE + minutes(90)}
+    attending.at(NINE + minutes(120), SECOND, participants.mark, joined["V2"], "discharged", **two)
+    attending.at(ONE, LEADER, check_out, shift_id, "V1")
+    attending.at(ONE, SECOND, participants.mark, joined["V1"], "completed")
+    claimed = attending.at(ONE, LEADER, claim_attendance, shift_id)
+    assert [(each.volunteer, each.minutes, each.findings) for each in claimed] == [
+        ("V1", 240, ()),
+        ("V2", 90, ()),
+    ]
+    for each in claimed:
+        attending.at(LATER, SECOND, hours.confirm, each.record_id)
+    assert found(attending) == []
+
+
+def test_a_deleted_projects_shift_is_an_unknown_one(attending: Any) -> None:
+    shift_id = attending.shift("V1")
+    attending.change(metadata.tables["vk_project"], 1, status="deleted")
+    for verb, given in ((check_in, ["V1"]), (list_attendance, []), (shift_code, []), (claim_attendance, [])):
+        with pytest.raises(NotFound):
+            attending.at(ONE, LEADER, verb, shift_id, *given)
 
 
 # The nightly check.

@@ -37,6 +37,7 @@ from volunteerkit.approvals.cases import open_case, put
 from volunteerkit.errors import KeyProblem, VolunteerkitError
 from volunteerkit.hours import verify_store
 from volunteerkit.organizations import TeamForm, base, teams
+from volunteerkit.organizations.tables import team
 from volunteerkit.privacy import HIDDEN
 from volunteerkit.statistics.city import city_figures
 from volunteerkit.store.desk import Desk
@@ -157,6 +158,30 @@ def service(engine: sa.Engine) -> None:
     at(engine, SECOND, lambda desk: hours.reject(desk, other, reason=why("reject")))
 
 
+def corrections(engine: sa.Engine) -> None:
+    def record(desk: Desk) -> int:
+        projects.register(desk, "P2", name="助残", organization="O1")
+        row = {"id": 77, "number": "T77", "name": "队", "organization_id": 1, "status": "approved"}
+        desk.connection.execute(sa.insert(team).values(row))
+        claim = Claim("V1", "P1", dt.date(2026, 11, 8), 150, evidence=why("evidence"))
+        return hours.record(desk, claim).record_id
+
+    third = at(engine, CENTRE, record)
+    at(engine, SECOND, lambda desk: hours.confirm(desk, third))
+    at(engine, SECOND, lambda desk: hours.adjust(desk, third, minutes=100, reason=why("adjust")))
+    case = at(engine, SELF, lambda desk: hours.dispute(desk, third, 150, reason=why("dispute"))).id
+    at(engine, THIRD, lambda desk: approvals.decide(desk, case, "refuse", reason=why("decide")))
+    case = at(engine, SELF, lambda desk: hours.appeal(desk, case, reason=why("appeal"))).id
+    at(engine, SELF, lambda desk: approvals.withdraw(desk, case, reason=why("withdraw")))
+    at(engine, SECOND, lambda desk: hours.move(desk, third, "P2", reason=why("move")))
+    at(engine, CENTRE, lambda desk: hours.raise_budget(desk, "P1", 60, reason=why("raise_budget")))
+    day, until = dt.date(2020, 1, 1), dt.datetime(2027, 1, 1, tzinfo=dt.UTC)
+    closing = at(engine, CENTRE, lambda desk: hours.close_period(desk, day, day))
+    at(engine, CENTRE, lambda desk: hours.reopen_period(desk, closing, day, day, until=until, reason=why("reopen_period")))  # fmt: skip
+    group = at(engine, CENTRE, lambda desk: hours.enter_group(desk, "T77", "P2", DAY, minutes=60, persons=5))
+    at(engine, SECOND, lambda desk: hours.decide_group(desk, group, "reject", reason=why("decide_group")))
+
+
 def bodies(engine: sa.Engine) -> None:
     for verb in ("propose_suspension", "propose_lifting", "propose_dissolution"):
         case = at(engine, CENTRE, lambda desk: getattr(organizations, verb)(desk, "O2", reason=why(verb)))  # noqa: B023  # fmt: skip
@@ -172,7 +197,7 @@ def bodies(engine: sa.Engine) -> None:
 
 
 def life(engine: sa.Engine) -> None:
-    for part in (belonging, service, sanctions, notice, bodies):
+    for part in (belonging, service, corrections, sanctions, notice, bodies):
         part(engine)
 
 
@@ -221,7 +246,18 @@ def test_a_reason_is_read_by_whoever_sees_the_case_and_stands_in_no_table(
         held = b"".join(path.read_bytes() for path in place.parent.glob(f"{place.name}*"))
         assert MARK.encode() not in held
     own = at(engine, SELF, personal.export_own)
-    for verb in ("suspend", "propose_blacklist", "take_leave", "decide", "reverse"):
+    for verb in (
+        "suspend",
+        "propose_blacklist",
+        "take_leave",
+        "decide",
+        "reverse",
+        "evidence",
+        "adjust",
+        "dispute",
+        "appeal",
+        "move",
+    ):
         assert f"{MARK}之子欠债，{verb}" in own, verb
 
 

@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import logging
 import runpy
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +201,13 @@ def test_everybody_may_do_what_the_matrix_says(attending: Any) -> None:
         attending.at(NINE, STRANGER, list_attendance, shift_id)
 
 
+def test_whoever_leads_and_is_a_program_too_may_enter_a_list(attending: Any) -> None:
+    shift_id = attending.shift("V1")
+    for n, grants in enumerate(permutations((Grant("system"), Grant("organization_admin", "O1")))):
+        done = attending.at(NINE + minutes(n), Actor("both-1", grants), check_in, shift_id, "V1")
+        assert done.repeated is (n == 1)
+
+
 def test_a_team_leader_checks_in_the_teams_own(attending: Any) -> None:
     shift_id = attending.shift("V1")
     team = metadata.tables["vk_team"]
@@ -377,7 +385,7 @@ def test_who_is_discharged_early_has_served_their_part(attending: Any) -> None:
     attending.at(NINE + minutes(30), LEADER, check_out, shift_id, "V2")
     gone = microseconds(NINE + minutes(90))
     for id_ in (1, 2, 3):
-        attending.change(participation, id_, state="discharged", changed_at=gone)
+        attending.change(participation, id_, state="discharged", served_until=gone)
     found = attending.list(shift_id, NINE + minutes(100))
     assert [(each.minutes, each.flags, each.waiting) for each in found] == [
         (90, ("discharged",), False),

@@ -176,7 +176,7 @@ class Morning(RuleBasedStateMachine):
     def discharge(self, number: str) -> None:
         if self.people[number].gone is None:
             self.people[number].gone = self.now
-            values = {"state": "discharged", "changed_at": microseconds(self.instant(self.now))}
+            values = {"state": "discharged", "served_until": microseconds(self.instant(self.now))}
             self.attending.change(participation, self.participation(number), **values)
 
     def participation(self, number: str) -> int:

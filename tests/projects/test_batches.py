@@ -177,6 +177,14 @@ def test_a_late_check_out_takes_the_place_of_the_sweepers(gate: Gate, attending:
     assert (found.flags, found.minutes) == ((), 180)
 
 
+def test_a_check_out_beyond_the_limit_is_not_taken(gate: Gate, attending: Any) -> None:
+    night = NINE + dt.timedelta(hours=14)
+    scans = [gate.scan("V1", "in", NINE), gate.scan("V1", "out", NINE + minutes(721)), gate.scan("V2", "in", NINE),
+             gate.scan("V2", "out", NINE + minutes(720))]  # fmt: skip
+    assert gate.upload(*scans, at=night) == ["taken", "check_out_too_late", "taken", "taken"]
+    assert [each.flags for each in attending.list(gate.shift_id, night)] == [("forgotten",), ()]
+
+
 def test_the_devices_numbers_are_the_order_whatever_its_clock_says(gate: Gate, attending: Any) -> None:
     scans = [gate.scan("V1", "in", NINE + minutes(30)), gate.scan("V1", "out", NINE)]  # set back in between
     assert gate.upload(*reversed(scans)) == ["taken", "taken"]
@@ -196,7 +204,7 @@ def test_a_wrong_clock_is_flagged_and_the_future_refused(gate: Gate, attending: 
 
 
 def test_who_was_discharged_is_there_until_then(gate: Gate, attending: Any) -> None:
-    attending.change(participation, 1, state="discharged", changed_at=microseconds(NINE + minutes(60)))
+    attending.change(participation, 1, state="discharged", served_until=microseconds(NINE + minutes(60)))
     scans = [
         gate.scan("V1", "in", NINE),
         gate.scan("V1", "out", ONE),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -139,7 +140,10 @@ def test_a62_all_shifts_of_a_minors_day_count_together() -> None:
     assert minor_findings(span(8, 10), [span(32, 40, 2)], 17, policy, SHANGHAI) == []
 
 
-def test_a_policy_names_organizations_with_their_minutes() -> None:
+def test_a_policy_names_organizations_with_their_minutes(tmp_path: Path) -> None:
+    file = tmp_path / "本市.toml"
+    file.write_text("[consecutive_minutes_at]\nO1 = 480\n", "utf-8")
+    assert Policy.read(file).consecutive_minutes_at == {"O1": 480}
     for wrong in ({"O1": 0}, {"O1": "480"}, {1: 480}, ["O1"]):
         with pytest.raises(InvalidValue, match="consecutive_minutes_at"):
             Policy(consecutive_minutes_at=wrong)  # type: ignore[arg-type]

@@ -306,6 +306,12 @@ def test_a13_what_has_begun_is_cancelled_by_no_leave(planned: Any) -> None:
     assert (free(planned, begun, on=THEN), free(planned, later, on=THEN)) == (0, 1)
     assert planned.at(CENTRE, recruiting.sweep, on=THEN) == 1
     assert states(planned, begun) == {"V1": "accepted"}
+    # nor does a leave of yesterday free anybody from what began then and still runs
+    night, eve = planned.shift(on(-4), 20), THEN - dt.timedelta(1)
+    planned = settled(planned, consecutive_minutes=None)
+    join(planned, "V2", night)
+    planned.at(me("V2"), volunteers.take_leave, "V2", since=eve, until=eve, on=THEN)
+    assert codes(planned, "V2", later, on=THEN) == ["shift_conflict"]
 
 
 def test_a13_who_left_has_no_commitments_and_a_sweep_writes_it_once(planned: Any) -> None:
@@ -314,6 +320,8 @@ def test_a13_who_left_has_no_commitments_and_a_sweep_writes_it_once(planned: Any
         join(planned, number, first)
     planned.at(me("V1"), volunteers.deregister, "V1")
     planned.at(me("V2"), volunteers.take_leave, "V2", since=THEN, until=THEN)
+    mine = planned.at(me("V1"), recruiting.commitments, "V1")
+    assert [each.state for each in mine] == ["cancelled"]
     assert planned.at(me("V6"), recruiting.free_places, first).waiting == 1
     assert planned.at(CENTRE, recruiting.sweep) == 3
     assert states(planned, first) == {"V1": "cancelled", "V2": "cancelled", "V3": "accepted"}
@@ -570,6 +578,28 @@ def test_a_reviewed_project_decides_and_nobody_decides_for_themselves(planned: A
         ]
     planned.at(ADMIN, participants.remove, ids[1], reason="另有任务")
     assert states(planned, first)["V3"] == "accepted"
+
+
+def test_a4_an_application_is_accepted_against_a_conflict_with_a_reason(planned: Any) -> None:
+    change(planned, project, 1, acceptance="reviewed")
+    first, second = planned.shift(on(8)), planned.shift(on(10))
+    ids = [join(planned, "V1", id_).participation_id for id_ in (first, second)]
+    planned.at(ADMIN, participants.accept, ids[0])
+    with pytest.raises(Refused) as caught:
+        planned.at(ADMIN, participants.accept, ids[1])
+    assert [each.code for each in caught.value.findings] == ["shift_conflict"]
+    with pytest.raises(InvalidValue):
+        planned.at(ADMIN, participants.accept, ids[1], override=" ")
+    assert planned.at(ADMIN, participants.accept, ids[1], override="两个摊位在一起") == "accepted"
+    told = events(planned, "participation.moved")
+    assert [each.get("against") for each in told] == [None, ["shift_conflict"]]
+    # what is no matter of time is overridden by nobody
+    third = planned.shift(on(16))
+    id_ = join(planned, "V2", third).participation_id
+    planned.at(ADMIN, volunteers.suspend, "V2", reason="核查")
+    with pytest.raises(Refused) as caught:
+        planned.at(ADMIN, participants.accept, id_, override="缺人")
+    assert [each.code for each in caught.value.findings] == ["volunteer_away"]
 
 
 def test_who_was_missed_too_often_waits_for_a_decision(planned: Any) -> None:

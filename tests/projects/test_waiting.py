@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from volunteerkit import Actor, Grant, Refused, hookimpl, volunteers
-from volunteerkit.errors import IntegrityProblem
+from volunteerkit.errors import IntegrityProblem, PluginError
 from volunteerkit.projects import participants, recruiting
 from volunteerkit.projects.tables import project, shift
 from volunteerkit.projects.waiting import cancel_participations, fill
@@ -149,11 +149,66 @@ def test_nobody_is_promoted_who_is_away_or_whom_the_shift_has_left_behind(planne
     with pytest.raises(Refused):  # the leave of the day itself is in the way of nothing else
         planned.at(me("V2"), recruiting.join, first, "V2")
     planned.at(ADMIN, participants.remove, 1, reason="病假", on=THEN - dt.timedelta(1))
-    assert states(planned, first) == {"V1": "refused", "V2": "waiting", "V3": "accepted"}
+    assert states(planned, first) == {"V1": "refused", "V2": "cancelled", "V3": "accepted"}
     second = planned.shift(on(10), capacity=1)
     join(planned, second, "V4", "V5")
     planned.at(ADMIN, participants.remove, 4, reason="病假", on=THEN)  # it runs already
     assert states(planned, second) == {"V4": "refused", "V5": "waiting"}
+
+
+def test_an_override_ends_with_the_withdrawal(planned: Any) -> None:
+    first, second = planned.shift(on(8)), planned.shift(on(10), capacity=1)
+    join(planned, first, "V1")
+    planned.at(ADMIN, participants.invite, second, "V1", override="兼顾得来")
+    planned.at(me("V1"), recruiting.answer, second, "V1", "accept")
+    withdraw(planned, second, "V1")
+    withdraw(planned, first, "V1")
+    assert join(planned, second, "V2", "V1") == ["accepted", "waiting"]
+    assert join(planned, first, "V1") == ["accepted"]
+    withdraw(planned, second, "V2")
+    assert states(planned, second) == {"V1": "waiting", "V2": "withdrawn"}
+
+
+def test_an_override_holds_on_the_waiting_list(planned: Any) -> None:
+    first, second = planned.shift(on(8)), planned.shift(on(10), capacity=1)
+    join(planned, first, "V1")
+    join(planned, second, "V2")
+    planned.at(ADMIN, participants.invite, second, "V1", override="兼顾得来")
+    assert planned.at(me("V1"), recruiting.answer, second, "V1", "accept").state == "waiting"
+    withdraw(planned, second, "V2")
+    assert states(planned, second) == {"V1": "accepted", "V2": "withdrawn"}
+
+
+def test_a_plugin_that_fails_holds_up_nobody_but_who_waits(planned: Any) -> None:
+    first = planned.shift(on(8), capacity=1)
+    join(planned, first, "V1", "V2")
+
+    def broken(**_: object) -> Any:
+        raise RuntimeError("out of order")
+
+    hooks = {"vk_review_participation": (("bad", broken),)}
+    bad = attrs.evolve(
+        planned, city=attrs.evolve(planned.city, kit=attrs.evolve(planned.city.kit, hooks=hooks))
+    )
+    with pytest.raises(PluginError, match="bad"):
+        join(bad, first, "V3")
+    withdraw(bad, first, "V1")
+    assert states(planned, first) == {"V1": "withdrawn", "V2": "waiting"}
+    assert planned.at(CENTRE, recruiting.sweep) == 1
+
+
+def test_who_will_be_away_gives_the_place_to_who_waits(planned: Any) -> None:
+    first = planned.shift(on(8), capacity=2)
+    join(planned, first, "V1", "V2", "V3", "V4")
+    planned.at(me("V1"), volunteers.take_leave, "V1", since=THEN, until=THEN)
+    withdraw(planned, first, "V2")
+    assert states(planned, first) == {
+        "V1": "cancelled",
+        "V2": "withdrawn",
+        "V3": "accepted",
+        "V4": "accepted",
+    }
+    assert taken(planned, first) == 2
 
 
 def test_a46_a_cancelled_shift_tells_everybody_once_and_empties_the_list(planned: Any) -> None:

@@ -9,6 +9,7 @@ from volunteerkit.hours.correcting import adjust, move, restore, reverse
 from volunteerkit.hours.deciding import confirm, reject
 from volunteerkit.hours.disputes import appeal, dispute
 from volunteerkit.hours.exporting import export_ledger
+from volunteerkit.hours.groups import GroupEntry, decide_group, enter_group, group_entries
 from volunteerkit.hours.inspecting import Doubt, inspect
 from volunteerkit.hours.model import Claim, Overlap, Recorded
 from volunteerkit.hours.pending import PendingRecord, list_pending
@@ -20,6 +21,7 @@ __all__ = [
     "Claim",
     "Claimed",
     "Doubt",
+    "GroupEntry",
     "Overlap",
     "PendingRecord",
     "Period",
@@ -33,8 +35,11 @@ __all__ = [
     "claim_attendance",
     "close_period",
     "confirm",
+    "decide_group",
     "dispute",
+    "enter_group",
     "export_ledger",
+    "group_entries",
     "inspect",
     "list_pending",
     "move",

@@ -43,7 +43,7 @@ _PARTIES = (
     "WHEN 1 THEN 'blacklisted' WHEN 2 THEN 'suspended' WHEN 3 THEN 'on_leave' END FROM vk_volunteer_period h "
     "WHERE h.volunteer_id = v.id AND h.since <= ? AND (h.until IS NULL OR h.until >= ?)), v.number, "
     "p.status, p.back_entry, EXISTS (SELECT 1 FROM vk_shift s WHERE s.project_id = p.id AND s.cancelled_at IS NULL), "
-    f"{period_state('CAST(? AS BIGINT)', 'p.organization_id')} "
+    f"{period_state('?', 'p.organization_id')} "
     "FROM vk_volunteer v CROSS JOIN vk_project p JOIN vk_organization o ON o.id = p.organization_id "
     "LEFT JOIN vk_team t ON t.id = (SELECT m.team_id FROM vk_membership m WHERE m.volunteer_id = v.id "
     "AND m.team_id IS NOT NULL AND m.organization_id = p.organization_id AND m.since <= ? "

@@ -138,9 +138,8 @@ def _lateness(desk: Desk, claim: Claim, number: str) -> tuple[tuple[Finding, ...
     if passed <= desk.policy.record_working_days:  # working days are days
         return (), ()
     ended_on = _ended_on(claim)
-    if desk.acting.volunteer == number and desk.today > (
-        last := months_after(ended_on, desk.policy.claim_months)
-    ):
+    own = desk.actor.volunteer is not None and desk.acting.volunteer == number
+    if own and desk.today > (last := months_after(ended_on, desk.policy.claim_months)):
         if claim.evidence is None:
             return (Finding("claim_too_late", {"until": last}),), ()
         return (), ("late_claim",)

@@ -50,7 +50,7 @@ _FOLLOWED = "SELECT record_id FROM vk_transfer WHERE refers_to = ?"
 _WRITERS = "SELECT DISTINCT actor_id FROM vk_transfer WHERE record_id = ?"
 _TARGET = (
     "SELECT p.id, p.organization_id, o.number, "
-    f"{period_state('CAST(? AS BIGINT)', 'p.organization_id')} "
+    f"{period_state('?', 'p.organization_id')} "
     "FROM vk_project p JOIN vk_organization o ON o.id = p.organization_id WHERE p.number = ?"
 )
 _FIXED = f"SELECT {', '.join(FIXED)} FROM vk_service_record WHERE id = ?"
@@ -139,6 +139,8 @@ def correct(desk: Desk, execute: Execute, found: Found, what: str, minutes: int 
         raise Refused(Finding("nothing_changes", {"record": found.id, "minutes": after}))
     open_day(desk, found.organization_id, day, found.period)
     if moved > 0:
+        if not accepts_hours(desk, found.project_id, day_of(found.served_on)):
+            raise Refused(Finding("project_takes_no_hours", {"record": found.id}))
         issue(desk, execute, found.project_id, moved, found.budget)
     state = "confirmed" if after else "reversed"
     if execute(_STATE, (state, after, found.id, found.state, found.confirmed)).rowcount != 1:

@@ -10,7 +10,7 @@ from volunteerkit.hours.model import KINDS, STATES
 from volunteerkit.ledger import IMPORT, POSTING_CODES, RECORD, REJECT
 from volunteerkit.store.schema import append_only, id_column, integer, one_of, table
 
-__all__ = ["FIXED", "covered", "flag", "period", "service_record", "transfer"]
+__all__ = ["FIXED", "covered", "flag", "group_entry", "period", "service_record", "transfer"]
 
 service_record = table(
     "service_record",
@@ -147,6 +147,31 @@ A row with ``refers_to`` reopens some days of that closing until the instant ``r
 
 sa.Index("ix_vk_period_refers", period.c.refers_to)
 append_only(period)
+
+group_entry = table(
+    "group_entry",
+    id_column(),
+    sa.Column("team_id", integer, sa.ForeignKey("vk_team.id"), nullable=False),
+    sa.Column("project_id", integer, sa.ForeignKey("vk_project.id"), nullable=False),
+    sa.Column("organization_id", integer, sa.ForeignKey("vk_organization.id"), nullable=False),
+    sa.Column("served_on", integer, nullable=False),
+    sa.Column("minutes", integer, nullable=False),
+    sa.Column("persons", integer, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("recorded_by", sa.Text, nullable=False),
+    sa.Column("recorded_volunteer", sa.Text),
+    sa.Column("recorded_at", integer, nullable=False),
+    sa.Column("decided_by", sa.Text),
+    sa.Column("decided_at", integer),
+    sa.Column("reason", sa.Text, nullable=False, server_default=""),
+    sa.CheckConstraint("minutes BETWEEN 1 AND 1440", name="minutes"),
+    sa.CheckConstraint("persons BETWEEN 1 AND 10000", name="persons"),
+    sa.CheckConstraint(one_of("state", "pending", "confirmed", "rejected"), name="state"),
+    sa.CheckConstraint("(state = 'pending') = (decided_by IS NULL)", name="decided"),
+)
+"""Service of unnamed persons for a team, ``minutes`` each; no account moves by it."""
+
+sa.Index("ix_vk_group_entry_team", group_entry.c.team_id, group_entry.c.served_on)
 
 
 def __dir__() -> list[str]:

@@ -12,6 +12,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+import attrs
+
 from volunteerkit.access import Cell, Person
 from volunteerkit.clock import aware
 from volunteerkit.errors import Finding, InvalidValue, Refused
@@ -49,7 +51,7 @@ _TEXT: Final = 500
 _DEVICE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,99}", re.ASCII)
 
 _STALE = (
-    "SELECT a.id, a.in_at, a.out_at, a.out_method, a.flags, a.record_id, s.ends_at, q.state, q.changed_at "
+    "SELECT a.id, a.in_at, a.out_at, a.out_method, a.flags, a.record_id, s.ends_at, q.state, q.served_until "
     "FROM vk_attendance a JOIN vk_shift s ON s.id = a.shift_id JOIN vk_participation q ON q.id = a.participation_id "
     "WHERE a.out_at IS NULL AND (a.in_at <= ? OR q.state = 'discharged') ORDER BY a.id"
 )
@@ -176,8 +178,10 @@ def _led(desk: Desk, cell: Cell, party: Party, volunteer: str) -> None:
     """Let nobody enter themselves by a list, and no program pass for a leader."""
     if cell.relation == "self" or desk.is_one_of(Person(None, party.volunteer)):
         raise Refused(Finding("code_needed", {"volunteer": volunteer}))
-    if cell.relation == "city":
-        raise InvalidValue(name="device", value="", allowed=phrase("allowed_device"))
+    if cell.relation == "city":  # who leads the shift as well may
+        leads = attrs.evolve(desk.reach("project.check_in"), city=False)
+        if not leads.covers(party.place):
+            raise InvalidValue(name="device", value="", allowed=phrase("allowed_device"))
 
 
 def checked_instant(desk: Desk, at: dt.datetime | None) -> int:
@@ -230,8 +234,8 @@ def close_forgotten(desk: Desk) -> int:
     limit = now - desk.policy.forgotten_check_out_minutes * MINUTE
     rows = driver(desk.connection)(_STALE, (limit,)).fetchall()
     ended = 0
-    for *pair, ends_at, state, changed_at in rows:
-        gone = changed_at if state == "discharged" else None
+    for *pair, ends_at, state, served_until in rows:
+        gone = served_until if state == "discharged" else None
         seen = Pair(*pair).ended(desk.policy, ends_at, gone, now)
         if seen.out_at is not None:
             write_ended(desk, seen)

@@ -33,6 +33,7 @@ from volunteerkit.volunteers.tables import membership
 
 __all__ = [
     "AWAY",
+    "LASTING",
     "Person",
     "Shift",
     "away_on",
@@ -46,6 +47,9 @@ __all__ = [
 
 AWAY = ("suspended", "on_leave", "blacklisted")
 """Periods on which nobody serves, and which cancel what was accepted before."""
+
+LASTING = ("approved", "pending", "merged")
+"""Statuses that end nothing by themselves: a merged volunteer's commitments are the kept one's."""
 
 _PUBLIC = ("published", "closing", "closed", "cancelled", "archived")
 

@@ -29,12 +29,12 @@ _PARTY = (
     "p.published_at, o.number, t.number, v.id, v.number, v.status, "
     "(SELECT MIN(h.kind) FROM vk_volunteer_period h WHERE h.volunteer_id = v.id "
     "AND h.kind IN ('blacklisted', 'suspended', 'on_leave') AND h.since <= ? AND (h.until IS NULL OR h.until >= ?)), "
-    "q.id, q.volunteer_id, q.state, q.changed_at FROM vk_shift s JOIN vk_project p ON p.id = s.project_id "
+    "q.id, q.volunteer_id, q.state, q.served_until FROM vk_shift s JOIN vk_project p ON p.id = s.project_id "
     "JOIN vk_organization o ON o.id = p.organization_id LEFT JOIN vk_team t ON t.id = p.team_id "
     "LEFT JOIN vk_volunteer v ON v.number = COALESCE((SELECT a.volunteer_number FROM vk_alias a WHERE a.number = ?), ?) "
     "LEFT JOIN vk_participation q ON q.shift_id = s.id AND (q.volunteer_id = v.id OR q.volunteer_id IN "
     "(SELECT w.id FROM vk_alias b JOIN vk_volunteer w ON w.number = b.number WHERE b.volunteer_number = v.number)) "
-    "WHERE s.id = ? ORDER BY CASE WHEN q.state = 'accepted' THEN 0 ELSE 1 END, q.id LIMIT 1"
+    "WHERE s.id = ? AND p.status <> 'deleted' ORDER BY CASE WHEN q.state = 'accepted' THEN 0 ELSE 1 END, q.id LIMIT 1"
 )
 _PAIRS = (
     "SELECT id, in_at, out_at, out_method, flags, record_id FROM vk_attendance WHERE participation_id = ? "
@@ -116,7 +116,7 @@ class Party:
     participation_id: int | None
     participant_id: int | None
     state: str | None
-    changed_at: int | None
+    served_until: int | None
 
     @property
     def place(self) -> Place:
@@ -128,7 +128,7 @@ class Party:
     @property
     def discharged_at(self) -> int | None:
         """When the volunteer was discharged, None for who was not."""
-        return self.changed_at if self.state == "discharged" else None
+        return self.served_until if self.state == "discharged" else None
 
 
 def find_party(desk: Desk, shift_id: object, volunteer: str) -> Party | None:

@@ -149,7 +149,7 @@ def _invited(
     desk: Desk, shift: Shift, person: Person, row: Row | None, sealed: str | None, against: list[str]
 ) -> int:
     if row is not None:
-        move(desk, row, "invited", override=sealed, reason="")
+        move(desk, row, "invited", "participation.invited", {"against": against}, override=sealed, reason="")
         return row.id
     execute, at = driver(desk.connection), microseconds(desk.now)
     numbers = take_numbers(execute)
@@ -203,8 +203,9 @@ def accept(desk: Desk, participation_id: int, *, override: str = "") -> str:
         free = max(0, (shift.capacity or 0) - shift_of(desk, shift.id).taken)
         raise Refused(Finding("shift_full", {"shift": shift.id, "free": free, "needed": places}))
     for each in rows:
-        reason = {"override": _said(desk, each, "override", override)} if override else {}
-        move(desk, each, "accepted" if taken else "waiting", **reason)
+        said = {"override": _said(desk, each, "override", override)} if override else {}
+        told = {"against": _overridden(found)} if override else {}
+        move(desk, each, "accepted" if taken else "waiting", told=told, **said)
     if freed:
         fill(desk, shift.id)
     return "accepted" if taken else "waiting"
@@ -268,7 +269,8 @@ def mark(
     at = None if until is None else microseconds(until)
     if (row.state, row.served_until) == (outcome, at):
         raise Refused(Finding("participation_is", {"participation": row.id, "state": row.state}))
-    move(desk, row, outcome, served_until=at, reason=_said(desk, row, "reason", reason))
+    told = {} if at is None else {"until": at}
+    move(desk, row, outcome, told=told, served_until=at, reason=_said(desk, row, "reason", reason))
 
 
 @command

@@ -147,7 +147,7 @@ class Attendance:
 
 _ROWS = (
     sa.select(
-        *attendance.c, participation.c.state, participation.c.changed_at, shift.c.starts_at, shift.c.ends_at,
+        *attendance.c, participation.c.state, participation.c.served_until, shift.c.starts_at, shift.c.ends_at,
         project.c.number.label("project"), organization.c.number.label("organization"), team.c.number.label("team"),
         volunteer.c.number.label("volunteer"),
     )
@@ -169,7 +169,7 @@ def read(desk: Desk, *where: sa.ColumnElement[bool]) -> list[Attendance]:
     found: list[Attendance] = []
     now, last = microseconds(desk.now), (0, 0)
     for row in desk.connection.execute(_ROWS.where(*where)):
-        gone = row.changed_at if row.state == "discharged" else None
+        gone = row.served_until if row.state == "discharged" else None
         pair = Pair(row.id, row.in_at, row.out_at, row.out_method, row.flags, row.record_id)
         pair = pair.ended(desk.policy, row.ends_at, gone, now)
         before = last[1] if last[0] == row.participation_id else 0
@@ -202,7 +202,7 @@ def place_of_shift(desk: Desk, shift_id: object) -> Place | None:
         .join(project, project.c.id == shift.c.project_id)
         .join(organization, organization.c.id == project.c.organization_id)
         .outerjoin(team, team.c.id == project.c.team_id)
-        .where(shift.c.id == shift_id)
+        .where(shift.c.id == shift_id, project.c.status != "deleted")
     )
     row = desk.connection.execute(query).first()
     return None if row is None else Place(None, (row[1],) if row[1] else (), (row[0],))

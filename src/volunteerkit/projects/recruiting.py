@@ -10,6 +10,7 @@ import attrs
 from volunteerkit.access import Place
 from volunteerkit.errors import Finding, InvalidValue, NotFound, Refused
 from volunteerkit.projects.eligibility import (
+    LASTING,
     Person,
     Shift,
     away_on,
@@ -169,11 +170,11 @@ def join(
 
 def _settled(desk: Desk, shift: Shift, guests: int) -> Shift:
     """Return the shift after those who will be away gave their places back and those who wait took theirs."""
-    short = shift.capacity is not None and shift.taken + 1 + guests > shift.capacity
-    changed = settle_absences(desk, shift) if short else 0
     if shift.waiting:
-        changed += fill(desk, shift.id)
-    return shift_of(desk, shift.id) if changed else shift
+        fill(desk, shift.id)
+        return shift_of(desk, shift.id)
+    short = shift.capacity is not None and shift.taken + 1 + guests > shift.capacity
+    return shift_of(desk, shift.id) if short and settle_absences(desk, shift) else shift
 
 
 def _enter(
@@ -342,7 +343,9 @@ def commitments(desk: Desk, volunteer: str) -> tuple[Participation, ...]:
         begin, end, asked, last = (
             instant_of(each).astimezone(desk.zone) for each in (starts, ends, applied, changed)
         )
-        away = desk.policy.commitments_when_away == "cancelled" and away_on(person, day_number(begin.date()))
+        away = person.status not in LASTING or (
+            desk.policy.commitments_when_away == "cancelled" and away_on(person, day_number(begin.date()))
+        )
         if away and starts > now and state in ("accepted", "waiting", "applied", "invited"):
             state = "cancelled"
         served = None if until is None else instant_of(until).astimezone(desk.zone)

@@ -11,9 +11,10 @@ from typing import Any
 
 import attrs
 
-from volunteerkit.errors import Finding, IntegrityProblem, Refused
+from volunteerkit.errors import Finding, IntegrityProblem, PluginError, Refused
 from volunteerkit.projects.eligibility import (
     AWAY,
+    LASTING,
     Person,
     Shift,
     marks,
@@ -58,12 +59,13 @@ _COLUMNS = (
 _ROW = f"SELECT {_COLUMNS} FROM vk_participation WHERE "
 _LIVING = "CASE WHEN state IN ('withdrawn', 'refused', 'cancelled') THEN 1 ELSE 0 END, id"
 _MOVE = "UPDATE vk_participation SET state = ?, changed_at = ?, changed_by = ?{} WHERE id = ? AND state = ?"
+_LASTING = ", ".join(f"'{status}'" for status in LASTING)
 _AWAY = ", ".join(f"'{kind}'" for kind in AWAY)
 # periods go over to the kept one of a merge
 _KEPT = "(SELECT m.kept_id FROM vk_merge m WHERE m.volunteer_id = a.volunteer_id AND m.ended_seq IS NULL)"
 _ABSENT = (
     "FROM vk_participation a JOIN vk_volunteer v ON v.id = a.volunteer_id "
-    "WHERE a.shift_id = ? AND a.state IN ({}) AND (v.status NOT IN ('approved', 'pending', 'merged') OR (? AND EXISTS ("
+    f"WHERE a.shift_id = ? AND a.state IN ({{}}) AND (v.status NOT IN ({_LASTING}) OR (? AND EXISTS ("
     f"SELECT 1 FROM vk_volunteer_period d WHERE d.volunteer_id = COALESCE({_KEPT}, a.volunteer_id) AND d.kind IN ({_AWAY}) "
     "AND d.since <= ? AND (d.until IS NULL OR d.until >= ?))))"
 )
@@ -131,10 +133,18 @@ def free_place(desk: Desk, shift_id: int, places: int) -> None:
         raise IntegrityProblem(what=f"shift {shift_id}: fewer places taken than given back")
 
 
-def move(desk: Desk, row: Row, after: str, type: str = "participation.moved", **columns: Any) -> None:
+def move(
+    desk: Desk,
+    row: Row,
+    after: str,
+    type: str = "participation.moved",
+    told: dict[str, Any] | None = None,
+    **columns: Any,
+) -> None:
     """Bring a participation from the state in which it was read into another one, with its event.
 
-    ``columns`` are further values of the row. Raises Refused when it is in another state meanwhile.
+    ``columns`` are further values of the row, ``told`` further ones of the event. Raises Refused when it is
+    in another state meanwhile.
     """
     more = "".join(f", {name} = ?" for name in columns)
     at = microseconds(desk.now)
@@ -142,8 +152,7 @@ def move(desk: Desk, row: Row, after: str, type: str = "participation.moved", **
     if driver(desk.connection)(_MOVE.format(more), values).rowcount != 1:
         raise Refused(Finding("participation_moved", {"participation": row.id}))
     payload = {"participation": row.id, "shift": row.shift_id, "before": row.state, "state": after}
-    until = columns.get("served_until")
-    note(desk, type, f"volunteer:{row.volunteer_id}", payload | ({"until": until} if until else {}))
+    note(desk, type, f"volunteer:{row.volunteer_id}", payload | (told or {}))
 
 
 def _absent(desk: Desk, shift: Shift, query: str) -> list[Any]:
@@ -208,10 +217,12 @@ def needs_review(desk: Desk, shift: Shift, person: Person) -> bool:
 def fill(desk: Desk, shift_id: int) -> int:
     """Promote from the waiting list who may have a free place, in the order of their ranks; return how many.
 
-    Who cannot come now, or brings more than fit, keeps the rank and is passed over. Whatever gives places
-    back or adds some calls this, once.
+    Who cannot come now, or brings more than fit, keeps the rank and is passed over; who will be away has given
+    their place back before. Whatever gives places back or adds some calls this, once.
     """
     shift, promoted = shift_of(desk, shift_id), 0
+    if shift.waiting and settle_absences(desk, shift):
+        shift = shift_of(desk, shift_id)
     if shift.waiting == 0 or (shift.capacity is not None and shift.taken >= shift.capacity):
         return 0
     if any(each.severity == "block" for each in shift_findings(desk, shift, by_oneself=False)):
@@ -232,7 +243,10 @@ def fill(desk: Desk, shift_id: int) -> int:
 
 
 def _held_back(desk: Desk, shift: Shift, person: Person, row: Row) -> bool:
-    found = personal_findings(desk, shift, person, overridden=row.override is not None)
+    try:
+        found = personal_findings(desk, shift, person, overridden=row.override is not None)
+    except PluginError:  # it fails closed for who waits, and does not hold up who gave a place back
+        return True
     return any(each.severity == "block" for each in found)
 
 
