@@ -329,8 +329,8 @@ def test_what_to_try_next_can_be_typed_as_it_stands(tmp_path: Path) -> None:
 
 
 def test_the_ledger_is_exported_and_a_published_head_compared(city: Path) -> None:
-    done = run("verify", "--db", "city.db", folder=city)
-    head = done.stdout.split()[-1]
+    done = run("verify", "--db", "city.db", "--json", folder=city)
+    head = json.loads(done.stdout)["head"]
     assert run("verify", "--db", "city.db", "--head", head, folder=city).returncode == 0
     assert run("verify", "--db", "city.db", "--head", f"1:{'0' * 64}", folder=city).returncode == 1
     assert run("export", "ledger", "--db", "city.db", "--out", "ledger.jsonl", folder=city).returncode == 0

@@ -29,6 +29,7 @@ from volunteerkit import (
     volunteers,
 )
 from volunteerkit.errors import AlreadyResolved, IdempotencyConflict, NotFound, Refused
+from volunteerkit.projects.tables import shift
 
 CLERK = Actor.of("clerk-7", "centre")
 KIT = Kit.load(cipher=KeyCipher(bytes(32)))
@@ -153,6 +154,63 @@ def test_one_key_makes_one_record(city: sa.Engine, runners: Runners, database_ur
     with KIT.open(city, CLERK, read_only=True) as desk:
         assert desk.connection.exec_driver_sql("SELECT count(*) FROM vk_service_record").scalar() == 16
     total(city)
+
+
+def confirm_all(url: str, me: int) -> list[str]:
+    engine, outcomes = volunteerkit.create_engine(url), []
+    for record_id in range(1, 13):
+        try:
+            work = partial(hours.confirm, record_id=record_id)
+            outcomes.append(KIT.run(engine, Actor.of(f"checker-{me}", "centre"), work).state)
+        except AlreadyResolved:
+            outcomes.append("late")
+        except Refused as refused:
+            outcomes.append(refused.findings[-1].code)
+    engine.dispose()
+    return outcomes
+
+
+def test_a_project_never_issues_more_than_its_places(
+    city: sa.Engine, runners: Runners, database_url: str
+) -> None:
+    at = int(dt.datetime(2026, 3, 5, tzinfo=dt.UTC).timestamp()) * 1_000_000
+    with city.begin() as connection:  # one place for five hours
+        row = {"id": 1, "project_id": 1, "starts_at": at, "ends_at": at + 5 * 3_600_000_000, "capacity": 1}
+        connection.execute(sa.insert(shift).values(row))
+    outcomes = runners(confirm_all, database_url)
+    assert outcomes["confirmed"] == 5
+    assert outcomes["over_budget"] == 7 * RUNNERS
+    assert total(city) == 300
+
+
+def correct(url: str, me: int) -> list[str]:
+    """Half of the runners adjust one record, the others reverse and restore it."""
+    engine, outcomes = volunteerkit.create_engine(url), []
+    for i in range(3):
+        verbs = [partial(hours.adjust, minutes=1 + (me * 7 + i) % 60)]
+        if me % 2:
+            verbs = [partial(hours.reverse), partial(hours.restore)]
+        for verb in verbs:
+            try:
+                work = partial(verb, record_id=1, reason="核对")
+                KIT.run(engine, Actor.of(f"checker-{me}", "centre"), work)
+                outcomes.append("done")
+            except (AlreadyResolved, Refused):
+                outcomes.append("refused")
+    engine.dispose()
+    return outcomes
+
+
+def test_corrections_of_one_record_take_turns(city: sa.Engine, runners: Runners, database_url: str) -> None:
+    KIT.run(city, Actor.of("checker", "centre"), partial(hours.confirm, record_id=1))
+    outcomes = runners(correct, database_url)
+    with city.connect() as connection:
+        codes = connection.exec_driver_sql("SELECT code FROM vk_transfer WHERE record_id = 1").scalars().all()
+        stands = connection.exec_driver_sql(
+            "SELECT confirmed_minutes FROM vk_service_record WHERE id = 1"
+        ).scalar()
+    assert len(codes) == 2 + outcomes["done"]
+    assert total(city) == stands
 
 
 def run_once(url: str, me: int) -> list[str]:

@@ -58,7 +58,7 @@ def run_verify(db: str, rebuild: bool, head: str | None, json: bool) -> None:
         print(both(f"已核对 {found.transfers:,} 笔转账、{found.events:,} 条事件、{found.accounts:,} 个账户、{found.records:,} 条记录。",
                    f"Checked {found.transfers:,} transfers, {found.events:,} events, {found.accounts:,} accounts, {found.records:,} records."))  # fmt: skip
         if found.holds:
-            print(both(f"全部一致。链头：{found.head}", f"Everything agrees. Head: {found.head}"))
+            print(both("全部一致。", "Everything agrees."))
         else:
             print(both(f"第一处不一致：{found.where}\n  存储：{found.stored}\n  应为：{found.expected}",
                        f"First divergence: {found.where}\n  stored:   {found.stored}\n  expected: {found.expected}"))  # fmt: skip
