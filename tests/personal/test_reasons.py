@@ -35,12 +35,15 @@ from volunteerkit import (
 from volunteerkit.approvals import grants
 from volunteerkit.approvals.cases import open_case, put
 from volunteerkit.errors import KeyProblem, VolunteerkitError
-from volunteerkit.hours import verify_store
+from volunteerkit.hours import bank, verify_store
 from volunteerkit.organizations import TeamForm, base, teams
 from volunteerkit.organizations.tables import team
 from volunteerkit.privacy import HIDDEN
+from volunteerkit.projects import ShiftForm, attendance, participants
+from volunteerkit.projects.tables import attendance as pair
+from volunteerkit.projects.tables import participation, project, shift
 from volunteerkit.statistics.city import city_figures
-from volunteerkit.store.desk import Desk
+from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.schema import event
 from volunteerkit.store.vault import vault
 from volunteerkit.units import day_number
@@ -59,7 +62,10 @@ LEAD = Actor("officer-1", (Grant("department_officer", "渝水区"),))
 KIT = Kit.load(cipher=KEY, clock=fixed_clock(dt.datetime(2026, 11, 24, 4, tzinfo=dt.UTC)))
 Dump = Callable[[sa.Engine], str]
 MARK = "鬱鬯鼐鼎"
-MODULES = (approvals, grants, volunteers, organizations, base, teams, hours, personal, projects, rating)
+MODULES = (
+    approvals, grants, volunteers, organizations, base, teams, hours, bank, personal, projects, participants, attendance,
+    rating,
+)  # fmt: skip
 said: set[str] = set()
 
 
@@ -182,6 +188,60 @@ def corrections(engine: sa.Engine) -> None:
     at(engine, SECOND, lambda desk: hours.decide_group(desk, group, "reject", reason=why("decide_group")))
 
 
+def plans(engine: sa.Engine) -> None:
+    """Shifts of a project: who is refused, removed, excused, overridden, reviewed; what is cancelled."""
+    start, hour = KIT.clock() + dt.timedelta(7), 3_600_000_000
+
+    def prepare(desk: Desk) -> list[int]:
+        projects.register(desk, "P3", name="助学", organization="O1")
+        shifts = [
+            projects.add_shift(desk, "P3", ShiftForm(start, start + dt.timedelta(hours=2))).id for _ in "123"
+        ]
+        now = microseconds(desk.now)
+        desk.connection.execute(sa.update(project).where(project.c.number == "P3").values(status="published"))
+        desk.connection.execute(sa.update(shift).where(shift.c.id.in_(shifts)).values(taken=1))
+        past = {"starts_at": now - 3 * hour, "ends_at": now - hour}
+        desk.connection.execute(sa.update(shift).where(shift.c.id == shifts[2]).values(**past))
+        common = {"rank": 1, "applied_at": 0, "changed_at": 0, "changed_by": "x"}
+        rows = [(71, shifts[0], 2, "applied"), (72, shifts[0], 3, "accepted"), (73, shifts[2], 2, "accepted")]
+        names = ("id", "shift_id", "volunteer_id", "state")
+        desk.connection.execute(
+            sa.insert(participation), [common | dict(zip(names, row, strict=True)) for row in rows]
+        )
+        desk.connection.execute(
+            sa.insert(pair).values(
+                id=71, participation_id=73, volunteer_id=2, shift_id=shifts[2], served_on=day_number(DAY),
+                in_at=now - 3 * hour, out_at=now - hour, in_method="self", out_method="self", in_by="app-2",
+                in_received_at=now, flags="self_reported",
+            )
+        )  # fmt: skip
+        return shifts
+
+    shifts = at(engine, CENTRE, prepare)
+    at(engine, SECOND, lambda desk: participants.refuse(desk, 71, reason=why("refuse")))
+    at(engine, SECOND, lambda desk: participants.remove(desk, 72, reason=why("remove")))
+    at(engine, SECOND, lambda desk: attendance.review(desk, 71, accept=True, reason=why("review")))
+    at(engine, SECOND, lambda desk: participants.mark(desk, 73, "excused", reason=why("mark")))
+    at(engine, CENTRE, lambda desk: projects.cancel_shift(desk, shifts[1], reason=why("cancel_shift")))
+    at(engine, CENTRE, lambda desk: projects.cancel(desk, "P3", reason=why("cancel")))
+
+
+def savings(engine: sa.Engine) -> None:
+    """A redemption that is refunded, or not."""
+
+    def record(desk: Desk) -> int:
+        return hours.record(desk, Claim("V2", "P2", dt.date(2026, 11, 9), 150)).record_id
+
+    first = at(engine, CENTRE, record)
+    at(engine, SECOND, lambda desk: hours.confirm(desk, first))
+    at(engine, CENTRE, lambda desk: bank.settle(desk, "V2"))
+    saver = Actor("app-2", (Grant("volunteer"),), volunteer="V2")
+    held = at(engine, saver, lambda desk: bank.hold(desk, "V2", "O1", minutes=10)).id
+    at(engine, SECOND, lambda desk: bank.redeem(desk, held))
+    case = at(engine, CENTRE, lambda desk: bank.propose_refund(desk, held, reason=why("propose_refund")))
+    at(engine, CENTRE, lambda desk: approvals.withdraw(desk, case.id, reason=why("withdraw")))
+
+
 def bodies(engine: sa.Engine) -> None:
     for verb in ("propose_suspension", "propose_lifting", "propose_dissolution"):
         case = at(engine, CENTRE, lambda desk: getattr(organizations, verb)(desk, "O2", reason=why(verb)))  # noqa: B023  # fmt: skip
@@ -197,7 +257,7 @@ def bodies(engine: sa.Engine) -> None:
 
 
 def life(engine: sa.Engine) -> None:
-    for part in (belonging, service, corrections, sanctions, notice, bodies):
+    for part in (belonging, service, corrections, plans, savings, sanctions, notice, bodies):
         part(engine)
 
 

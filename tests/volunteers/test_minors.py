@@ -34,6 +34,7 @@ limit = [{ per = "day", at_most = "choose(served_on < adult_on, 4 * 60, 8 * 60)"
 """
 EVE = dt.date(2026, 11, 22)
 BIRTHDAY = EVE + dt.timedelta(1)
+AFTERWARDS = BIRTHDAY + dt.timedelta(1)
 CENTRE, SECOND = Actor.of("centre-1", "centre"), Actor.of("centre-2", "centre")
 
 
@@ -54,8 +55,8 @@ def minors(make_city: Any, database_url: str, tmp_path: Path) -> Any:
 def served(city: Any, number: str, day: dt.date, start: dt.time, end: dt.time) -> None:
     minutes = (end.hour - start.hour) * 60 + end.minute - start.minute
     claim = Claim(number, "P1", day, minutes, start, end)
-    recorded = city.at(BIRTHDAY, CENTRE, hours.record, claim)
-    city.at(BIRTHDAY, SECOND, hours.confirm, recorded.record_id)
+    recorded = city.at(AFTERWARDS, CENTRE, hours.record, claim)
+    city.at(AFTERWARDS, SECOND, hours.confirm, recorded.record_id)
 
 
 def test_a62_a_minor_needs_consent_and_keeps_to_the_hours_of_their_age(minors: Any) -> None:
