@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from volunteerkit import Actor, Claim, Grant, hours, organizations, projects, volunteers
+from volunteerkit import Actor, Claim, Grant, hookimpl, hours, organizations, projects, volunteers
 from volunteerkit.clock import Calendar
 from volunteerkit.errors import InvalidValue, Refused
 from volunteerkit.policy import Policy
@@ -241,3 +242,37 @@ def test_l12_the_database_itself_refuses_to_issue_more(begun: Any) -> None:
     begun.at(TODAY, CHECKER, hours.confirm, issue(begun, 100), reason="核对属实")
     with pytest.raises(sa.exc.IntegrityError), begun.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE vk_account SET posted_minutes = -181 WHERE id = 18")
+
+
+HISTORY = """id = "history"
+decides = "credit"
+[[version]]
+effective_from = 2014-01-01
+citation = "试行：历史时数不计入"
+select = "method != 'import'"
+"""
+
+
+def test_a44_historical_hours_are_a_class_of_their_own_that_a_rule_leaves_out(
+    make_city: Any, sqlite_url: str, tmp_path: Path
+) -> None:
+    book = tmp_path / "history.toml"
+    book.write_text(HISTORY, "utf-8")
+
+    @hookimpl
+    def vk_rulebooks() -> Any:
+        return [book]
+
+    city = make_city(sqlite_url, SimpleNamespace(__name__="history", vk_rulebooks=vk_rulebooks))
+
+    def begin(desk: Any) -> None:
+        organizations.register(desk, "O1", name="渝水区志愿服务联合会")
+        projects.register(desk, "P2", name="敬老院服务", organization="O1")
+        volunteers.admit(desk, name="𠮷田喆", organization="O1", number="V1")
+
+    city.at(TODAY, CLERK, begin)
+    for minutes, method in ((60, "import"), (30, "checkin")):
+        made = claimed(city, Claim("V1", "P2", DAY, minutes, method=method))
+        city.at(TODAY, CHECKER, hours.confirm, made.record_id)
+    found = city.at(TODAY, CLERK, hours.statement, "V1", rulebook="history")
+    assert (found.confirmed_minutes, found.credited_minutes) == (90, 30)

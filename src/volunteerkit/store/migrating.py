@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import sqlalchemy as sa
@@ -45,6 +46,40 @@ def _complete(connection: sa.Connection) -> None:
             index.create(connection, checkfirst=True)
 
 
+def _conditions(connection: sa.Connection) -> None:
+    """Give older tables the conditions that became wider: corrections by adjustment, and beyond the claim.
+
+    SQLite changes no condition of a table; its text is replaced where the schema is written, as its manual allows
+    for a change that leaves the rows as they are.
+    """
+    sqlite = connection.dialect.name == "sqlite"
+    for name, condition in _WIDER:
+        table, full = metadata.tables[name], f"ck_{name}_{condition}"
+        text = next(
+            str(each.sqltext) for each in table.constraints
+            if isinstance(each, sa.CheckConstraint) and str(each.name) in (condition, full)
+        )  # fmt: skip
+        if not sqlite:
+            connection.exec_driver_sql(f"ALTER TABLE {name} DROP CONSTRAINT IF EXISTS {full}")
+            connection.exec_driver_sql(f"ALTER TABLE {name} ADD CONSTRAINT {full} CHECK ({text})")
+            continue
+        written = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?"
+        before = connection.exec_driver_sql(written, (name,)).scalar_one()
+        after = re.sub(
+            rf"CONSTRAINT {full} CHECK \(.*\)(?=,? *\n)", f"CONSTRAINT {full} CHECK ({text})", before
+        )
+        connection.exec_driver_sql("PRAGMA writable_schema = ON")
+        connection.exec_driver_sql(
+            "UPDATE sqlite_master SET sql = ? WHERE type = 'table' AND name = ?", (after, name)
+        )
+        version = connection.exec_driver_sql("PRAGMA schema_version").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA schema_version = {version + 1}")
+        connection.exec_driver_sql("PRAGMA writable_schema = RESET")
+
+
+_WIDER = (("vk_service_record", "confirmed"), ("vk_transfer", "code"), ("vk_transfer", "refers"))
+
+
 def _belonging(connection: sa.Connection) -> None:
     """A volunteer's row named one organization and one team; where somebody belongs has days now.
 
@@ -85,6 +120,7 @@ def _version_2(connection: sa.Connection, cipher: Cipher | None) -> None:
     for name in ("vk_vault", "vk_blind"):
         connection.exec_driver_sql(f"DROP TABLE {name}")
     _complete(connection)
+    _conditions(connection)
     _belonging(connection)
     _brands(connection)
     connection.exec_driver_sql(
