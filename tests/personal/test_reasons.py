@@ -239,7 +239,7 @@ def savings(engine: sa.Engine) -> None:
     held = at(engine, saver, lambda desk: bank.hold(desk, "V2", "O1", minutes=10)).id
     at(engine, SECOND, lambda desk: bank.redeem(desk, held))
     case = at(engine, CENTRE, lambda desk: bank.propose_refund(desk, held, reason=why("propose_refund")))
-    at(engine, CENTRE, lambda desk: approvals.withdraw(desk, case.id, reason=why("withdraw")))
+    at(engine, CENTRE, lambda desk: approvals.withdraw(desk, case.id, reason="收回"))
 
 
 def bodies(engine: sa.Engine) -> None:
