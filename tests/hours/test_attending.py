@@ -74,6 +74,7 @@ def test_a_shift_becomes_one_claim_a_pair(attending: Any) -> None:
 
 
 def test_done_twice_there_is_one_record(attending: Any) -> None:
+    """A49: what is done at the end of an activity is done once."""
     shift_id = attending.shift("V1", "V2")
     served(attending, shift_id, "V1", NINE, ONE)
     assert len(attending.at(ONE, LEADER, claim_attendance, shift_id)) == 1

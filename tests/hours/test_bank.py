@@ -207,6 +207,7 @@ def test_a_reversed_record_is_taken_back_even_below_zero_and_the_next_one_makes_
 
 
 def test_a_gift_keeps_its_last_day_and_has_a_limit_a_year(founded_city: Any) -> None:
+    """A69: a breach of the limit is told by the policy."""
     city = founded_city
     serve(city, "V1", 400)
     city.at(DAY, CENTRE, bank.settle, "V1")

@@ -271,6 +271,7 @@ def test_every_table_that_names_a_volunteer_says_whose_its_rows_are() -> None:
 
 
 def test_erasure_takes_two_and_leaves_hours_counts_and_chain(city: City) -> None:
+    """A60: names and contacts go, hours and counts stay."""
     waiting = city.at(CENTRE, lambda desk: hours.record(desk, Claim("V1", "P1", dt.date(2026, 11, 8), 150)))
     city.at(SECOND, lambda desk: hours.confirm(desk, waiting.record_id))
     before = city.at(CENTRE, city_figures)

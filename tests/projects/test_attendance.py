@@ -148,6 +148,7 @@ def test_who_was_not_checked_in_is_not_checked_out(attending: Any) -> None:
 
 
 def test_the_fourth_pair_of_a_day_is_refused(attending: Any) -> None:
+    """A71: three pairs a day, the fourth is refused."""
     first, second = attending.shift("V1", "V2"), attending.shift("V1", starts=ONE)
     for n, (shift_id, begin) in enumerate([(first, NINE), (first, NINE + minutes(60)), (second, ONE)]):
         attending.at(begin, LEADER, check_in, shift_id, "V1")
@@ -339,6 +340,7 @@ def test_the_other_side_of_the_date_line_is_near(attending: Any) -> None:
 
 
 def test_a_forgotten_check_out_is_closed_as_a_reader_sees_it(attending: Any) -> None:
+    """A32: a missing check-out is closed at the limit and flagged for review."""
     shift_id = attending.shift("V1", "V2", "V3")
     attending.policy = Policy(forgotten_check_out_minutes=180)
     for number, late in (("V1", -60), ("V2", 120)):

@@ -301,6 +301,7 @@ def test_what_waits_is_edited_and_what_was_decided_changes_by_approval(organized
     ],
 )
 def test_only_name_time_and_place_are_told(one: Any, change: ProjectChange, told: list[int]) -> None:
+    """A51: only a change of time, place or title is told."""
     number = one.published(shifts=(one.span(8, "09:00", 2), one.span(9, "09:00", 2)))
     one.join(1, "V1", "V2")
     one.join(2, "V1")
@@ -310,6 +311,7 @@ def test_only_name_time_and_place_are_told(one: Any, change: ProjectChange, told
 
 
 def test_nobody_is_told_of_a_change_of_what_is_over(one: Any) -> None:
+    """A51: never of what is over."""
     number = one.published(days=3, shifts=(one.span(8, "09:00", 2),))
     one.join(1, "V1")
     case = one.at(one.admin, projects.request_change, number, ProjectChange(name="敬老日"), on=after(20))
@@ -349,6 +351,7 @@ def test_days_are_not_granted_that_leave_a_shift_outside_meanwhile(one: Any, cod
 
 
 def test_a_cancelled_project_gives_nobody_hours_and_tells_each_once(organized: Any, codes: Any) -> None:
+    """A46: no hours, each told once, the waiting list emptied, the reason kept."""
     number = organized.published(shifts=(organized.span(8, "09:00", 2, 1), organized.span(9, "09:00", 2)))
     organized.join(1, "V1")
     organized.join(2, "V1", "V3")
@@ -381,6 +384,7 @@ def test_a_cancelled_project_gives_nobody_hours_and_tells_each_once(organized: A
 
 
 def test_what_has_hours_is_not_cancelled_nor_deleted_but_put_away(organized: Any, codes: Any) -> None:
+    """A47: what has hours is archived, not deleted."""
     number = organized.published(days=1, shifts=(organized.span(7, "09:00", 2),))
     made = organized.at(organized.admin, hours.record, Claim("V1", number, after(7), 60), on=after(9))
     for verb, named, code in (
@@ -419,6 +423,7 @@ def test_hours_taken_back_do_not_come_back_to_a_cancelled_project(one: Any, code
 
 
 def test_a_project_without_hours_is_deleted_for_everybody(organized: Any, codes: Any) -> None:
+    """A47: what has no hours is deleted."""
     number = organized.published(shifts=(organized.span(8, "09:00", 2),))
     organized.join(1, "V1")
     organized.at(organized.admin, projects.delete, number)
@@ -467,6 +472,7 @@ def test_a_report_has_whole_numbers(one: Any, persons: Any) -> None:
 
 
 def test_the_past_comes_in_by_the_back_entry_alone(organized: Any, codes: Any) -> None:
+    """A71: what is past is not published, it goes through the back-entry."""
     past = organized.form(
         start=-10, days=1, shifts=(organized.span(-10, "09:00", 2), organized.span(-10, "10:00", 2))
     )
@@ -501,6 +507,7 @@ def test_the_past_comes_in_by_the_back_entry_alone(organized: Any, codes: Any) -
 
 
 def test_hours_entered_afterwards_are_no_longer_than_the_activity(organized: Any, codes: Any) -> None:
+    """A71: a back-entry is no longer than the activity."""
     # nine to eleven and ten to twelve: three hours, not four; and one more on the next day
     shifts = (
         organized.span(-10, "09:00", 2),
@@ -550,6 +557,7 @@ def test_what_was_not_approved_takes_none(one: Any, codes: Any, word: str) -> No
 
 
 def test_a_copy_keeps_everything_but_who_took_part(organized: Any) -> None:
+    """A50: a copy keeps offsets, lengths and requirements, and no participants."""
     positions = (PositionForm("陪护", "陪老人散步", 18, 60, "first_aid", "沟通"), PositionForm("后勤"))
     shifts = (organized.span(8, "22:00", 4, 3, position="陪护", latitude_e6=27_800_000, longitude_e6=114_900_000),
               organized.span(10, "09:00", 2))  # fmt: skip

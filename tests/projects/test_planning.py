@@ -19,6 +19,7 @@ BERLIN, NEW_YORK = ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York")
 
 
 def test_a_night_shift_lasts_four_hours_and_belongs_to_its_first_day(organized: Any) -> None:
+    """A19: 22:00 to 02:00 lasts four hours; what ends at midnight belongs to the day it began."""
     number = organized.approved()
     night = organized.at(organized.admin, projects.add_shift, number, organized.span(8, "22:00", 4))
     assert (night.minutes, night.day) == (240, DAY + dt.timedelta(8))
@@ -32,6 +33,7 @@ def test_a_night_shift_lasts_four_hours_and_belongs_to_its_first_day(organized: 
 
 
 def test_a_naive_time_is_refused() -> None:
+    """A22: no time without a zone passes the border."""
     with pytest.raises(InvalidValue) as caught:
         ShiftForm(dt.datetime(2026, 12, 1, 9), NOON)
     assert caught.value.values["name"] == "starts_at"
@@ -63,6 +65,7 @@ def test_a_span_that_is_none_is_refused_by_the_name_of_its_field(
 
 @pytest.mark.parametrize("field", ["starts_on", "ends_on", "apply_from", "apply_until"])
 def test_a_year_that_nobody_means_is_refused_by_the_name_of_its_field(one: Any, field: str) -> None:
+    """A23: the years 0201 and 20255 are refused with the name of the field."""
     with pytest.raises(InvalidValue) as caught:
         one.at(one.admin, projects.apply, attrs.evolve(one.form(), **{field: dt.date(201, 1, 1)}))
     assert caught.value.values == {"name": f"{field}.year", "value": "0201", "allowed": "2000 … 2199"}
@@ -70,6 +73,7 @@ def test_a_year_that_nobody_means_is_refused_by_the_name_of_its_field(one: Any, 
 
 @pytest.mark.parametrize("zone", [BERLIN, NEW_YORK])
 def test_an_hour_that_the_clock_shows_twice_must_be_told_apart(in_zone: Any, zone: ZoneInfo) -> None:
+    """A21: a local time that occurs twice is told apart or refused by name."""
     city = in_zone(zone.key)
     autumn = dt.date(2027, 10, 31) if zone is BERLIN else dt.date(2027, 11, 7)
     clock = "02:30" if zone is BERLIN else "01:30"
@@ -105,6 +109,7 @@ def test_an_hour_that_the_clock_never_shows_is_refused(in_zone: Any) -> None:
 
 
 def test_another_zones_instant_counts_by_the_citys_clock(one: Any) -> None:
+    """A22: the zone of the place decides, not that of whoever writes."""
     begin = dt.datetime(2026, 12, 1, 14, tzinfo=NEW_YORK)  # three in the morning of the next day in Shanghai
     made = one.at(
         one.admin, projects.add_shift, one.approved(), ShiftForm(begin, begin + dt.timedelta(hours=1))

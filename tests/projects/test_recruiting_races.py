@@ -253,6 +253,7 @@ def run_rounds(field: Field, rounds: int) -> None:
 
 
 def test_eight_at_once(field: Field) -> None:
+    """A6: of simultaneous requests for the last place exactly one wins, the others are told that it is full."""
     run_rounds(field, 2)
 
 

@@ -56,6 +56,7 @@ def test_rules_are_read_as_rfc_5545_says(one: Any, rule: str, days: list[str]) -
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York"])
 def test_three_o_clock_stays_three_o_clock(in_zone: Any, zone: str) -> None:
+    """A20: a weekly series stays at its local time across both changes of the clock."""
     city = in_zone(zone)
     number = city.approved(days=400)
     city.at(city.admin, projects.add_series, number, "FREQ=WEEKLY", city.span(8, "15:00", 2))
@@ -144,6 +145,7 @@ def test_a_series_has_five_hundred_shifts_at_most(one: Any, codes: Any) -> None:
 
 
 def test_an_edit_spares_who_takes_part_what_was_changed_and_what_began(organized: Any) -> None:
+    """A48: only what is to come, nobody takes part in and nobody edited alone is changed."""
     number = organized.published()
     first = organized.span(8, "15:00", 2, 5)
     made = organized.at(organized.admin, projects.add_series, number, "FREQ=WEEKLY;COUNT=6", first)

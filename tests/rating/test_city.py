@@ -149,6 +149,7 @@ def test_the_figures_of_a_city_are_those_of_its_statements(city: tuple[Kit, sa.E
 @settings(max_examples=50)
 @given(st.lists(st.sampled_from(EDGES) | st.integers(0, 10**6), min_size=1, max_size=30))
 def test_a_minute_either_side_of_every_threshold(minutes: list[int]) -> None:
+    """A63: at 99:59 no star, at 100:00 one, and so at 300, 600, 1000 and 1500."""
     import numpy as np
 
     version = LADDER.version_on(AS_OF)
