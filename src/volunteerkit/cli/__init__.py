@@ -93,7 +93,8 @@ def _leave_output() -> None:
 
 def _name_option(error: VolunteerkitError, typed: Sequence[str]) -> None:
     """Call a value by the option that it was typed after, where the library knows it as a parameter."""
-    name = str(error.values.get("name", ""))
-    option = _OPTIONS.get(name, "--" + name.replace("_", "-"))
-    if any(word.partition("=")[0] == option for word in typed):
-        error.values["name"] = option
+    given = {word.partition("=")[0] for word in typed}
+    names = str(error.values.get("name", "")).split(", ")
+    options = [_OPTIONS.get(name, "--" + name.replace("_", "-")) for name in names]
+    if given >= set(options):
+        error.values["name"] = ", ".join(options)

@@ -23,6 +23,7 @@ from rich.text import Text
 from volunteerkit import messages
 from volunteerkit.cli import clerk, projects, recruiting
 from volunteerkit.cli.attendance import attendance
+from volunteerkit.cli.bank import bank
 from volunteerkit.cli.common import command
 from volunteerkit.cli.help import Pages, groups, told_of_flags
 from volunteerkit.cli.hours import hours
@@ -30,6 +31,7 @@ from volunteerkit.cli.keys import key
 from volunteerkit.cli.options import AsOf, Db, Json, Key, Place, Plugins, read_whole
 from volunteerkit.cli.options import both as _
 from volunteerkit.cli.options import in_chinese as _in_chinese
+from volunteerkit.cli.periods import period
 from volunteerkit.cli.rule import rule
 from volunteerkit.cli.tables import console
 from volunteerkit.cli.typed import shown
@@ -113,8 +115,9 @@ _work = Group(_("日常工作", "Daily work"), sort_key=1)
 _look = Group(_("检查与了解", "Look and check"), sort_key=2)
 key.group = rule.group = _look
 app.command(key)
-hours.group = clerk.office
-app.command(hours)
+hours.group = period.group = bank.group = clerk.office
+for each in (hours, period, bank):
+    app.command(each)
 app.command(rule)
 attendance.group = _work
 app.command(attendance)

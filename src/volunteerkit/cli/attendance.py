@@ -5,13 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import io
 import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import attrs
-from cyclopts import App, Parameter, Token
+from cyclopts import App, Parameter
 
-from volunteerkit import messages
 from volunteerkit.cli.common import both, print_json, word
 from volunteerkit.cli.help import groups
 from volunteerkit.cli.options import Json, Seat, in_chinese
@@ -28,14 +26,6 @@ def __dir__() -> list[str]:
     return __all__
 
 
-def _read_time(_type: Any, tokens: Sequence[Token]) -> dt.datetime:
-    try:
-        return dt.datetime.fromisoformat(tokens[0].value)
-    except ValueError:
-        text = messages.text("invalid_value", name=tokens[0].keyword, value="?", allowed="2026-11-30T09:00")
-        raise ValueError(text) from None
-
-
 Shift = Annotated[str, Parameter(name=both("班次", "SHIFT"), help=both("班次编号", "the shift's id"))]
 Volunteers = Annotated[
     str,
@@ -48,10 +38,9 @@ Evidence = Annotated[
     Parameter(help=both("本人自行申报的说明，待核实", "what oneself says for it; waits for a review")),
 ]
 At = Annotated[
-    dt.datetime | None,
+    str | None,
     Parameter(
-        converter=_read_time,
-        help=both("时间，如 2026-11-30T09:00（本市时间），默认现在", "when, such as 2026-11-30T09:00 in the city's zone; default now"),
+        help=both("时间，如 '2026-11-30 9:00'（本市时间），默认现在", "when, such as '2026-11-30 9:00' of the city's clock; default now")
     ),
 ]  # fmt: skip
 
@@ -135,15 +124,15 @@ def code_(
 
 def _mark(
     purpose: str, seat: Seat, shift: str, volunteers: tuple[str, ...], ways: dict[str, str | None],
-    at: dt.datetime | None, json: bool,
+    at: str | None, json: bool,
 ) -> None:  # fmt: skip
     """Enter one person, or the leader's list; exit code 1 when somebody was refused."""
-    from volunteerkit.cli.typed import id_of, number_of
+    from volunteerkit.cli.typed import id_of, instant_of, number_of
     from volunteerkit.projects import attendance as verbs
 
     city, shift_id = seat.city(), id_of("shift", shift)
     numbers = [number_of("volunteer", each) for each in volunteers]
-    when = at if at is None or at.tzinfo else at.replace(tzinfo=city.kit.zone)
+    when = None if at is None else instant_of(city, "--at", at)
 
     def work(desk: Desk) -> list[Any]:
         if numbers and any(ways.values()):

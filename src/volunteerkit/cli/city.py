@@ -276,7 +276,7 @@ def run_statement(
             "digest": found.digest, "confirmed_minutes": found.confirmed_minutes, "credited_minutes": found.credited_minutes,
             "lines": [
                 {"record": line.record_id, "served_on": line.served_on, "project": line.project, "claimed_minutes": line.claimed_minutes,
-                 "confirmed_minutes": line.confirmed_minutes, "credited_minutes": line.credited_minutes, "seq": line.seq,
+                 "confirmed_minutes": line.confirmed_minutes, "credited_minutes": line.credited_minutes, "seq": line.seq, "disputed": line.disputed,
                  "reasons": [{"code": reason.code, **reason.values} for reason in line.reasons]}
                 for line in found.lines
             ],
@@ -287,13 +287,15 @@ def run_statement(
         f"{volunteer} as of {found.as_of}, as known at seq {found.known_at} (in minutes)",
     )
     print(title)
-    heads = (("序号", "seq"), ("日期", "day"), ("项目", "project"), ("申报", "claimed"), ("确认", "confirmed"),
+    heads = (("序号", "seq"), ("记录", "record"), ("日期", "day"), ("项目", "project"), ("申报", "claimed"), ("确认", "confirmed"),
              ("计入", "credited"), ("原因", "reasons"))  # fmt: skip
+    disputed = both("有异议，待决定", "disputed, not decided yet")
     print_table(
         [both(zh, en) for zh, en in heads],
-        ((line.seq, line.served_on, line.project, line.claimed_minutes, line.confirmed_minutes, line.credited_minutes,
-          "; ".join(reason.message() for reason in line.reasons)) for line in found.lines),
-        right=(3, 4, 5),
+        ((line.seq, line.record_id, line.served_on, line.project, line.claimed_minutes, line.confirmed_minutes,
+          line.credited_minutes, "; ".join([disputed] * line.disputed + [reason.message() for reason in line.reasons]))
+         for line in found.lines),
+        right=(4, 5, 6),
     )  # fmt: skip
     print(both(f"确认 {hours_text(found.confirmed_minutes)}，按 {found.rulebook} [{found.digest[:12]}] 计入 {hours_text(found.credited_minutes)}",
                f"confirmed {hours_text(found.confirmed_minutes)}, credited under {found.rulebook} [{found.digest[:12]}] {hours_text(found.credited_minutes)}"))  # fmt: skip

@@ -10,10 +10,11 @@ import attrs
 from cyclopts import App, Parameter, Token
 
 from volunteerkit import messages
-from volunteerkit.cli.clerk import Reason, Volunteer
+from volunteerkit.cli.clerk import CaseId, Reason, Volunteer
 from volunteerkit.cli.common import City, both, print_json, word
 from volunteerkit.cli.help import groups
 from volunteerkit.cli.options import After, Json, Limit, Seat, in_chinese, read_day, read_whole
+from volunteerkit.cli.recruiting import Shift
 from volunteerkit.errors import AlreadyResolved, InvalidValue, NotFound, Refused, VolunteerkitError
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ __all__ = ["hours"]
 hours = App(
     name="hours",
     help=both(
-        "申报时长，列出、确认、驳回待确认的记录，冲正和恢复。",
-        "Record hours, list, confirm and reject what waits, reverse and restore.",
+        "申报、确认、驳回时长，冲正、恢复、调整、改记，提出异议和申诉，列出可疑的记录。",
+        "Record, confirm and reject hours; reverse, restore, adjust and move; dispute and appeal; list what is doubtful.",
     ),
     **groups(),
 )
@@ -69,6 +70,11 @@ From = Annotated[
     Parameter(
         converter=read_day, help=both("从哪一天起生效，默认今天", "takes effect on this day, default today")
     ),
+]
+
+
+Minutes = Annotated[
+    int, Parameter(converter=read_whole, help=both("应为多少分钟", "at how many minutes it should stand"))
 ]
 
 
@@ -227,6 +233,187 @@ def restore(record: RecordId, /, *, seat: Seat, reason: Why, on: From = None, js
     from volunteerkit import hours as library
 
     _each((record,), lambda desk, id_: library.restore(desk, id_, reason=reason, effective_on=on), seat, json)
+
+
+@hours.command(help=in_chinese("把一条已确认的记录调整为另一分钟数。"))
+def adjust(
+    record: RecordId, /, *, seat: Seat, minutes: Minutes, reason: Why, on: From = None, json: Json = False
+) -> None:
+    """Let a confirmed record stand at another number of minutes."""
+    from volunteerkit import hours as library
+
+    _each(
+        (record,),
+        lambda desk, id_: library.adjust(desk, id_, minutes=minutes, reason=reason, effective_on=on),
+        seat,
+        json,
+    )
+
+
+@hours.command(help=in_chinese("把一条已确认的记录改记到另一项目，成为一条新记录。"))
+def move(
+    record: RecordId,
+    /,
+    *,
+    seat: Seat,
+    project: Annotated[
+        str, Parameter(help=both("正确的项目编号", "number of the project that it belongs to"))
+    ],
+    reason: Why,
+    on: From = None,
+    json: Json = False,
+) -> None:
+    """Let a confirmed record stand under another project, as a new record."""
+    from volunteerkit import hours as library
+    from volunteerkit.cli.typed import number_of
+
+    number = number_of("project", project)
+    _each(
+        (record,),
+        lambda desk, id_: library.move(desk, id_, number, reason=reason, effective_on=on),
+        seat,
+        json,
+    )
+
+
+@hours.command(help=in_chinese("替柜台前的志愿者对本人一条已入账的记录提出异议，由没有经手的人决定。"))
+def dispute(
+    record: RecordId,
+    volunteer: Volunteer,
+    /,
+    *,
+    seat: Seat,
+    minutes: Minutes,
+    reason: Why,
+    json: Json = False,
+) -> None:
+    """Dispute a posted record for the volunteer at the counter; somebody who had no part in it decides."""
+    from volunteerkit import hours as library
+    from volunteerkit.cli.office import moved
+    from volunteerkit.cli.typed import id_of
+
+    id_ = id_of("record", record)
+    moved(seat.themselves(volunteer), lambda desk: library.dispute(desk, id_, minutes, reason=reason), json)
+
+
+@hours.command(help=in_chinese("替柜台前的志愿者对被驳回的异议向市中心申诉，只能一次。"))
+def appeal(case: CaseId, volunteer: Volunteer, /, *, seat: Seat, reason: Why, json: Json = False) -> None:
+    """Appeal to the centre, once, against a refused dispute, for the volunteer at the counter."""
+    from volunteerkit import hours as library
+    from volunteerkit.cli.office import moved
+    from volunteerkit.cli.typed import id_of
+
+    id_ = id_of("case", case)
+    moved(seat.themselves(volunteer), lambda desk: library.appeal(desk, id_, reason=reason), json)
+
+
+@hours.command(help=in_chinese("列出应当查看的记录和原因：过长、重叠、没有签到等。"))
+def inspect(*, seat: Seat, limit: Limit = 50, after: After = 0, json: Json = False) -> None:
+    """List the records that somebody should look into, and why: too long, overlapping, nobody checked in."""
+    from volunteerkit import hours as library
+    from volunteerkit.cli.common import told_page
+    from volunteerkit.cli.tables import print_table
+
+    city = seat.city()
+    with city.kit.open(city.engine, city.actor, read_only=True) as desk:
+        found = library.inspect(desk, after=after, limit=limit + (limit > 0))
+    rows = found[:limit]
+    if json:
+        print_json([attrs.asdict(each) for each in rows])
+    elif not rows:
+        print(both("没有要查看的记录。", "There is no record to look into."))
+    else:
+        known = messages.catalogue()
+        heads = (("记录", "record"), ("志愿者", "volunteer"), ("项目", "project"), ("日期", "day"), ("分钟", "minutes"),
+                 ("状态", "state"), ("原因", "reasons"))  # fmt: skip
+        print_table(
+            [both(zh, en) for zh, en in heads],
+            ((each.record_id, each.volunteer, each.project, each.served_on, each.minutes, word("record_state", each.state),
+              "\n".join(messages.text(code) if code in known else code for code in each.codes)) for each in rows),
+            right=(0, 4),
+        )  # fmt: skip
+    if len(found) > len(rows):
+        told_page(len(rows), rows[-1].record_id)
+
+
+@hours.command(help=in_chinese("把一个已结束的班次的签到变成待确认的记录，每次签到只一次。"))
+def claim(
+    shift: Shift,
+    /,
+    *,
+    seat: Seat,
+    beyond: Annotated[
+        str | None,
+        Parameter(
+            help=both("班次以外的时间也计，写明理由", "count the time outside of the shift too; the reason")
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Turn the attendance of a shift that is over into records that wait for confirmation, each once."""
+    from volunteerkit import hours as library
+    from volunteerkit.cli.typed import id_of
+
+    city, id_ = seat.city(), id_of("shift", shift)
+    done = city.kit.run(
+        city.engine, city.actor, lambda desk: library.claim_attendance(desk, id_, beyond=beyond)
+    )
+    if json:
+        print_json(
+            [
+                {"volunteer": each.volunteer, "record": each.record_id, "minutes": each.minutes,
+                 "findings": [finding.code for finding in each.findings]} for each in done
+            ]
+        )  # fmt: skip
+        return
+    if not done:
+        print(both("没有可以申报的签到：班次还没有结束，或都已申报。",
+                   "There is nothing to claim: the shift is not over, or all was claimed."))  # fmt: skip
+    for each in done:
+        what = (
+            both("没有申报", "not claimed")
+            if each.record_id is None
+            else both(
+                f"记录 {each.record_id}，{each.minutes} 分钟",
+                f"record {each.record_id}, {each.minutes} minutes",
+            )
+        )
+        why = "".join(f" {finding.message()}" for finding in each.findings)
+        print(f"{each.volunteer}{both('：', ': ')}{what}{why}")
+
+
+@hours.command(
+    name="raise-budget", help=in_chinese("让一个项目可以多发放一些时长：名额不够而服务属实时，由市中心办理。")
+)
+def raise_budget(
+    project: Annotated[
+        str, Parameter(name=both("项目编号", "PROJECT"), help=both("项目编号", "the project's number"))
+    ],
+    /,
+    *,
+    seat: Seat,
+    minutes: Annotated[
+        int, Parameter(converter=read_whole, help=both("增加多少分钟", "how many minutes more"))
+    ],
+    reason: Why,
+    json: Json = False,
+) -> None:
+    """Let a project issue more minutes than its places allow; the centre does, when the service is real."""
+    from volunteerkit import hours as library
+    from volunteerkit.cli.typed import number_of
+
+    city, number = seat.city(), number_of("project", project)
+    limit = city.kit.run(
+        city.engine, city.actor, lambda desk: library.raise_budget(desk, number, minutes, reason=reason)
+    )
+    if json:
+        print_json({"project": number, "limit_minutes": limit})
+    elif limit is None:
+        print(both(f"项目 {number} 的时长没有上限。", f"Project {number} may issue any number of minutes."))
+    else:
+        print(
+            both(f"项目 {number} 最多可发放 {limit} 分钟。", f"Project {number} may issue {limit} minutes.")
+        )
 
 
 def _each(typed: tuple[str, ...], verb: Callable[[Desk, int], Recorded], seat: Seat, json: bool) -> None:

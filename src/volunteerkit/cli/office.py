@@ -13,7 +13,7 @@ from volunteerkit.cli.common import City, both, print_json, told_page, word
 from volunteerkit.cli.tables import print_table
 from volunteerkit.cli.typed import check_scope, id_of, known_number, number_of, role_of
 from volunteerkit.errors import Finding, InvalidValue, Refused, did_you_mean
-from volunteerkit.units import day_of, fold
+from volunteerkit.units import day_of, fold, instant_of
 
 if TYPE_CHECKING:
     from volunteerkit.approvals import Case
@@ -24,7 +24,9 @@ __all__ = [
     "run_grants", "run_lend", "run_pending", "run_revoke", "run_show", "run_status", "run_take_back", "run_transfer", "run_withdraw",
 ]  # fmt: skip
 
-_DAYS = ("since", "until", "effective_on")
+_DAYS = ("since", "until", "effective_on", "first_on", "last_on")
+_INSIDE = ("handled", "seq")
+"""Facts by which the library decides, and which say nothing to a clerk."""
 _LINES = 20
 
 
@@ -49,11 +51,13 @@ def _step(desk: Desk, case: Case) -> str:
 
 
 def _facts(case: Case) -> dict[str, Any]:
-    shown = {name: value for name, value in case.facts.items() if value not in (None, "")}
-    return {
-        name: day_of(value) if name in _DAYS and isinstance(value, int) else value
-        for name, value in shown.items()
-    }
+    shown: dict[str, Any] = {}
+    for name, value in case.facts.items():
+        if name == "recloses_at":
+            shown[name] = instant_of(value)
+        elif value not in (None, "") and name not in _INSIDE:
+            shown[name] = day_of(value) if name in _DAYS and isinstance(value, int) else value
+    return shown
 
 
 def case_values(desk: Desk, case: Case) -> dict[str, Any]:
@@ -68,6 +72,8 @@ def case_values(desk: Desk, case: Case) -> dict[str, Any]:
 
 def _about(case: dict[str, Any]) -> str:
     facts = case["facts"]
+    if "first_on" in facts:
+        return f"{facts['first_on']}–{facts['last_on']}"
     return str(case["volunteer"] or facts.get("actor") or facts.get("organization", ""))
 
 
@@ -196,6 +202,7 @@ def run_case(typed: str, city: City, json: bool) -> None:
             continue
         told = {True: both("是", "yes"), False: both("否", "no")}[value] if isinstance(value, bool) else value
         told = word("change", told) if name == "change" else told
+        told = f"{value.astimezone(zone):%Y-%m-%d %H:%M}" if name == "recloses_at" else told
         print(f"  {word('fact', name)}: {told}")
     print_findings(case.findings)
     for one in decided:

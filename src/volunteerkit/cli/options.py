@@ -79,6 +79,15 @@ def read_whole(_type: Any, tokens: Sequence[Token]) -> int:
     raise ValueError(said)
 
 
+def _read_limit(type_: Any, tokens: Sequence[Token]) -> int:
+    """Read how many are wanted on a page: at least one."""
+    if (number := read_whole(type_, tokens)) > 0:
+        return number
+    raise ValueError(
+        messages.text("invalid_value", name=tokens[0].keyword, value=number, allowed="1, 2, 3, …")
+    )
+
+
 def read_zone(_type: Any, tokens: Sequence[Token]) -> str:
     """Read a time zone's name; the nearest one is named for a slip."""
     from zoneinfo import available_timezones
@@ -117,7 +126,7 @@ AsOf = Annotated[
     Parameter(converter=read_day, help=both("截至日期，默认今天", "as of this day, default today")),
 ]
 Limit = Annotated[
-    int, Parameter(converter=read_whole, help=both("每页最多几条", "how many at most on a page"))
+    int, Parameter(converter=_read_limit, help=both("每页最多几条", "how many at most on a page"))
 ]
 After = Annotated[
     int,
@@ -187,3 +196,10 @@ class Seat(Place):
                 for role, scope in held:
                     check_scope(desk, role, scope)
         return attrs.evolve(city, actor=actor)
+
+    def themselves(self, volunteer: str) -> City:
+        """Open the city for the volunteer, who alone may do this, whoever types it in; ``--role`` goes before."""
+        from volunteerkit.cli.typed import number_of
+
+        role = self.role or (f"volunteer:{number_of('volunteer', volunteer)}",)
+        return attrs.evolve(self, role=role).city()

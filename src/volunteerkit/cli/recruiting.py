@@ -9,7 +9,7 @@ import attrs
 from cyclopts import App, Group, Parameter
 
 from volunteerkit.cli.clerk import Volunteer
-from volunteerkit.cli.common import City, both, print_json, word
+from volunteerkit.cli.common import both, print_json, word
 from volunteerkit.cli.help import groups
 from volunteerkit.cli.options import Json, Seat, in_chinese, read_whole
 
@@ -27,14 +27,6 @@ Shift = Annotated[str, Parameter(name=both("班次编号", "SHIFT"), help=both("
 
 def __dir__() -> list[str]:
     return __all__
-
-
-def _themselves(seat: Seat, volunteer: str) -> City:
-    """Open the city for the volunteer, who alone joins and leaves, whoever types it in."""
-    from volunteerkit.cli.typed import number_of
-
-    role = f"volunteer:{number_of('volunteer', volunteer)}"
-    return (seat if seat.role else attrs.evolve(seat, role=(role,))).city()
 
 
 @Parameter(name="*")
@@ -81,7 +73,7 @@ def join(
     from volunteerkit.cli.typed import id_of, number_of
     from volunteerkit.projects import recruiting
 
-    city = _themselves(seat, volunteer)
+    city = seat.themselves(volunteer)
     given = (id_of("shift", shift), number_of("volunteer", volunteer), along.guests, along.party)
     if check:
         with city.kit.open(city.engine, city.actor, read_only=True) as desk:
@@ -132,7 +124,7 @@ def leave(shift: Shift, volunteer: Volunteer, /, *, seat: Seat, json: Json = Fal
     from volunteerkit.cli.typed import id_of, number_of
     from volunteerkit.projects import recruiting
 
-    city, id_, number = _themselves(seat, volunteer), id_of("shift", shift), number_of("volunteer", volunteer)
+    city, id_, number = seat.themselves(volunteer), id_of("shift", shift), number_of("volunteer", volunteer)
     city.kit.run(city.engine, city.actor, lambda desk: recruiting.withdraw(desk, id_, number))
     if json:
         print_json({"shift": id_, "volunteer": number, "state": "withdrawn"})

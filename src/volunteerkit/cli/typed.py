@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from volunteerkit import messages
 from volunteerkit.access import ROLES, Actor, Grant
-from volunteerkit.cli.common import both
+from volunteerkit.cli.common import City, both
 from volunteerkit.errors import InvalidValue, NotFound, did_you_mean
 from volunteerkit.privacy import HIDDEN
 from volunteerkit.units import fold
@@ -14,7 +16,7 @@ from volunteerkit.units import fold
 if TYPE_CHECKING:
     from volunteerkit.store.desk import Desk
 
-__all__ = ["actor_of", "check_scope", "id_of", "known_number", "number_of", "role_of", "shown"]
+__all__ = ["actor_of", "check_scope", "id_of", "instant_of", "known_number", "number_of", "role_of", "shown"]
 
 _KINDS = {"team_leader": "team", "organization_admin": "organization", "volunteer": "volunteer"}
 _SCOPES = {
@@ -99,6 +101,22 @@ def id_of(kind: str, typed: str) -> int:
     if not (number.isascii() and number.isdigit()):
         raise _missing(kind, number)
     return int(number)
+
+
+def instant_of(city: City, option: str, typed: str) -> dt.datetime:
+    """Return the aware instant of a typed day and time, which is the city's unless it says another zone.
+
+    Raises InvalidValue: also for a day alone, of which nobody can tell whether its beginning or its end is meant.
+    """
+    from volunteerkit.exchange.cells import Cell, read_instant
+
+    try:
+        if ":" not in fold(typed):
+            raise Cell("instant_unreadable")
+        return read_instant(typed, (), city.kit.zone)
+    except Cell:
+        allowed = messages.phrase("allowed_instant")
+        raise InvalidValue(name=option, value=shown(typed), allowed=allowed) from None
 
 
 def known_number(desk: Desk, kind: str, typed: str) -> str:

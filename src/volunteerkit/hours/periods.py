@@ -207,7 +207,8 @@ def reopen_period(
         allowed = f"{day_of(row.first_on)} … {day_of(row.last_on)}"
         raise InvalidValue(name="first_on, last_on", value=f"{first_on}, {last_on}", allowed=allowed)
     if aware("until", until) <= desk.now:
-        raise InvalidValue(name="until", value=until, allowed=f"> {desk.now}")
+        shown, now = (f"{each.astimezone(desk.zone):%Y-%m-%d %H:%M}" for each in (until, desk.now))
+        raise InvalidValue(name="until", value=shown, allowed=f"> {now}")
     facts = {"first_on": first, "last_on": last, "recloses_at": microseconds(until), "reason": said}
     return open_case(desk, _REOPENING, f"period:{period_id}", Place(), facts=facts)
 
