@@ -67,7 +67,7 @@ def founded_city(make_city: Callable[..., Any], database_url: str) -> Any:
     return founded(make_city, database_url, credit_months=12, gift_minutes_per_year=300)
 
 
-def serve(city: Any, number: str, minutes: int, on: dt.date = DAY, start: int = 8) -> int:
+def serve(city: Any, number: str, minutes: int, on: dt.date = DAY, start: int = 1) -> int:
     claim = Claim(
         number,
         "P1",

@@ -39,7 +39,7 @@ TRANSFERS: Final = (
     f"LEFT JOIN vk_credit_lot l ON l.id = t.seq AND t.code IN ('{DEPOSIT}', '{GIFT}') WHERE t.seq > ? ORDER BY t.seq LIMIT ?"
 )
 _STEP: Final = 20_000
-_NAMED = "SELECT seq, payload FROM vk_event WHERE type LIKE 'credit.%' ORDER BY seq"
+_NAMED = "SELECT seq, payload FROM vk_event WHERE substr(type, 1, 7) = 'credit.' ORDER BY seq"
 _ACCOUNTS = "SELECT id, volunteer_id, posted_minutes, held_minutes FROM vk_credit_account"
 _LOTS = "SELECT id, volunteer_id, minutes, left_minutes + repaid_minutes FROM vk_credit_lot"
 _REDEMPTIONS = "SELECT id, organization_id, minutes, state FROM vk_redemption"
