@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 import sqlalchemy as sa
 
@@ -24,10 +26,15 @@ from volunteerkit import (
     volunteers,
 )
 from volunteerkit.errors import IntegrityProblem, NotPermitted
-from volunteerkit.hours import verify_store
+from volunteerkit.hours import bank, verify_store
+from volunteerkit.projects import attendance
+from volunteerkit.projects.tables import participation, project, shift
+from volunteerkit.store.desk import microseconds
 
 NOW = dt.datetime(2026, 11, 23, 4, tzinfo=dt.UTC)
-CLERK, CHECKER = Actor.of("clerk-7", "centre"), Actor.of("clerk-8", "centre")
+CLERK, CHECKER = Actor.of("clerk-7", "centre", "system"), Actor.of("clerk-8", "centre", "system")
+COUNTER = Actor("admin-1", (Grant("organization_admin", "O1"),))
+OWN = Actor("me-1", (Grant("volunteer"),), volunteer="V1")
 KIT = Kit.load("xinyu", cipher=KeyCipher(bytes(32)), clock=fixed_clock(NOW))
 RECORDS = """record_id,volunteer_id,project_id,team_id,service_date,start_time,end_time,hours,status,source,recorded_at
 R1,V1,P1,,2026-11-01,09:00,11:00,2,confirmed,manual,2026-11-02 10:00
@@ -35,8 +42,24 @@ R2,V1,P1,,2026-11-02,09:00,11:00,2,pending,manual,2026-11-02 11:00
 R3,V1,P1,,2026-11-03,09:00,11:00,2,rejected,manual,2026-11-03 12:00
 R4,V1,P1,,2026-11-04,,,2,cancelled,,
 """
-TABLES = ("vk_transfer", "vk_event", "vk_account", "vk_service_record", "vk_head")
-COLUMNS = [(table, column.name) for table in TABLES for column in volunteerkit.metadata.tables[table].columns]
+TABLES = (
+    "vk_transfer", "vk_event", "vk_account", "vk_service_record", "vk_head", "vk_period", "vk_credit_transfer",
+    "vk_credit_account",
+)  # fmt: skip
+SUMMED = {
+    "vk_shift": {"taken"},
+    "vk_attendance": {"record_id"},
+    "vk_credit_lot": {
+        "id", "volunteer_id", "minutes", "left_minutes", "repaid_minutes", "earned_on", "expires_on",
+    },
+    "vk_redemption": {"id", "organization_id", "minutes", "state"},
+}  # fmt: skip
+"""Of tables that are no ledger, what follows from one."""
+COLUMNS = [
+    (table, name)
+    for table in (*TABLES, *SUMMED)
+    for name in sorted(SUMMED.get(table, ())) or volunteerkit.metadata.tables[table].c.keys()
+]
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -76,6 +99,36 @@ def fill(engine: sa.Engine, folder: Path) -> None:
     (folder / "service_records.csv").write_text(RECORDS, "utf-8")
     KIT.import_directory(engine, CLERK, folder)
     KIT.run(engine, CLERK, lambda desk: 1, key="once")
+    attend(engine)
+    for actor, verb, given, named in (
+        (CHECKER, bank.settle, ("V1",), {}), (OWN, bank.hold, ("V1", "O1"), {"minutes": 7}),
+        (COUNTER, bank.redeem, (1,), {}), (OWN, bank.hold, ("V1", "O1"), {"minutes": 5}),
+        (OWN, bank.cancel, (2,), {}), (OWN, bank.hold, ("V1", "O1"), {"minutes": 4}),
+        (OWN, bank.give, ("V1", "V2"), {"minutes": 3}),
+        (CLERK, hours.close_period, (dt.date(2026, 1, 1), dt.date(2026, 1, 31)), {}),
+        (CLERK, hours.close_period, (dt.date(2026, 2, 1), dt.date(2026, 2, 28)), {"organization": "O1"}),
+    ):  # fmt: skip
+        with KIT.open(engine, actor) as desk:
+            verb(desk, *given, **named)
+
+
+def attend(engine: sa.Engine) -> None:
+    """Let a volunteer and a guest have a place, come, and claim the hours."""
+    begin = NOW - dt.timedelta(hours=6)
+    with KIT.open(engine, CLERK) as desk:
+        times = {"starts_at": microseconds(begin), "ends_at": microseconds(begin + dt.timedelta(hours=2))}
+        desk.connection.execute(sa.update(project).values(status="published"))
+        desk.connection.execute(sa.insert(shift).values(id=1, project_id=1, capacity=9, taken=2, **times))
+        person = {"shift_id": 1, "volunteer_id": 1, "state": "accepted", "guests": 1, "rank": 1}
+        changed = {"applied_at": 0, "changed_at": 0, "changed_by": "x"}
+        desk.connection.execute(sa.insert(participation).values(id=1, **person, **changed))
+    for verb, at in ((attendance.check_in, begin), (attendance.check_out, begin + dt.timedelta(hours=2))):
+        with attrs.evolve(KIT, clock=fixed_clock(at)).open(engine, COUNTER) as desk:
+            verb(desk, 1, "V1")
+    with KIT.open(engine, COUNTER) as desk:
+        (made,) = hours.claim_attendance(desk, 1)
+    with KIT.open(engine, CHECKER) as desk:
+        hours.confirm(desk, made.record_id)
 
 
 def defenceless(connection: sa.Connection, table: str) -> None:
@@ -148,11 +201,22 @@ def altered(connection: sa.Connection, statement: str) -> str:
         ("UPDATE vk_account SET id = 999 WHERE id = 34", "account 34"),
         ("UPDATE vk_account SET id = 999 WHERE id = 17", "account 17"),
         ("INSERT INTO vk_account (id, posted_minutes, pending_minutes) VALUES (999, 0, 0)", "account 999"),
-        ("DELETE FROM vk_transfer WHERE seq = 11", "head of the transfers"),
-        ("UPDATE vk_head SET record_id = 9", "head of the records"),
-        ("UPDATE vk_head SET event_seq = 99", "head of the events"),
+        ("DELETE FROM vk_transfer WHERE seq = 13", "head of the transfers"),
+        ("UPDATE vk_head SET record_id = 10", "head of the records"),
+        ("UPDATE vk_head SET event_seq = 999", "head of the events"),
         ("UPDATE vk_head SET id = 2", "head"),
         ("DELETE FROM vk_head", "head"),
+        ("UPDATE vk_shift SET taken = 1 WHERE id = 1", "places of shift 1"),
+        ("UPDATE vk_participation SET guests = 2 WHERE id = 1", "places of shift 1"),
+        ("UPDATE vk_attendance SET record_id = NULL WHERE id = 1", "record 9"),
+        ("UPDATE vk_attendance SET record_id = 1 WHERE id = 1", "attendance 1"),
+        ("UPDATE vk_period SET organization_id = NULL WHERE id = 2", "period 2"),
+        ("DELETE FROM vk_period WHERE id = 1", "period 1"),
+        ("UPDATE vk_credit_transfer SET minutes = 2 WHERE seq = 2", "credit transfer 2"),
+        ("UPDATE vk_credit_account SET held_minutes = 9 WHERE id = 6", "credit account 6"),
+        ("UPDATE vk_credit_lot SET left_minutes = 1 WHERE id = 1", "credit lot 1"),
+        ("UPDATE vk_redemption SET state = 'lapsed' WHERE id = 1", "credit redemption 1"),
+        ("DELETE FROM vk_redemption WHERE id = 2", "credit redemption 2"),
     ],
 )  # fmt: skip
 def test_verify_says_where(engine: sa.Engine, statement: str, where: str) -> None:
@@ -174,22 +238,35 @@ def test_verify_says_where(engine: sa.Engine, statement: str, where: str) -> Non
         ("UPDATE vk_account SET id = 999 WHERE id = 34", 2),
         ("DELETE FROM vk_account", 4),
         ("UPDATE vk_account SET posted_minutes = posted_minutes", 0),
+        ("UPDATE vk_shift SET taken = 7", 1),
+        (
+            "UPDATE vk_credit_account SET posted_minutes = posted_minutes + 1, held_minutes = 99 WHERE id = 6",
+            1,
+        ),
+        ("UPDATE vk_credit_lot SET left_minutes = left_minutes - 1 WHERE id = 1", 1),
     ],
 )
 def test_rebuild_makes_balances_what_the_transfers_say(
     engine: sa.Engine, statement: str, mended: int
 ) -> None:
-    everything = sa.select(volunteerkit.metadata.tables["vk_account"]).order_by(sa.text("id"))
+    def summed() -> list[Any]:
+        names = ("vk_account", "vk_shift", "vk_credit_account", "vk_credit_lot")
+        found = (volunteerkit.metadata.tables[name] for name in names)
+        return [connection.execute(sa.select(table).order_by(table.c.id)).all() for table in found]
+
     with engine.connect() as connection:
         desk = KIT.desk(connection, CLERK)
-        right = connection.execute(everything).all()
+        right = summed()
         connection.exec_driver_sql(statement)
         assert hours.rebuild(desk) == mended
-        assert connection.execute(everything).all() == right
+        assert summed() == right
         assert verify_store(connection).holds
         last = "SELECT type, actor_id, payload FROM vk_event ORDER BY seq DESC LIMIT 1"
         event = tuple(connection.exec_driver_sql(last).one())
-        assert event == ("store.rebuilt", "clerk-7", f'{{"accounts":{mended}}}')
+        where = {"vk_shift": "shifts", "vk_account": "accounts"}.get(statement.split()[1], "credits")
+        where = "accounts" if statement.startswith("DELETE") else where
+        told = {"accounts": 0} | ({where: mended} if mended else {})
+        assert (event[:2], json.loads(event[2])) == (("store.rebuilt", "clerk-7"), told)
         connection.rollback()
 
 
@@ -221,3 +298,20 @@ def test_only_the_centre_rebuilds(engine: sa.Engine) -> None:
     for grant in (Grant("auditor"), Grant("volunteer"), Grant("organization_admin", "O1")):
         with pytest.raises(NotPermitted), KIT.open(engine, Actor("a", (grant,))) as desk:
             hours.rebuild(desk)
+
+
+def test_a_chain_of_the_bank_that_was_cut_short_or_written_anew_is_found(engine: sa.Engine) -> None:
+    """Its roll-ups agree with it, but the events name what was there."""
+    cut = (
+        "UPDATE vk_credit_transfer SET hash = hash WHERE seq = 0",
+        "DELETE FROM vk_credit_lot WHERE id = (SELECT max(seq) FROM vk_credit_transfer)",
+        "DELETE FROM vk_credit_transfer WHERE seq = (SELECT max(seq) FROM vk_credit_transfer)",
+    )
+    with engine.connect() as connection:
+        last = connection.exec_driver_sql("SELECT max(seq) FROM vk_credit_transfer").scalar()
+        defenceless(connection, "vk_credit_lot")
+        found = [altered(connection, statement) for statement in cut][-1]
+        connection.rollback()
+    if engine.dialect.name == "sqlite":
+        engine.dispose()
+    assert found == f"credit transfer {last}"

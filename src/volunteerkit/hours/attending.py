@@ -26,7 +26,7 @@ from volunteerkit.store.posting import command, driver, note
 from volunteerkit.store.texts import seal_text
 from volunteerkit.units import plain_text
 
-__all__ = ["Claimed", "claim_attendance", "unmatched_attendance"]
+__all__ = ["MISMATCHES", "Claimed", "claim_attendance", "unmatched_attendance"]
 
 _REASON: Final = 500
 _LINK = "UPDATE vk_attendance SET record_id = ?, flags = ?, beyond = ? WHERE id = ? AND record_id IS NULL"
@@ -44,6 +44,8 @@ _ALONE = (
     "SELECT NULL, r.id FROM vk_service_record r LEFT JOIN vk_attendance a ON a.record_id = r.id "
     "WHERE r.method = 'checkin' AND r.external_id IS NULL AND a.id IS NULL ORDER BY r.id"
 )
+MISMATCHES: Final = {"attendance_astray": _ASTRAY, "attendance_posted": _POSTED, "attendance_missing": _ALONE}
+"""Queries for (attendance or None, record) that do not agree, whatever the time, by the code of the finding."""
 
 
 def __dir__() -> list[str]:
@@ -171,9 +173,7 @@ def unmatched_attendance(desk: Desk) -> tuple[Finding, ...]:
     for pair in read(desk, attendance.c.record_id.is_(None), attendance.c.flags.not_like("%refused%")):
         if pair.ends_at <= desk.now and not _against(pair):
             found.append(Finding("attendance_unclaimed", {"attendance": pair.id}))
-    for code, query in (
-        ("attendance_astray", _ASTRAY), ("attendance_posted", _POSTED), ("attendance_missing", _ALONE),
-    ):  # fmt: skip
+    for code, query in MISMATCHES.items():
         for id_, record_id in driver(desk.connection)(query, ()).fetchall():
             values = {"record": record_id} | ({} if id_ is None else {"attendance": id_})
             found.append(Finding(code, values))

@@ -1,8 +1,8 @@
 """Recompute everything that is stored twice, and name the first divergence; rebuild the balances.
 
 Transfers are the truth. Their hashes are recomputed in order, every account's balance and every record's
-state follow from them, and the events' chain covers them. Only balances are ever mended, and only from
-transfers whose chain holds.
+state follow from them, and the events' chain covers them. The time bank, the places of shifts and the pairs of
+attendance are compared likewise. Only what is summed up is ever mended, and only from what it sums up.
 """
 
 from __future__ import annotations
@@ -16,8 +16,11 @@ import attrs
 import sqlalchemy as sa
 
 from volunteerkit.errors import IntegrityProblem, InvalidValue
-from volunteerkit.hours.tables import FIXED, covered
+from volunteerkit.hours.attending import MISMATCHES
+from volunteerkit.hours.bank.verifying import rebuild_bank, verify_bank
+from volunteerkit.hours.tables import FIXED, covered, period
 from volunteerkit.ledger import GENESIS, OPENING_CODES, POSTING_CODES, chained, honour_account, issuer_account
+from volunteerkit.projects.waiting import PLACES, SET_PLACES
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import Execute, driver, event_hash, take_numbers, transfer_hash, write_event
@@ -89,6 +92,11 @@ WHERE NOT CASE
 ORDER BY r.id LIMIT 1
 """
 
+_PERIODS = f"SELECT {', '.join(period.c.keys())} FROM vk_period ORDER BY id"
+_PERIOD_EVENTS = (
+    "SELECT subject, payload, recorded_at, actor_id FROM vk_event WHERE type IN ('period.closed', 'period.reopened') "
+    "ORDER BY seq"
+)
 _SUMS = "SELECT COALESCE(SUM(posted_minutes), 0), COALESCE(SUM(pending_minutes), 0) FROM vk_account"
 _ACCOUNT = "INSERT INTO vk_account (id, posted_minutes, pending_minutes, limit_minutes, raised_minutes) VALUES (?, ?, ?, ?, ?)"
 _BUDGETS = "SELECT subject, payload FROM vk_event WHERE type = 'hours.budget_set' ORDER BY seq"
@@ -146,7 +154,10 @@ def verify_store(
     *,
     published: str | None = None,
 ) -> Verification:
-    """Check the transfers' chain, the events' chain, every balance and every record; read-only.
+    """Check the transfers' chain, the events' chain, every balance and every record, then the time bank; read-only.
+
+    Also that every shift has given away as many places as its participations take, that attendance and records
+    name each other, and that the closed periods are those that events tell of.
 
     Returns at the first divergence. ``progress`` is called with the transfers checked so far. ``published`` is a
     `Verification.head` that was written down elsewhere before: whoever rewrites the whole chain cannot rewrite that.
@@ -158,7 +169,18 @@ def verify_store(
     head = execute(_HEAD, ()).fetchone()
     done = Verification(count["transfer"], count["event"], count["account"], count["service_record"],
                         head=f"{head[4]}:{bytes(head[5]).hex()}" if head else "")  # fmt: skip
-    for check in (_transfers, _events, _balances, _limits, _records, _unmoved):
+    for check in (
+        _transfers,
+        _events,
+        _balances,
+        _limits,
+        _records,
+        _unmoved,
+        _bank,
+        _places,
+        _attended,
+        _periods,
+    ):
         where, stored, expected = check(connection, execute, progress)
         if where:
             return attrs.evolve(done, where=where, stored=str(stored), expected=str(expected))
@@ -281,12 +303,44 @@ def _unmoved(connection: sa.Connection, execute: Execute, progress: Callable[[in
     return _NONE if numbered == (taken, taken) else ("head of the records", taken, numbered[1])
 
 
+def _bank(connection: sa.Connection, execute: Execute, progress: Callable[[int], None]) -> _Found:
+    return verify_bank(connection)
+
+
+def _places(connection: sa.Connection, execute: Execute, progress: Callable[[int], None]) -> _Found:
+    wrong = execute(f"{PLACES} ORDER BY s.id LIMIT 1", ()).fetchone()
+    return (f"places of shift {wrong[0]}", wrong[1], wrong[2]) if wrong else _NONE
+
+
+def _attended(connection: sa.Connection, execute: Execute, progress: Callable[[int], None]) -> _Found:
+    for code, query in MISMATCHES.items():
+        wrong = execute(query, ()).fetchone()
+        if wrong:
+            where = f"record {wrong[1]}" if wrong[0] is None else f"attendance {wrong[0]}"
+            return where, f"record {wrong[1]}", code
+    return _NONE
+
+
+def _periods(connection: sa.Connection, execute: Execute, progress: Callable[[int], None]) -> _Found:
+    names = period.c.keys()
+    stored = {row[0]: tuple(row) for row in execute(_PERIODS, ()).fetchall()}
+    told = {}
+    for subject, payload, at, actor in execute(_PERIOD_EVENTS, ()).fetchall():
+        row = {"recorded_at": at, "actor_id": actor} | json.loads(payload)
+        told[int(subject.partition(":")[2])] = tuple(row.get(name) for name in names)
+    for id_ in sorted({*stored, *told}):
+        if stored.get(id_) != told.get(id_):
+            return f"period {id_}", stored.get(id_), told.get(id_)
+    return _NONE
+
+
 @storage_errors("database")
 def rebuild(desk: Desk) -> int:
     """Compute every balance anew from the transfers; return how many accounts were wrong, missing or too many.
 
-    All in the desk's transaction, which other writers wait for; readers see the old balances until it is
-    committed. Writes one event ``store.rebuilt``. Raises NotPermitted, and IntegrityProblem when the
+    Likewise the accounts and lots of the time bank, from its own transfers, and the places that shifts have given
+    away; those are counted, too. All in the desk's transaction, which other writers wait for; readers see the old
+    balances until it is committed. Writes one event ``store.rebuilt``. Raises NotPermitted, and IntegrityProblem when the
     transfers' own chain is broken: then nothing is left to compute from, and nothing is changed.
     """
     desk.permit("store.rebuild")
@@ -300,6 +354,13 @@ def rebuild(desk: Desk) -> int:
         execute("DELETE FROM vk_account WHERE id = ?", (id_,))
         if posted is not None:
             execute(_ACCOUNT, (id_, posted, pending, *limits.get(id_, (None, 0))))
-    last = bytes(numbers.transfer_hash)
-    write_event(execute, desk, numbers, last, "store.rebuilt", "store", {"accounts": len(wrong)})
-    return len(wrong)
+    where, credits = rebuild_bank(execute)
+    if where:
+        raise IntegrityProblem(what=where)
+    places = execute(PLACES, ()).fetchall()
+    for id_, _, taken in places:
+        execute(SET_PLACES, (taken, id_))
+    told = {"accounts": len(wrong)}
+    told |= {name: count for name, count in (("credits", credits), ("shifts", len(places))) if count}
+    write_event(execute, desk, numbers, bytes(numbers.transfer_hash), "store.rebuilt", "store", told)
+    return sum(told.values())

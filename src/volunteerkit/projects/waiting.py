@@ -23,12 +23,14 @@ from volunteerkit.projects.eligibility import (
     shift_findings,
     shift_of,
 )
-from volunteerkit.projects.participating import Places
+from volunteerkit.projects.participating import TAKING, Places
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.posting import command, driver, note
 from volunteerkit.units import day_number
 
 __all__ = [
+    "PLACES",
+    "SET_PLACES",
     "Row",
     "absent_places",
     "cancel_participations",
@@ -52,6 +54,14 @@ _TAKE = (
     "AND (capacity IS NULL OR taken + ? <= capacity)"
 )
 _FREE = "UPDATE vk_shift SET taken = taken - ? WHERE id = ? AND taken >= ?"
+_TAKING = ", ".join(f"'{state}'" for state in TAKING)
+PLACES = (
+    "SELECT s.id, s.taken, COALESCE(p.places, 0) FROM vk_shift s LEFT JOIN (SELECT shift_id, SUM(1 + guests) AS places "
+    f"FROM vk_participation WHERE state IN ({_TAKING}) GROUP BY shift_id) p "
+    "ON p.shift_id = s.id WHERE s.taken <> COALESCE(p.places, 0)"
+)
+"""(shift, places as counted, places as its participations take them) where the two differ."""
+SET_PLACES = "UPDATE vk_shift SET taken = ? WHERE id = ?"
 _COLUMNS = (
     "id, shift_id, volunteer_id, state, guests, children, party, rank, applied_at, changed_at, changed_by, "
     "override, reason, served_until"

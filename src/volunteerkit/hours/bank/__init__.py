@@ -12,8 +12,8 @@ from volunteerkit.hours.bank.actions import (
     settle,
     settle_city,
 )
-from volunteerkit.hours.bank.ledger import verify_bank
 from volunteerkit.hours.bank.model import Balance, BankLine, Redemption
+from volunteerkit.hours.bank.verifying import verify_bank
 
 __all__ = [
     "Balance",

@@ -12,7 +12,7 @@ from volunteerkit.access import Person, Place
 from volunteerkit.approvals import Case, Workflow
 from volunteerkit.approvals.cases import open_case
 from volunteerkit.errors import AlreadyResolved, Finding, InvalidValue, NotFound, Refused
-from volunteerkit.hours.bank.ledger import Pool, post
+from volunteerkit.hours.bank.ledger import Pool, named, post
 from volunteerkit.hours.bank.model import (
     CANCEL,
     GIFT,
@@ -35,7 +35,6 @@ from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import (
     command,
     driver,
-    note,
     replayed,
     request_hash,
     take_numbers,
@@ -162,11 +161,17 @@ def _available(desk: Desk, pool: Pool) -> int:
 
 
 def _tell(
-    desk: Desk, type: str, subject: str, payload: dict[str, Any], key: str | None, request: bytes
+    desk: Desk,
+    type: str,
+    subject: str,
+    payload: dict[str, Any],
+    key: str | None = None,
+    request: bytes | None = None,
 ) -> None:
     execute = driver(desk.connection)
     numbers = take_numbers(execute)
-    write_event(execute, desk, numbers, bytes(numbers.transfer_hash), type, subject, payload, key, request)
+    told = named(desk.connection, payload)
+    write_event(execute, desk, numbers, bytes(numbers.transfer_hash), type, subject, told, key, request)
 
 
 def _row(desk: Desk, id_: int) -> Any:
@@ -218,7 +223,7 @@ def redeem(desk: Desk, redemption_id: int) -> Redemption:
     pool = Pool(desk, together(desk.connection, row.volunteer_id))
     end_hold(desk, pool, row, REDEEM, "redeemed")
     payload = {"redemption": row.id, "minutes": row.minutes}
-    note(desk, "credit.redeemed", f"volunteer:{row.volunteer_id}", payload)
+    _tell(desk, "credit.redeemed", f"volunteer:{row.volunteer_id}", payload)
     return attrs.evolve(found, state="redeemed")
 
 
@@ -233,7 +238,7 @@ def cancel(desk: Desk, redemption_id: int, *, reason: str = "") -> Redemption:
     kept = seal_text(desk, subject, f"redemption:{row.id}", said) or None
     end_hold(desk, pool, row, CANCEL, "cancelled", reason=kept)
     pool.even()
-    note(desk, "credit.cancelled", subject, {"redemption": row.id, "minutes": row.minutes})
+    _tell(desk, "credit.cancelled", subject, {"redemption": row.id, "minutes": row.minutes})
     return attrs.evolve(found, state="cancelled")
 
 
@@ -268,7 +273,7 @@ def _settle_refund(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
         pool.put_back(each.lot_id, each.minutes)
     pool.even()
     payload = {"redemption": row.id, "minutes": row.minutes, "case": case.id}
-    note(desk, "credit.refunded", f"volunteer:{row.volunteer_id}", payload)
+    _tell(desk, "credit.refunded", f"volunteer:{row.volunteer_id}", payload)
 
 
 WORKFLOW = Workflow(

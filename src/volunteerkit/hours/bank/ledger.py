@@ -7,7 +7,7 @@ left of their lots is one pool, used soonest to expire first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import attrs
@@ -18,11 +18,8 @@ from volunteerkit.hours.bank.model import (
     DEPOSIT,
     EXPIRE,
     EXPIRED,
-    GIFT,
     HOLD,
     REDEEM,
-    REFUND,
-    TAKE_BACK,
     person_account,
     volunteer_of,
 )
@@ -31,7 +28,7 @@ from volunteerkit.ledger import GENESIS, chained
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.units import day_number
 
-__all__ = ["Pool", "Taken", "head", "post", "verify_bank"]
+__all__ = ["Pool", "Taken", "head", "moved", "named", "post"]
 
 _COLUMNS: Final = [column.name for column in credit_transfer.columns]
 _FREE: Final = sa.func.coalesce(credit_lot.c.expires_on, 2**31)
@@ -48,7 +45,13 @@ def head(connection: sa.Connection) -> tuple[int, bytes]:
     return (0, GENESIS) if row is None else (row.seq, bytes(row.hash))
 
 
-def _moved(code: str, minutes: int) -> tuple[int, int, int]:
+def named(connection: sa.Connection, payload: dict[str, Any]) -> dict[str, Any]:
+    """Return an event's payload with the last transfer and its hash: the events' chain then covers this one."""
+    seq, last = head(connection)
+    return payload | {"credit_seq": seq, "credit_hash": last.hex()}
+
+
+def moved(code: str, minutes: int) -> tuple[int, int, int]:
     """Return what a transfer adds to (debit's posted, debit's held, credit's posted)."""
     if code == HOLD:
         return 0, minutes, 0
@@ -60,19 +63,22 @@ def _moved(code: str, minutes: int) -> tuple[int, int, int]:
 def post(
     desk: Desk, code: str, debit: int, credit: int, minutes: int, *, lot: int | None = None,
     refers_to: int | None = None, record: int | None = None, redemption: int | None = None,
-    on: int | None = None, reason: str | None = None,
+    on: int | None = None, reason: str | None = None, terms: tuple[int | None, ...] = (),
 ) -> int:  # fmt: skip
-    """Write one transfer and return its seq; ``on`` is the day it counts from (default today)."""
+    """Write one transfer and return its seq; ``on`` is the day it counts from (default today).
+
+    ``terms`` are the days of the lot that it makes, which its hash covers too.
+    """
     connection = desk.connection
     seq, before = head(connection)
     fields = (
         seq + 1, debit, credit, minutes, code, refers_to, lot, record, redemption,
         day_number(desk.today) if on is None else on, microseconds(desk.now), desk.actor.id, reason,
     )  # fmt: skip
-    posted, held, gained = _moved(code, minutes)
+    posted, held, gained = moved(code, minutes)
     _add(connection, debit, posted, held)
     _add(connection, credit, gained, 0)
-    row = dict(zip(_COLUMNS, (*fields, chained(before, *fields)), strict=True))
+    row = dict(zip(_COLUMNS, (*fields, chained(before, *fields, *terms)), strict=True))
     connection.execute(sa.insert(credit_transfer).values(row))
     return seq + 1
 
@@ -194,7 +200,7 @@ class Pool:
         """Bring minutes into a volunteer's account as a lot of their own; return the seq."""
         account = person_account(volunteer_id)
         seq = post(self.desk, code, debit, account, minutes, record=record, lot=lot,
-                   on=earned_on if code == DEPOSIT else None)  # fmt: skip
+                   on=earned_on if code == DEPOSIT else None, terms=(earned_on, expires_on))  # fmt: skip
         self.desk.connection.execute(
             sa.insert(credit_lot).values(
                 id=seq, volunteer_id=volunteer_id, minutes=minutes, left_minutes=minutes, earned_on=earned_on,
@@ -212,49 +218,3 @@ class Pool:
             post(self.desk, EXPIRE, account, EXPIRED, lot.left_minutes, lot=lot.id, on=lot.expires_on + 1)
             gone += lot.left_minutes
         return gone
-
-
-_Check = tuple[str, str, str]
-
-
-def verify_bank(connection: sa.Connection, progress: Callable[[int], None] = lambda _: None) -> _Check:
-    """Recompute the chain, every account and every lot; return (where, stored, expected), empty if all agree."""
-    before = GENESIS
-    accounts: dict[int, list[int]] = {}
-    lots: dict[int, int] = {}
-    taken: dict[int, int | None] = {}
-    rows = connection.execute(sa.select(credit_transfer).order_by(credit_transfer.c.seq))
-    for number, row in enumerate(rows, 1):
-        if row.seq != number:
-            return f"credit transfer {number}", f"seq {row.seq}", f"seq {number}"
-        expected = chained(before, *tuple(row)[:-1])
-        if bytes(row.hash) != expected:
-            return f"credit transfer {number}", bytes(row.hash).hex(), expected.hex()
-        before = expected
-        posted, held, gained = _moved(row.code, row.minutes)
-        for account, more in ((row.debit_id, (posted, held)), (row.credit_id, (gained, 0))):
-            sums = accounts.setdefault(account, [0, 0])
-            sums[0] += more[0]
-            sums[1] += more[1]
-        taken[row.seq] = row.lot_id
-        if row.code in (DEPOSIT, GIFT):
-            lots[row.seq] = row.minutes
-        if row.code in (HOLD, TAKE_BACK, GIFT, EXPIRE) and row.lot_id is not None:
-            lots[row.lot_id] = lots.get(row.lot_id, 0) - row.minutes
-        if row.code in (CANCEL, REFUND) and row.lot_id is not None:
-            lots[row.lot_id] = lots.get(row.lot_id, 0) + row.minutes
-        progress(number)
-    kept = {row.id: [row.posted_minutes, row.held_minutes]
-            for row in connection.execute(sa.select(credit_account))}  # fmt: skip
-    for account in sorted({*kept, *accounts}):
-        if kept.get(account) != accounts.get(account):
-            return f"credit account {account}", str(kept.get(account)), str(accounts.get(account))
-    stored = {
-        row.id: row.left_minutes + row.repaid_minutes for row in connection.execute(sa.select(credit_lot))
-    }
-    for lot in sorted({*stored, *lots}):
-        if stored.get(lot) != lots.get(lot):
-            return f"credit lot {lot}", str(stored.get(lot)), str(lots.get(lot))
-    if sum(sums[0] for sums in accounts.values()):
-        return "credit ledger", str(sum(sums[0] for sums in accounts.values())), "0"
-    return "", "", ""

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from volunteerkit.clock import months_after
-from volunteerkit.hours.bank.ledger import Pool, post
+from volunteerkit.hours.bank.ledger import Pool, named, post
 from volunteerkit.hours.bank.model import BANK, CANCEL, DEPOSIT, HOLD, TAKE_BACK, person_account
 from volunteerkit.hours.bank.tables import credit_transfer, redemption
 from volunteerkit.hours.crediting import credit_person, credit_rulebook, rule_records
@@ -47,7 +47,8 @@ def bring_up(desk: Desk, volunteer_id: int) -> tuple[Pool, dict[str, int]]:
     moved = {name: minutes for name, minutes in changed.items() if minutes}
     if moved:
         below = max(pool.debt, 0)
-        note(desk, "credit.settled", f"volunteer:{ids[0]}", moved | ({"below_zero": below} if below else {}))
+        payload = moved | ({"below_zero": below} if below else {})
+        note(desk, "credit.settled", f"volunteer:{ids[0]}", named(desk.connection, payload))
     return pool, changed
 
 
