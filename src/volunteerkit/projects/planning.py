@@ -291,17 +291,17 @@ def cancel_participations(desk: Desk, shifts: Iterable[int], reason: str) -> lis
 
     ``reason`` is the address of a sealed text.
     """
-    ids = sorted(shifts)
+    ids, now = sorted(shifts), microseconds(desk.now)
+    # the shifts first: whoever joins meanwhile finds them cancelled
+    emptied = sa.update(shift).where(shift.c.id.in_(ids), shift.c.cancelled_at.is_(None))
+    desk.connection.execute(emptied.values(cancelled_at=now, taken=0))
     told = taking_part(desk, ids)
     theirs = sa.update(participation).where(
         participation.c.shift_id.in_(ids), participation.c.state.in_([*ACTIVE, "invited"])
     )
-    now = microseconds(desk.now)
     desk.connection.execute(
         theirs.values(state="cancelled", changed_at=now, changed_by=desk.actor.id, reason=reason)
     )
-    emptied = sa.update(shift).where(shift.c.id.in_(ids), shift.c.cancelled_at.is_(None))
-    desk.connection.execute(emptied.values(cancelled_at=now, taken=0))
     return told
 
 

@@ -30,7 +30,6 @@ from volunteerkit.units import day_number
 __all__ = [
     "Row",
     "absent_places",
-    "cancel_participations",
     "fill",
     "fill_elsewhere",
     "free_place",
@@ -182,21 +181,6 @@ def _cancel(desk: Desk, row: Row, reason: str) -> int:
         free_place(desk, row.shift_id, freed)
     move(desk, row, "cancelled", "participation.cancelled", reason=reason)
     return freed
-
-
-def cancel_participations(desk: Desk, shift_id: int, *, reason: str) -> int:
-    """Cancel everything that is accepted, applied for, waiting or invited in a shift; return how many.
-
-    Each gets one event. ``reason`` is a code or the address of a sealed text. For who cancels the shift or
-    its project, after having written that it is cancelled, so that nobody is promoted. Nobody's right is
-    checked here.
-    """
-    rows = rows_of(
-        desk, "shift_id = ? AND state IN ('accepted', 'applied', 'waiting', 'invited') ORDER BY id", shift_id
-    )
-    for row in rows:
-        _cancel(desk, row, reason)
-    return len(rows)
 
 
 def needs_review(desk: Desk, shift: Shift, person: Person) -> bool:
