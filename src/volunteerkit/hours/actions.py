@@ -151,7 +151,7 @@ class _Accepted:
         overlapping = _overlapping(neighbours, served_on, start, clock)
         findings, held = review(
             desk, execute, claim, number=number, status=status, project_id=project_id if shifts else None,
-            neighbours=neighbours, overlapping=overlapping,
+            neighbours=neighbours, overlapping=overlapping, afterwards=afterwards,
             refusals=of_activity(desk, claim, project_id, stands, afterwards, neighbours),
         )  # fmt: skip
         if self.held is None:

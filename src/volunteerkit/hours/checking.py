@@ -97,11 +97,13 @@ def _ended_on(claim: Claim) -> dt.date:
 
 def review(
     desk: Desk, execute: Execute, claim: Claim, *, number: str, status: str, project_id: int | None,
-    neighbours: Sequence[Neighbour], overlapping: tuple[Overlap, ...], refusals: tuple[Finding, ...] = (),
+    neighbours: Sequence[Neighbour], overlapping: tuple[Overlap, ...], afterwards: int = 0,
+    refusals: tuple[Finding, ...] = (),
 ) -> tuple[tuple[Finding, ...], str | None]:  # fmt: skip
     """Return what was found about a claim that is accepted, and the codes it is held for; raises Refused.
 
-    ``number`` is the volunteer's, ``project_id`` None for a project without shifts; ``neighbours`` are the person's
+    ``number`` is the volunteer's, ``project_id`` None for a project without shifts; one
+    entered ``afterwards`` was open to nobody, so nobody must have joined it; ``neighbours`` are the person's
     other records around that day, ``refusals`` what speaks against it already.
     """
     findings = refusals
@@ -119,14 +121,16 @@ def review(
         held += ("day_over_24h",)
     if project_id is not None:
         blocking, more = _within_shifts(desk, execute, claim, number, project_id)
+        more = tuple(why for why in more if why != "not_enrolled" or not afterwards)
         findings, held = findings + blocking, held + more
-    findings += tuple(Finding(f"held_{code}", {}, "warn") for code in held)
     findings += tuple(
         Finding("overlap_warning", {"record": other.record_id}, "warn") for other in overlapping
     )
     findings += hooks.review_hours(desk, claim, overlapping)
     if any(finding.severity != "warn" for finding in findings):  # a misspelt one refuses
         raise Refused(*findings)
+    # what is refused is not held
+    findings += tuple(Finding(f"held_{code}", {}, "warn") for code in held)
     findings += tuple(each for each in said if each.severity == "warn")
     return findings, ",".join(held) or None
 
