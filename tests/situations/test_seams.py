@@ -173,3 +173,37 @@ def test_a_file_brings_records_for_a_project_with_shifts(town: Any, tmp_path: Pa
     assert town.at(10, "10:00", town.centre, hours.list_pending) == ()
     sound(town)
     assert dt.date(2026, 11, 9) in {each.served_on for each in told.lines}
+
+
+def test_who_is_merged_before_anything_was_claimed_is_claimed_for_once(town: Any) -> None:
+    _, shift = joined(town, "V1", "V2")
+    served(town, shift, "V1", "V2")
+    case = town.at(8, "09:00", town.admin, volunteers.propose_merge, "V1", "V2", reason="同一个人")
+    town.at(8, "10:00", town.centre, approvals.decide, case.id, "approve")
+    claimed = town.at(9, "09:00", town.admin, hours.claim_attendance, shift)
+    assert [each.record_id is None for each in claimed] == [False, False], claimed
+    assert {finding.code for each in claimed for finding in each.findings} == {"overlap_warning"}
+    for each in claimed:
+        town.at(9, "10:00", town.second_admin, hours.confirm, each.record_id)
+    told = town.at(9, "11:00", town.me("V1"), hours.statement, "V1")
+    assert (told.confirmed_minutes, told.credited_minutes) == (480, 240)
+    line = told.lines[1].record_id
+    dispute = town.at(9, "12:00", town.me("V1"), hours.dispute, line, 0, reason="重复登记")
+    town.at(9, "13:00", town.third_admin, approvals.decide, dispute.id, "approve")
+    told = town.at(9, "14:00", town.me("V1"), hours.statement, "V1")
+    assert (told.confirmed_minutes, told.credited_minutes) == (240, 240)
+    sound(town)
+
+
+def test_who_was_erased_comes_to_nothing_any_more(town: Any) -> None:
+    number, shift = joined(town, "V1")
+    town.at(2, "11:00", town.me("V1"), volunteers.deregister, "V1")
+    case = town.at(2, "12:00", town.centre, personal.erase, "V1")
+    town.at(2, "13:00", town.second_centre, approvals.decide, case.id, "approve")
+    assert town.at(3, "09:00", town.admin, recruiting.free_places, shift).taken == 0
+    assert town.at(3, "10:00", town.centre, recruiting.sweep) == 1
+    (listed,) = town.at(3, "11:00", town.admin, participants.list_participants, shift)
+    assert (listed.state, "张" in listed.name) == ("cancelled", False)
+    assert town.refused(7, "08:00", town.admin, attendance.check_list, shift, ["V1"], whole=True)
+    town.at(8, "09:00", town.admin, projects.cancel, number, reason="无人参加")
+    sound(town)
