@@ -96,7 +96,9 @@ def test_a_record_from_its_claim_to_its_correction(run: Run) -> None:
         "--end",
         "11:30",
     )
-    assert said.out == "记录 1：待确认，150 分钟\n", said.err
+    first, hint = said.out.splitlines()
+    assert first == "记录 1：待确认，150 分钟", said.err
+    assert "2024-03-19" in hint  # ten working days after the activity
     again = run(
         "hours", "record", "V1", "--project", "P1", "--on", "20240305", "--start", "11：00", "--end", "12:00"
     )

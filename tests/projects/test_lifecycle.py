@@ -231,6 +231,9 @@ def test_a_suspended_or_dissolved_organization_publishes_nothing(organized: Any,
     assert [each.number for each in organized.at(organized.centre, projects.stranded_projects)] == [of_team]
     case = organized.at(organized.centre, organizations.propose_suspension, "O1", reason="核查")
     organized.at(SECOND, approvals.decide, case, "approve")
+    for verb, given in ((projects.publish, waiting), (projects.apply, organized.form("宣讲"))):
+        with pytest.raises(NotPermitted):
+            organized.at(organized.admin, verb, given)
     with pytest.raises(Refused) as caught:
         organized.at(organized.centre, projects.publish, waiting)
     assert codes(caught) == ["not_living"]

@@ -35,7 +35,6 @@ from volunteerkit import (
 )
 from volunteerkit.projects import recruiting
 from volunteerkit.projects.tables import participation, project, shift
-from volunteerkit.projects.waiting import cancel_participations
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.posting import command
 
@@ -45,13 +44,6 @@ CENTRE = Actor.of("centre-1", "centre")
 RACERS = 8
 Asked = tuple[str, list[Any], dict[str, Any]]
 """A verb with what it is given; one about a volunteer's own is done by that volunteer, any other by an administrator."""
-
-
-@command
-def cancel(desk: Desk, shift_id: int) -> None:
-    """Cancel a shift and tell those in it, as one command."""
-    desk.connection.execute(sa.update(shift).where(shift.c.id == shift_id).values(cancelled_at=1))
-    cancel_participations(desk, shift_id, reason="storm")
 
 
 @command
@@ -65,7 +57,7 @@ def leave_on(desk: Desk, number: str, day: int) -> None:
     volunteers.take_leave(desk, number, since=dt.date.fromordinal(day), until=dt.date.fromordinal(day))
 
 
-VERBS: dict[str, Callable[..., Any]] = {"cancel": cancel, "leave_on": leave_on, "shrink": shrink}
+VERBS: dict[str, Callable[..., Any]] = {"leave_on": leave_on, "shrink": shrink}
 
 
 def do(engine: sa.Engine, me: int, asked: Asked) -> str:
@@ -302,7 +294,7 @@ def one_decision_counts(field: Field) -> None:
 def a_cancelled_shift_keeps_nobody(field: Field) -> None:
     shift_id = field.shift(4)
     joining = [own("join", shift_id, n) for n in range(1, RACERS)]
-    answers = field.race(("cancel", [shift_id], {}), *joining)
+    answers = field.race(("projects.cancel_shift", [shift_id], {}), *joining)
     assert answers[0] == "done"
     assert set(answers[1:]) <= {"accepted", "waiting", "shift_cancelled"}
     in_time = sum(answer != "shift_cancelled" for answer in answers[1:])

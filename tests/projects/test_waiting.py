@@ -11,11 +11,12 @@ import attrs
 import pytest
 import sqlalchemy as sa
 
-from volunteerkit import Actor, Grant, Refused, hookimpl, volunteers
+from volunteerkit import Actor, Grant, Refused, hookimpl, projects, volunteers
 from volunteerkit.errors import IntegrityProblem, PluginError
 from volunteerkit.projects import participants, recruiting
 from volunteerkit.projects.tables import project, shift
-from volunteerkit.projects.waiting import cancel_participations, fill
+from volunteerkit.projects.waiting import fill
+from volunteerkit.store.texts import open_texts
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 THEN = dt.date(2026, 11, 30)
@@ -216,13 +217,12 @@ def test_a46_a_cancelled_shift_tells_everybody_once_and_empties_the_list(planned
     join(planned, first, "V1", "V2", "V3", "V4")
     planned.at(ADMIN, participants.invite, first, "V5")
     withdraw(planned, first, "V4")
-    change(planned, shift, first, cancelled_at=1)
-    assert planned.at(ADMIN, cancel_participations, first, reason="storm") == 4
-    assert planned.at(ADMIN, cancel_participations, first, reason="storm") == 0
+    planned.at(ADMIN, projects.cancel_shift, first, reason="台风")
+    with pytest.raises(Refused):
+        planned.at(ADMIN, projects.cancel_shift, first, reason="台风")
     assert states(planned, first) == {
         "V1": "cancelled", "V2": "cancelled", "V3": "cancelled", "V4": "withdrawn", "V5": "cancelled",
     }  # fmt: skip
-    assert notified(planned, "participation.cancelled") == [1, 2, 3, 5]
     assert notified(planned, "participation.promoted") == []
     assert taken(planned, first) == 0
     assert {each.minutes for each in planned.at(ADMIN, participants.list_participants, first)} == {0}
@@ -232,11 +232,14 @@ def test_a46_a_cancelled_shift_tells_everybody_once_and_empties_the_list(planned
     with pytest.raises(Refused):
         planned.at(me("V5"), recruiting.answer, first, "V5", "accept")
 
-    def kept(desk: Any) -> set[str]:
+    def kept(desk: Any) -> tuple[list[Any], set[str]]:
+        told = "SELECT payload FROM vk_event WHERE type = 'project.planned' ORDER BY seq"
         query = "SELECT reason FROM vk_participation WHERE state = 'cancelled'"
-        return set(desk.connection.exec_driver_sql(query).scalars())
+        rows = desk.connection.exec_driver_sql(told).scalars()
+        reasons = list(desk.connection.exec_driver_sql(query).scalars())
+        return [json.loads(each)["notify"] for each in rows], set(open_texts(desk, reasons).values())
 
-    assert planned.at(CENTRE, kept) == {"storm"}
+    assert planned.at(CENTRE, kept) == ([[1, 2, 3, 5]], {"台风"})
 
 
 def test_a_place_given_back_that_nobody_took_stops_the_command(planned: Any) -> None:

@@ -158,4 +158,7 @@ def test_a71_a_fourth_pair_a_past_project_and_a_longer_back_entry_are_refused(to
     day = past.starts_on
     longer = Claim("V2", applied.number, day, 121)
     assert town.refused(9, "12:00", town.admin, hours.record, longer) == ["more_than_activity"]
-    assert town.at(9, "12:00", town.admin, hours.record, Claim("V2", applied.number, day, 120)).minutes == 120
+    recorded = town.at(9, "12:00", town.admin, hours.record, Claim("V2", applied.number, day, 120))
+    assert recorded.findings == ()  # nobody could join what was entered afterwards, so nobody is asked why
+    town.at(9, "13:00", town.second_admin, hours.confirm, recorded.record_id)
+    assert town.at(9, "14:00", town.me("V2"), hours.statement, "V2").confirmed_minutes == 120

@@ -13,7 +13,7 @@ import attrs
 
 from volunteerkit.access import Place
 from volunteerkit.errors import IdempotencyConflict, NotFound, Refused
-from volunteerkit.hours.checking import SAME_PERSON, of_activity, review
+from volunteerkit.hours.checking import SAME_PERSON, of_activity, review, served_before_leaving
 from volunteerkit.hours.model import KINDS, Claim, Neighbour, Overlap, Recorded
 from volunteerkit.hours.periods import open_day, period_state, period_values
 from volunteerkit.hours.records import teams
@@ -136,6 +136,8 @@ class _Accepted:
         assert row is not None
         volunteer_id, status, project_id, organization_id, _, team_id, _, period, number, *of_project = row
         stands, afterwards, shifts, closed = of_project
+        if status == "deregistered" and served_before_leaving(execute, volunteer_id, served_on):
+            status = "approved"
         status = (period or status) if status == "approved" else status
         request = request_hash(
             claim.volunteer, claim.project, claim.served_on, claim.claimed_minutes, claim.start, claim.end,
@@ -149,7 +151,7 @@ class _Accepted:
         overlapping = _overlapping(neighbours, served_on, start, clock)
         findings, held = review(
             desk, execute, claim, number=number, status=status, project_id=project_id if shifts else None,
-            neighbours=neighbours, overlapping=overlapping,
+            neighbours=neighbours, overlapping=overlapping, afterwards=afterwards,
             refusals=of_activity(desk, claim, project_id, stands, afterwards, neighbours),
         )  # fmt: skip
         if self.held is None:

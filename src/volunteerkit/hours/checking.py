@@ -7,6 +7,7 @@ confirms it gives a reason.
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
@@ -23,7 +24,7 @@ from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.posting import Execute
 from volunteerkit.store.schema import one_of
 
-__all__ = ["HELD", "SAME_PERSON", "of_activity", "recording_due", "review"]
+__all__ = ["HELD", "SAME_PERSON", "of_activity", "recording_due", "review", "served_before_leaving"]
 
 HELD: Final = ("late_claim", "outside_shifts", "not_enrolled", "day_over_24h")
 """Codes of a record's column ``held``."""
@@ -39,6 +40,10 @@ _SHIFTS: Final = (
     "ORDER BY s.starts_at"
 )
 _MINUTE: Final = 60_000_000
+
+_LEFT: Final = (
+    "SELECT payload FROM vk_event WHERE type = 'volunteer.status' AND subject = ? ORDER BY seq DESC LIMIT 1"
+)
 
 
 def __dir__() -> list[str]:
@@ -59,6 +64,16 @@ def recording_due(ended_on: dt.date, calendar: Calendar, policy: Policy) -> dt.d
 @lru_cache(maxsize=4096)
 def _due(ended_on: dt.date, calendar: Calendar, days: int) -> dt.date | None:
     return calendar.working_days_after(ended_on, days)
+
+
+def served_before_leaving(execute: Execute, volunteer_id: int, day: int) -> bool:
+    """Tell whether a day is no later than the one on which a volunteer, who is gone, was deregistered.
+
+    Hours of somebody who has left since are recorded like everybody's. Only what a desk wrote is known.
+    """
+    row = execute(_LEFT, (f"volunteer:{volunteer_id}",)).fetchone()
+    told = {} if row is None else json.loads(row[0])
+    return told.get("status") == "deregistered" and day <= int(told["on"])
 
 
 def of_activity(
@@ -82,11 +97,13 @@ def _ended_on(claim: Claim) -> dt.date:
 
 def review(
     desk: Desk, execute: Execute, claim: Claim, *, number: str, status: str, project_id: int | None,
-    neighbours: Sequence[Neighbour], overlapping: tuple[Overlap, ...], refusals: tuple[Finding, ...] = (),
+    neighbours: Sequence[Neighbour], overlapping: tuple[Overlap, ...], afterwards: int = 0,
+    refusals: tuple[Finding, ...] = (),
 ) -> tuple[tuple[Finding, ...], str | None]:  # fmt: skip
     """Return what was found about a claim that is accepted, and the codes it is held for; raises Refused.
 
-    ``number`` is the volunteer's, ``project_id`` None for a project without shifts; ``neighbours`` are the person's
+    ``number`` is the volunteer's, ``project_id`` None for a project without shifts; one
+    entered ``afterwards`` was open to nobody, so nobody must have joined it; ``neighbours`` are the person's
     other records around that day, ``refusals`` what speaks against it already.
     """
     findings = refusals
@@ -104,14 +121,16 @@ def review(
         held += ("day_over_24h",)
     if project_id is not None:
         blocking, more = _within_shifts(desk, execute, claim, number, project_id)
+        more = tuple(why for why in more if why != "not_enrolled" or not afterwards)
         findings, held = findings + blocking, held + more
-    findings += tuple(Finding(f"held_{code}", {}, "warn") for code in held)
     findings += tuple(
         Finding("overlap_warning", {"record": other.record_id}, "warn") for other in overlapping
     )
     findings += hooks.review_hours(desk, claim, overlapping)
     if any(finding.severity != "warn" for finding in findings):  # a misspelt one refuses
         raise Refused(*findings)
+    # what is refused is not held
+    findings += tuple(Finding(f"held_{code}", {}, "warn") for code in held)
     findings += tuple(each for each in said if each.severity == "warn")
     return findings, ",".join(held) or None
 

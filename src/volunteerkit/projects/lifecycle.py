@@ -25,7 +25,7 @@ from volunteerkit.projects.reading import (
     reached,
     subject_of,
 )
-from volunteerkit.projects.tables import project, shift
+from volunteerkit.projects.tables import attendance, project, shift
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, possible_id
@@ -98,9 +98,15 @@ _records = sa.table("vk_service_record", sa.column("project_id"), sa.column("sta
 
 
 def _has_records(desk: Desk, project_id: int, *states: str) -> bool:
+    """Tell whether there are records in these states (default any), or people came who have none yet."""
     mine = sa.select(_records.c.project_id).where(_records.c.project_id == project_id)
     mine = mine.where(_records.c.state.in_(states)) if states else mine
-    return desk.connection.execute(mine.limit(1)).first() is not None
+    came = (
+        sa.select(shift.c.project_id).join(attendance, attendance.c.shift_id == shift.c.id)
+        .where(shift.c.project_id == project_id, attendance.c.record_id.is_(None),
+               attendance.c.flags.not_like("%refused%"))
+    )  # fmt: skip
+    return any(desk.connection.execute(each.limit(1)).first() is not None for each in (mine, came))
 
 
 @command
@@ -109,7 +115,7 @@ def cancel(desk: Desk, number: str, *, reason: str) -> None:
 
     Everybody's part in it ends, its waiting lists are emptied, its open cases too; the event names once each
     volunteer to be notified. Raises NotFound, NotPermitted, InvalidValue, and Refused when hours were claimed
-    or confirmed: then its coming shifts are cancelled one by one, and it is reported on.
+    or confirmed, or somebody checked in: then its coming shifts are cancelled one by one, and it is reported on.
     """
     row = reached(desk, "project.publish", number)
     said = checked_text("reason", reason, 500)
@@ -196,7 +202,7 @@ def delete(desk: Desk, number: str) -> None:
     """Delete a project for which nobody has hours: its number is there for nobody any more.
 
     Whoever meant to come is named in the event to be notified; its open cases end. Raises NotFound,
-    NotPermitted, and Refused when hours were claimed or confirmed: `archive` it instead.
+    NotPermitted, and Refused when hours were claimed or confirmed, or somebody checked in: `archive` it instead.
     """
     row = reached(desk, "project.close", number)
     if _has_records(desk, row.id):
