@@ -168,9 +168,20 @@ def rulebook_pages(language: str) -> Iterator[str]:
         yield f"```toml\n{source.read_text('utf-8').strip()}\n```"
 
 
+def state_pages(language: str) -> Iterator[str]:
+    """Yield every state of projects, participations, records and redemptions with its word."""
+    areas = {"project": "projects", "participation": "recruiting", "record": "office", "redemption": "office"}
+    for name, area in areas.items():
+        begins, texts = f"word_{name}_state_", catalogue(area)
+        yield f"## {WORDS['states'][name][language]}"
+        yield codes({
+            key.removeprefix(begins): each for key, each in texts.items() if key.startswith(begins)
+        })  # fmt: skip
+
+
 PAGES = {
     "commands": commands, "hooks": hook_pages, "errors": error_pages, "reasons": reason_pages,
-    "rulebooks": rulebook_pages,
+    "rulebooks": rulebook_pages, "states": state_pages,
 }  # fmt: skip
 
 
