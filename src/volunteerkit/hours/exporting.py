@@ -67,6 +67,11 @@ def export_ledger(desk: Desk) -> Iterator[str]:
 
 
 def _lines(execute: Execute) -> Iterator[str]:
+    with storage_errors("database"):  # again: they are read after the verb has returned
+        yield from _written(execute)
+
+
+def _written(execute: Execute) -> Iterator[str]:
     last = len(_TRANSFER)
     for row in _rows(execute, _TRANSFERS):
         line = dict(zip(_TRANSFER, row, strict=False)) | {
