@@ -340,3 +340,15 @@ def test_the_chain_cannot_be_changed_and_every_altered_column_is_found(founded_c
             connection.execute(sa.update(table).values({name: 1}))
             assert "credit" in bank.verify_bank(connection)[0], name
             connection.rollback()
+
+
+def test_a_hold_still_holds_on_its_last_day(founded_city: Any) -> None:
+    city = founded_city
+    serve(city, "V1", 60)
+    city.at(DAY, CENTRE, bank.settle, "V1")
+    held = city.at(DAY, me("V1"), bank.hold, "V1", "O2", minutes=20, until=DAY + dt.timedelta(2))
+    last = DAY + dt.timedelta(2)
+    assert city.at(last, CENTRE, bank.settle, "V1").held_minutes == 20
+    assert city.at(last, CENTRE, bank.balance, "V1").available_minutes == 40
+    assert city.at(last, SHOP, bank.redeem, held.id).state == "redeemed"
+    sound(city)

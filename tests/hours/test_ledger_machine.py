@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -17,8 +20,10 @@ from volunteerkit import (
     Application,
     Claim,
     Desk,
+    Grant,
     KeyCipher,
     Kit,
+    approvals,
     fixed_clock,
     hours,
     organizations,
@@ -26,6 +31,10 @@ from volunteerkit import (
     volunteers,
 )
 from volunteerkit.errors import AlreadyResolved, IdempotencyConflict, Refused, VolunteerkitError
+from volunteerkit.hours import bank
+from volunteerkit.projects import attendance, recruiting
+from volunteerkit.projects.tables import participation, project, shift
+from volunteerkit.store.desk import microseconds
 
 ISSUED = "SELECT p.number, -a.posted_minutes FROM vk_account a JOIN vk_project p ON a.id = p.id * 16 + 2"
 CLERK, CHECKER = Actor.of("clerk-7", "centre"), Actor.of("clerk-8", "centre")
@@ -187,6 +196,31 @@ TestLedger = Ledger.TestCase
 TestLedger.settings = settings(max_examples=20, stateful_step_count=25, deadline=None)
 
 
+LEADER = Actor("admin-1", (Grant("organization_admin", "O1"),))
+JOBS, THIRD = Actor.of("jobs-1", "centre", "system"), Actor.of("clerk-9", "centre")
+
+
+def shifts(desk: Desk) -> None:
+    """Two shifts with one place each to join, one that runs and one that is over, with both volunteers in them."""
+    execute, hour = desk.connection.execute, 3_600_000_000
+    execute(sa.update(project).values(status="published"))
+    for id_, begin in ((1, -1), (2, 48), (3, 72), (4, -3)):
+        at = microseconds(desk.now) + begin * hour
+        places = {"capacity": None if id_ in (1, 4) else 1, "taken": 2 if id_ in (1, 4) else 0}
+        execute(
+            sa.insert(shift).values(
+                id=id_, project_id=1, starts_at=at, ends_at=at + (2 if id_ != 4 else 3) * hour, **places
+            )
+        )
+        for person in (1, 2) if id_ in (1, 4) else ():
+            execute(
+                sa.insert(participation).values(
+                    id=id_ * 10 + person, shift_id=id_, volunteer_id=person, state="accepted", rank=person,
+                    applied_at=0, changed_at=0, changed_by="x",
+                )
+            )  # fmt: skip
+
+
 def played(url: str, seed: int, length: int) -> tuple[list[str], list[str]]:
     """Play a random sequence of commands on an empty database; return what became of each, and the export."""
     draw, outcomes = random.Random(seed), []
@@ -198,6 +232,45 @@ def played(url: str, seed: int, length: int) -> tuple[list[str], list[str]]:
             projects.register(desk, number, name="宣传", organization="O1")
         for number in ("V1", "V2"):
             volunteers.admit(desk, name="兰", organization="O1", number=number)
+        shifts(desk)
+
+    def own(volunteer: str) -> Actor:
+        return Actor(f"me-{volunteer}", (Grant("volunteer"),), volunteer=volunteer)
+
+    def joined(volunteer: str) -> tuple[Any, Actor]:
+        verb, shift_id = draw.choice([recruiting.join, recruiting.withdraw]), draw.randrange(2, 4)
+        return lambda desk: verb(desk, shift_id, volunteer), own(volunteer)
+
+    def attended(volunteer: str) -> tuple[Any, Actor]:
+        verb = draw.choice([attendance.check_in, attendance.check_out])
+        if draw.random() < 0.3:
+            return lambda desk: hours.claim_attendance(desk, 4), LEADER
+        return lambda desk: verb(desk, draw.choice([1, 4]), volunteer), LEADER
+
+    def banked(volunteer: str) -> tuple[Any, Actor]:
+        minutes, chosen = draw.randrange(1, 90), draw.randrange(6)
+        return [
+            (lambda desk: bank.settle(desk, volunteer), JOBS),
+            (lambda desk: bank.hold(desk, volunteer, "O1", minutes=minutes), own(volunteer)),
+            (lambda desk: bank.redeem(desk, draw.randrange(1, 4)), LEADER),
+            (lambda desk: bank.cancel(desk, draw.randrange(1, 4)), LEADER),
+            (lambda desk: bank.give(desk, "V1", "V2", minutes=minutes, key=str(minutes)), own("V1")),
+            (bank.settle_city, JOBS),
+        ][chosen]
+
+    def disputed(volunteer: str) -> tuple[Any, Actor]:
+        def dispute(desk: Desk) -> Any:
+            query = (
+                "SELECT r.id FROM vk_service_record r JOIN vk_volunteer v ON v.id = r.volunteer_id "
+                f"WHERE r.state = 'confirmed' AND v.number = '{volunteer}' ORDER BY r.id"
+            )
+            mine = desk.connection.exec_driver_sql(query).scalars().all() or [1]
+            return hours.dispute(desk, draw.choice(mine), draw.randrange(0, 90), reason="多记了")
+
+        if draw.random() < 0.5:
+            return dispute, own(volunteer)
+        verdict = draw.choice(["approve", "refuse"])
+        return lambda desk: approvals.decide(desk, draw.randrange(1, 4), verdict, reason="查明"), THIRD
 
     def record(desk: Desk) -> hours.Recorded:
         day = dt.date(2026, 1, 1) + dt.timedelta(draw.randrange(60))
@@ -220,7 +293,9 @@ def played(url: str, seed: int, length: int) -> tuple[list[str], list[str]]:
 
     for step in range(length):
         late = [(close, CLERK)] if step > length // 2 else []
-        command, actor = draw.choice([(record, CLERK)] * 3 + [(decide, CHECKER)] * 12 + late)
+        beside = draw.choice([joined, attended, banked, banked, disputed, disputed])
+        likely = [(record, CLERK)] * 3 + [(decide, CHECKER)] * 12 + late
+        command, actor = draw.choice(likely) if step % 2 else beside(draw.choice(["V1", "V2"]))
         try:
             with KIT.open(engine, actor) as desk:
                 outcomes.append(str(command(desk)))
@@ -248,3 +323,5 @@ def test_a19_the_same_commands_give_the_same_ledger_on_both_databases(
         if f'"{word}"' in "".join(first[1])
     ]
     assert len(codes) >= 3, codes
+    told = {line["type"].partition(".")[0] for line in map(json.loads, first[1]) if line["kind"] == "event"}
+    assert {"participation", "attendance", "credit", "case"} <= told, told

@@ -1,7 +1,7 @@
 """Check an exported ledger with nothing but Python: python verify_export.py LEDGER.jsonl [SEQ:HASH]
 
 Every transfer's and event's hash is computed anew in order, every account's balance and every record's state from the
-transfers. SEQ:HASH is a head that was published before: the event of that number must have that hash. The first
+transfers; likewise the time bank's accounts and lots from its own chain, which the events name. SEQ:HASH is a head that was published before: the event of that number must have that hash. The first
 divergence is named and the exit code is 1. Nothing of volunteerkit is imported, so that its errors are not shared.
 """
 
@@ -16,6 +16,10 @@ TRANSFER = (
     "seq", "record_id", "debit_id", "credit_id", "minutes", "code", "refers_to", "effective_on", "recorded_at",
     "actor_id", "reason",
 )  # fmt: skip
+CREDIT = (
+    "seq", "debit_id", "credit_id", "minutes", "code", "refers_to", "lot_id", "record_id", "redemption_id",
+    "effective_on", "recorded_at", "actor_id", "reason",
+)  # fmt: skip
 EVENT = (
     "seq",
     "type",
@@ -28,6 +32,7 @@ EVENT = (
     "transfer_seq",
     "transfer_hash",
 )
+KINDS = ("transfer", "credit", "event", "account", "record", "credit_account", "credit_lot", "head")
 
 
 class Diverges(Exception):
@@ -45,12 +50,16 @@ class Ledger:
 
     def __init__(self, published: str = "") -> None:
         self.published = published
-        self.last = {"transfer": (0, GENESIS), "event": (0, GENESIS)}
+        self.last = {"transfer": (0, GENESIS), "event": (0, GENESIS), "credit": (0, GENESIS)}
         self.hashes: dict[int, str] = {}
         self.claims: dict[int, int] = {}
         self.posted: dict[int, int] = {}
         self.pending: dict[int, int] = {}
         self.records: dict[int, tuple[str, int]] = {}
+        self.credit_hashes: dict[int, str] = {0: GENESIS.hex()}
+        self.named = 0
+        self.banked: dict[int, list[int]] = {}
+        self.lots: dict[int, int] = {}
         self.seen = {"account": 0, "record": 0}
         self.found_head = False
 
@@ -90,6 +99,29 @@ class Ledger:
             total += minutes if credit % 16 == 1 else -minutes
         self.records[record] = (code, total)
 
+    def credit(self, line: "dict[str, object]") -> None:
+        """Check one transfer of the time bank and move its minutes."""
+        fields: list[object] = [line[name] for name in CREDIT]
+        code, minutes, lot = str(line["code"]), int(str(line["minutes"])), line["lot_id"]
+        seq, debit, credit = (int(str(line[name])) for name in ("seq", "debit_id", "credit_id"))
+        if code in ("DEPOSIT", "GIFT"):
+            terms = line["terms"]
+            assert isinstance(terms, list)
+            fields += terms
+            self.lots[seq] = minutes
+        self.chain("credit", line, fields)
+        self.credit_hashes[seq] = str(line["hash"])
+        if debit == credit or minutes <= 0:
+            raise Diverges(f"credit {seq}: {minutes} minutes from {debit} to {credit}")
+        held = {"HOLD": minutes, "CANCEL": -minutes, "REDEEM": -minutes}.get(code, 0)
+        posted = 0 if code in ("HOLD", "CANCEL") else minutes
+        for account, more, holding in ((debit, -posted, held), (credit, posted, 0)):
+            sums = self.banked.setdefault(account, [0, 0])
+            sums[0] += more
+            sums[1] += holding
+        if lot is not None and code in ("HOLD", "TAKE_BACK", "GIFT", "EXPIRE", "CANCEL", "REFUND"):
+            self.lots[int(str(lot))] += minutes if code in ("CANCEL", "REFUND") else -minutes
+
     @staticmethod
     def move(balances: "dict[int, int]", debit: int, credit: int, minutes: int) -> None:
         """Move minutes between two balances."""
@@ -102,6 +134,11 @@ class Ledger:
         seq = int(str(line["transfer_seq"]))
         if seq and self.hashes.get(seq) != line["transfer_hash"]:
             raise Diverges(f"event {line['seq']}: transfer {seq} is another one")
+        if str(line["type"]).startswith("credit."):
+            told = json.loads(str(line["payload"]))
+            self.named = told["credit_seq"]
+            if self.credit_hashes.get(self.named) != told["credit_hash"]:
+                raise Diverges(f"event {line['seq']}: credit {self.named} is another one")
         if self.published == f"{line['seq']}:{line['hash']}":
             self.found_head = True
 
@@ -125,13 +162,31 @@ class Ledger:
             )
         self.seen["record"] += 1
 
+    def credit_account(self, line: "dict[str, object]") -> None:
+        """Compare one account of the time bank."""
+        expected = self.banked.pop(int(str(line["id"])), [0, 0])
+        if [line["posted"], line["held"]] != expected:
+            raise Diverges(
+                f"credit account {line['id']}: {line['posted']}, {line['held']}; computed {expected}"
+            )
+
+    def credit_lot(self, line: "dict[str, object]") -> None:
+        """Compare what is left of one lot, free or given for what was missing."""
+        expected = self.lots.pop(int(str(line["id"])))
+        if int(str(line["left"])) + int(str(line["repaid"])) != expected:
+            raise Diverges(f"credit lot {line['id']}: {line['left']}, {line['repaid']}; computed {expected}")
+
     def head(self, line: "dict[str, object]") -> None:
         """Compare the head, and that nothing is left over."""
-        for kind in ("transfer", "event"):
+        for kind in ("transfer", "event", "credit"):
             seq, made = self.last[kind]
             if (line[f"{kind}s"], line[f"{kind}_hash"]) != (seq, made.hex()):
                 raise Diverges(f"head of the {kind}s: {line[f'{kind}s']}, computed {seq}")
-        for name, left in (("account", {**self.posted, **self.pending}), ("record", self.records)):
+        if self.named != self.last["credit"][0]:
+            raise Diverges(f"credit {self.last['credit'][0]}: no event names it")
+        left_over = {id_: any(sums) for id_, sums in self.banked.items()}
+        for name, left in (("account", {**self.posted, **self.pending}), ("record", self.records),
+                           ("credit account", left_over), ("credit lot", dict.fromkeys(self.lots, 1))):  # fmt: skip
             if missing := sorted(id_ for id_, value in left.items() if value):
                 raise Diverges(f"{name} {missing[0]} is missing")
         if self.published and not self.found_head:
@@ -143,7 +198,7 @@ def verify(lines: "object", published: str = "") -> Ledger:
     ledger, ended = Ledger(published), False
     for text in lines:  # type: ignore[attr-defined]
         line = json.loads(text)
-        if ended or line["kind"] not in ("transfer", "event", "account", "record", "head"):
+        if ended or line["kind"] not in KINDS:
             raise Diverges(f"unexpected line: {text[:80]}")
         getattr(ledger, line["kind"])(line)
         ended = line["kind"] == "head"

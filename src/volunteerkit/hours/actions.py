@@ -20,17 +20,16 @@ from volunteerkit.hours.records import teams
 from volunteerkit.hours.tables import FIXED, covered
 from volunteerkit.ledger import DAY_MINUTES, RECORD, honour_account, issuer_account
 from volunteerkit.store.desk import Desk, microseconds
-from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import (
     Execute,
     Numbers,
     driver,
-    hold_head,
     replayed,
     request_hash,
     run_many,
     take_numbers,
     write_many,
+    writing,
 )
 from volunteerkit.store.texts import seal_text
 from volunteerkit.units import day_number, day_of, plain_text
@@ -89,8 +88,7 @@ def record_many(
     Nothing is written for a refused claim, the others are recorded. Raises NotPermitted and
     IdempotencyConflict for the whole list, of which nothing is written then.
     """
-    with storage_errors("database"):
-        hold_head(desk)
+    with writing(desk):
         accepted = _Accepted(desk, driver(desk.connection))
         answers: list[Recorded | Refused | NotFound] = []
         for key, claim in claims:

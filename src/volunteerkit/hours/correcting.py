@@ -26,16 +26,15 @@ from volunteerkit.hours.tables import FIXED, covered
 from volunteerkit.ledger import ADJUST, MOVE, REVERSE, honour_account, issuer_account, whole_amount
 from volunteerkit.projects.lifecycle import accepts_hours
 from volunteerkit.store.desk import Desk, microseconds
-from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import (
     Execute,
     driver,
-    hold_head,
     replayed,
     request_hash,
     take_numbers,
     write_event,
     write_transfers,
+    writing,
 )
 from volunteerkit.store.texts import seal_text
 from volunteerkit.units import day_number, day_of, plain_day, plain_text
@@ -102,8 +101,7 @@ def adjust(desk: Desk, record_id: int, *, minutes: int, reason: str, effective_o
 def _corrected(desk: Desk, record_id: int, what: str, minutes: int | None, reason: str,
                effective_on: dt.date | None, key: str | None) -> Recorded:  # fmt: skip
     plain_text("reason", reason, REASON_LETTERS)
-    with storage_errors("database"):
-        hold_head(desk)
+    with writing(desk):
         execute = driver(desk.connection)
         day = _day(desk, effective_on)
         action = "hours.adjust" if what == "adjusted" else "hours.reverse"
@@ -199,8 +197,7 @@ def move(desk: Desk, record_id: int, project: str, *, reason: str, effective_on:
     """
     plain_text("reason", reason, REASON_LETTERS)
     plain_text("project", project)
-    with storage_errors("database"):
-        hold_head(desk)
+    with writing(desk):
         execute = driver(desk.connection)
         day = _day(desk, effective_on)
         found = find_record(desk, execute, record_id, "hours.adjust", day)

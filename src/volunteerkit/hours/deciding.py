@@ -9,15 +9,14 @@ from volunteerkit.hours.periods import open_day
 from volunteerkit.hours.records import REASON_LETTERS, find_record, last_transfer, not_own, resolved_before
 from volunteerkit.ledger import CONFIRM, REJECT, honour_account, issuer_account, whole_amount
 from volunteerkit.store.desk import Desk
-from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import (
     driver,
-    hold_head,
     replayed,
     request_hash,
     take_numbers,
     write_event,
     write_transfers,
+    writing,
 )
 from volunteerkit.store.texts import seal_text
 from volunteerkit.units import plain_text
@@ -42,7 +41,7 @@ def confirm(desk: Desk, record_id: int, *, minutes: int | None = None, reason: s
     """
     if reason is not None:
         plain_text("reason", reason, REASON_LETTERS)
-    with storage_errors("database"):
+    with writing(desk):
         return _resolve(desk, record_id, CONFIRM, "hours.confirmed", "confirmed", minutes, reason, key)
 
 
@@ -52,13 +51,12 @@ def reject(desk: Desk, record_id: int, *, reason: str, key: str | None = None) -
     Raises what `confirm` raises.
     """
     plain_text("reason", reason, REASON_LETTERS)
-    with storage_errors("database"):
+    with writing(desk):
         return _resolve(desk, record_id, REJECT, "hours.rejected", "rejected", None, reason, key)
 
 
 def _resolve(desk: Desk, record_id: int, code: str, type: str, state: str, minutes: int | None,
              reason: str | None, key: str | None) -> Recorded:  # fmt: skip
-    hold_head(desk)
     execute = driver(desk.connection)
     found = find_record(desk, execute, record_id, "hours.confirm" if code == CONFIRM else "hours.reject")
     request = request_hash(record_id, code, minutes, reason)

@@ -23,7 +23,15 @@ from volunteerkit.ledger import GENESIS, OPENING_CODES, POSTING_CODES, chained, 
 from volunteerkit.projects.waiting import PLACES, SET_PLACES
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
-from volunteerkit.store.posting import Execute, driver, event_hash, take_numbers, transfer_hash, write_event
+from volunteerkit.store.posting import (
+    Execute,
+    command,
+    driver,
+    event_hash,
+    take_numbers,
+    transfer_hash,
+    write_event,
+)
 
 __all__ = ["Verification", "rebuild", "verify_store"]
 
@@ -334,7 +342,7 @@ def _periods(connection: sa.Connection, execute: Execute, progress: Callable[[in
     return _NONE
 
 
-@storage_errors("database")
+@command
 def rebuild(desk: Desk) -> int:
     """Compute every balance anew from the transfers; return how many accounts were wrong, missing or too many.
 

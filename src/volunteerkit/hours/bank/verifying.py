@@ -26,13 +26,16 @@ from volunteerkit.ledger import GENESIS, chained
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import Execute, driver
 
-__all__ = ["COLUMNS", "TRANSFERS", "rebuild_bank", "verify_bank"]
+__all__ = ["COLUMNS", "LOTS", "TRANSFERS", "rebuild_bank", "verify_bank"]
 
 COLUMNS: Final = (
     "seq", "debit_id", "credit_id", "minutes", "code", "refers_to", "lot_id", "record_id", "redemption_id",
     "effective_on", "recorded_at", "actor_id", "reason",
 )  # fmt: skip
 """What a transfer's hash covers, in this order; then the days of the lot that it makes."""
+
+LOTS: Final = (DEPOSIT, GIFT)
+"""Codes of transfers that make a lot."""
 
 TRANSFERS: Final = (
     f"SELECT {', '.join(f't.{name}' for name in COLUMNS)}, t.hash, l.earned_on, l.expires_on FROM vk_credit_transfer t "
@@ -79,7 +82,7 @@ class _True:
             sums = self.accounts.setdefault(account, [0, 0])
             sums[0] += more[0]
             sums[1] += more[1]
-        if code in (DEPOSIT, GIFT):
+        if code in LOTS:
             self.lots[seq] = [volunteer_of(credit), minutes, minutes]
         if lot is not None and code in (HOLD, TAKE_BACK, GIFT, EXPIRE, CANCEL, REFUND):
             left = self.lots.setdefault(lot, [None, 0, 0])
@@ -111,7 +114,7 @@ def _chain(execute: Execute, progress: Callable[[int], None]) -> tuple[_True, _C
         count += 1
         if row[0] != count:
             return true, (f"credit transfer {count}", f"seq {row[0]}", f"seq {count}")
-        terms = row[end + 1 :] if row[4] in (DEPOSIT, GIFT) else ()
+        terms = row[end + 1 :] if row[4] in LOTS else ()
         made = chained(true.last[1], *row[:end], *terms)
         if bytes(row[end]) != made:
             return true, (f"credit transfer {count}", bytes(row[end]).hex(), made.hex())

@@ -1,0 +1,269 @@
+"""Eight processes at the hours and the time bank at once, on every database and in both journals of SQLite."""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib
+import inspect
+import json
+import runpy
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from volunteerkit import Actor, Grant, hours, organizations, projects, volunteers
+from volunteerkit.hours import bank, verify_store
+
+RACER = Path(__file__).with_name("racer.py")
+_racer = runpy.run_path(str(RACER), run_name="racer")
+KIT, do = _racer["KIT"], _racer["do"]
+RACERS, ROUNDS, CAMPAIGN = 8, 1, 40
+Asked = tuple[list[Any], str, list[Any], dict[str, Any]]
+CENTRE, CHECKER, THIRD = (Actor.of(f"centre-{n}", "centre", "system") for n in (1, 2, 3))
+REASON = {"reason": "核对"}
+
+
+class Race:
+    """A city and eight processes that each do one thing a round, all at once."""
+
+    def __init__(self, url: str, journal: str) -> None:
+        self.engine = _racer["engine_of"](url, journal)
+        KIT.migrate(self.engine)
+        self.day = dt.date(2024, 1, 1)
+        with KIT.open(self.engine, CENTRE) as desk:
+            for number, name in (("O1", "红十字会"), ("O2", "敬老院食堂")):
+                organizations.register(desk, number, name=name)
+            for number in ("P1", "P2"):
+                projects.register(desk, number, name="助餐", organization="O1")
+        self.people = 0
+        command = [sys.executable, str(RACER), url, journal]
+        self.racers = [
+            subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8", bufsize=1
+            )
+            for _ in range(RACERS)
+        ]
+        for each in self.racers:
+            assert each.stdout is not None
+            assert each.stdout.readline() == "ready\n"
+
+    def run(self, *asked: Asked) -> Counter[str]:
+        for each, one in zip(self.racers, asked, strict=True):
+            assert each.stdin is not None
+            each.stdin.write(json.dumps(one) + "\n")
+            each.stdin.flush()
+        return Counter(each.stdout.readline().strip() for each in self.racers if each.stdout is not None)
+
+    def at(self, actor: Actor, verb: Any, *given: Any, **named: Any) -> Any:
+        return KIT.run(self.engine, actor, lambda desk: verb(desk, *given, **named))
+
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
+        with self.engine.connect() as connection:
+            return [tuple(row) for row in connection.exec_driver_sql(statement)]
+
+    def volunteer(self) -> str:
+        """Admit somebody new."""
+        self.people += 1
+        return str(
+            self.at(CENTRE, volunteers.admit, name="周雪", organization="O1", number=f"V{self.people}")
+        )
+
+    def claim(self, number: str, minutes: int = 60) -> hours.Claim:
+        """A claim for a day of its own."""
+        self.day += dt.timedelta(1)
+        return hours.Claim(number, "P1", self.day, minutes)
+
+    def record(self, number: str, *states: str, minutes: int = 60) -> int:
+        id_: int = self.at(CENTRE, hours.record, self.claim(number, minutes)).record_id
+        if "confirmed" in states:
+            self.at(CHECKER, hours.confirm, id_)
+        if "reversed" in states:
+            self.at(THIRD, hours.reverse, id_, **REASON)
+        return id_
+
+    def saver(self, minutes: int) -> str:
+        """Somebody new with so many minutes in the time bank."""
+        number = self.volunteer()
+        self.record(number, "confirmed", minutes=minutes)
+        assert self.at(CENTRE, bank.settle, number).available_minutes == minutes
+        return number
+
+    def sound(self) -> None:
+        with self.engine.connect() as connection:
+            found = verify_store(connection)
+            assert found.holds, found
+
+
+@pytest.fixture(params=["wal", "delete", "postgresql"])
+def race(request: pytest.FixtureRequest) -> Iterator[Race]:
+    journal = "delete" if request.param == "delete" else ""
+    url = request.getfixturevalue("postgresql_url" if request.param == "postgresql" else "sqlite_url")
+    found = Race(url, journal)
+    yield found
+    for each in found.racers:
+        each.communicate(timeout=60)
+    if request.param != "postgresql":
+        assert found.query("PRAGMA journal_mode") == [(request.param,)]
+    found.engine.dispose()
+
+
+def me(number: str) -> list[Any]:
+    return [f"me-{number}", "volunteer", None, number]
+
+
+def officer(n: int) -> list[Any]:
+    return [f"officer-{n}", "centre", None, None]
+
+
+def counter(n: int) -> list[Any]:
+    return [f"counter-{n}", "organization_admin", "O2", None]
+
+
+def nobody_holds_more_than_there_is(race: Race) -> None:
+    number = race.saver(50)
+    one: Asked = (me(number), "hours.bank.hold", [number, "O2"], {"minutes": 20})
+    assert race.run(*[one] * RACERS) == {"held": 2, "credit_too_low": RACERS - 2}
+    found = race.at(CENTRE, bank.balance, number)
+    assert (found.posted_minutes, found.held_minutes, found.available_minutes) == (50, 40, 10)
+
+
+def a_hold_ends_once(race: Race) -> None:
+    number = race.saver(50)
+    own = Actor(f"me-{number}", (Grant("volunteer"),), volunteer=number)
+    id_ = race.at(own, bank.hold, number, "O2", minutes=20).id
+    asked = [(counter(n), f"hours.bank.{('redeem', 'cancel')[n % 2]}", [id_], {}) for n in range(RACERS)]
+    asked[7] = (me(number), "hours.bank.hold", [number, "O2"], {"minutes": 30})
+    answers = race.run(*asked)
+    won = answers["redeemed"] + answers["cancelled"]
+    assert (won, answers["held"], answers["AlreadyResolved"]) == (1, 1, RACERS - 2)
+    found = race.at(CENTRE, bank.balance, number)
+    left = 0 if answers["redeemed"] else 20
+    assert (found.held_minutes, found.available_minutes) == (30, left)
+
+
+def nobody_gives_away_more_than_there_is(race: Race) -> None:
+    number, other = race.saver(50), race.volunteer()
+    one: Asked = (me(number), "hours.bank.give", [number, other], {"minutes": 20})
+    assert race.run(*[one] * RACERS) == {"done": 2, "credit_too_low": RACERS - 2}
+    assert race.at(CENTRE, bank.balance, other).available_minutes == 40
+
+
+def a_closed_day_takes_nothing_any_more(race: Race) -> None:
+    number = race.volunteer()
+    claim = race.claim(number)
+    told = {"claim": [number, "P1", str(claim.served_on), 60]}
+    closing: Asked = (officer(0), "hours.close_period", [str(claim.served_on), str(claim.served_on)], {})
+    answers = race.run(closing, *[(officer(n), "hours.record", [told], {}) for n in range(1, RACERS)])
+    assert answers["done"] == 1
+    assert answers["pending"] + answers["period_closed"] == RACERS - 1
+    (closed,) = race.query("SELECT max(seq) FROM vk_event WHERE type = 'period.closed'")[0]
+    late = "SELECT count(*) FROM vk_event WHERE type = 'hours.recorded' AND seq > " + str(closed)
+    assert race.query(late) == [(0,)]
+
+
+def one_decides_a_dispute(race: Race) -> None:
+    number = race.volunteer()
+    id_ = race.record(number, "confirmed")
+    own = Actor(f"me-{number}", (Grant("volunteer"),), volunteer=number)
+    case = race.at(own, hours.dispute, id_, 30, reason="多记了").id
+    asked: list[Asked] = [
+        (
+            officer(n),
+            "approvals.decide",
+            [case, ("approve", "refuse")[n % 2]],
+            {"reason": "查明"},
+        )
+        for n in range(RACERS)
+    ]
+    answers = race.run(*asked)
+    assert answers["AlreadyResolved"] == RACERS - 1, answers
+    (state,) = set(answers) - {"AlreadyResolved"}
+    (minutes,) = race.query(f"SELECT confirmed_minutes FROM vk_service_record WHERE id = {id_}")[0]
+    assert minutes == {"granted": 30, "refused": 60}[state]
+
+
+def keyed(race: Race, verb: str, n: int) -> Asked:
+    """A verb with something new to do; `other` says the other payload."""
+    if verb == "hours.record":
+        claim = race.claim(race.volunteer())
+        return officer(n), verb, [{"claim": [claim.volunteer, "P1", str(claim.served_on), 60]}], {}
+    if verb == "hours.bank.hold":
+        number = race.saver(50)
+        return me(number), verb, [number, "O2"], {"minutes": 10}
+    if verb == "hours.bank.give":
+        number = race.saver(50)
+        return me(number), verb, [number, race.volunteer()], {"minutes": 10}
+    states = {"confirm": (), "reject": (), "restore": ("confirmed", "reversed")}.get(
+        verb.rpartition(".")[2], ("confirmed",)
+    )
+    named = {"confirm": {}, "adjust": REASON | {"minutes": 30}}.get(verb.rpartition(".")[2], REASON)
+    given = [race.record(race.volunteer(), *states), *(["P2"] if verb == "hours.move" else [])]
+    return officer(n), verb, given, dict(named)
+
+
+def other(asked: Asked) -> Asked:
+    actor, verb, given, named = asked
+    if verb == "hours.record":
+        return actor, verb, [{"claim": [*given[0]["claim"][:3], 61]}], named
+    if "minutes" in named or verb == "hours.confirm":
+        return actor, verb, given, named | {"minutes": 11, "reason": "另行核对"}
+    return actor, verb, given, named | {"reason": "另行核对"}
+
+
+def with_key() -> list[str]:
+    """Every public verb that takes a key."""
+    found = []
+    for name in ("hours", "hours.bank", "projects", "volunteers", "organizations", "approvals"):
+        module = importlib.import_module(f"volunteerkit.{name}")
+        for each in module.__all__:
+            verb = getattr(module, each)
+            if inspect.isfunction(verb) and "key" in inspect.signature(verb).parameters:
+                found.append(f"{name}.{each}")
+    return sorted(found)
+
+
+def one_key_has_one_effect(race: Race) -> None:
+    for verb in with_key():
+        for unequal in (False, True):
+            race.people += 1
+            key = f"k-{race.people}"
+            actor, name, given, named = keyed(race, verb, 1)
+            first: Asked = (actor, name, given, named | {"key": key})
+            second = other(first) if unequal else first
+            if "bank" in verb and unequal:
+                second[3].pop("reason", None)
+            answers = race.run(*[(first, second)[n % 2] for n in range(RACERS)])
+            conflicts = RACERS // 2 if unequal else 0
+            assert answers.pop("IdempotencyConflict", 0) == conflicts, (verb, answers)
+            assert list(answers.values()) == [RACERS - conflicts], (verb, answers)
+            assert race.query(f"SELECT count(*) FROM vk_event WHERE key = '{key}'") == [(1,)], verb
+
+
+RACES = (
+    nobody_holds_more_than_there_is,
+    a_hold_ends_once,
+    nobody_gives_away_more_than_there_is,
+    one_key_has_one_effect,
+    one_decides_a_dispute,
+    a_closed_day_takes_nothing_any_more,
+)
+
+
+@pytest.mark.slow
+def test_eight_processes_race(race: Race) -> None:
+    assert "hours.record" in with_key()
+    for each in RACES * ROUNDS:
+        each(race)
+    race.sound()
+
+
+@pytest.mark.campaign
+def test_eight_processes_race_forty_times(race: Race) -> None:
+    for each in RACES * CAMPAIGN:
+        each(race)
+    race.sound()
