@@ -220,7 +220,7 @@ class Reach:
     @property
     def nothing(self) -> bool:
         """Whether nothing is reached at all."""
-        return self == Reach()
+        return self == _NOTHING
 
     def covers(self, place: Place) -> bool:
         """Tell whether an object at ``place`` is reached."""
@@ -235,13 +235,16 @@ class Reach:
         )
 
 
+_CITY, _PUBLISHED, _NOTHING = Reach(city=True), Reach(published=True), Reach()
+
+
 def _reach_of(actor: Actor, grant: Grant, cell: Cell) -> Reach:
+    if cell.relation == "city":
+        return _CITY
     scope = frozenset([grant.scope]) if grant.scope else frozenset[str]()
     match cell.relation:
-        case "city":
-            return Reach(city=True)
         case "published":
-            return Reach(published=True)
+            return _PUBLISHED
         case "self":
             return Reach(volunteer=actor.volunteer, brought_by=actor.id)
         case "team" if grant.role == "team_leader":
@@ -250,7 +253,7 @@ def _reach_of(actor: Actor, grant: Grant, cell: Cell) -> Reach:
             return Reach(organizations=scope)
         case "jurisdiction" if grant.role == "department_officer":
             return Reach(areas=scope)
-    return Reach()
+    return _NOTHING
 
 
 def _holding(actor: Actor, action: str, on: dt.date, stored: Iterable[Grant]) -> Iterable[tuple[Cell, Reach]]:

@@ -297,15 +297,15 @@ KINDS: Final = {
 
 def _ask(desk: Desk, hook: str, **values: Any) -> Iterable[tuple[str, Any]]:
     """Yield (plugin, answer) in order of the plugins' names; a plugin's failure becomes a PluginError."""
-    from volunteerkit.errors import PluginError, VolunteerkitError
-
     for plugin, implementation in desk.hooks.get(hook, ()):
         try:
             answer = implementation(**values)
             yield plugin, tuple(answer) if KINDS[hook] == "review" and answer is not None else answer
-        except VolunteerkitError:
-            raise
         except Exception as error:
+            from volunteerkit.errors import PluginError, VolunteerkitError
+
+            if isinstance(error, VolunteerkitError):
+                raise
             raise PluginError(plugin=plugin, hook=hook, problem=place_of_failure(error)) from error
 
 

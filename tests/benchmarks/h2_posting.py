@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import importlib.util
+import itertools
 import json
 import random
 import sqlite3
@@ -165,6 +166,13 @@ def _named(text: str) -> str:
 
 def ours(path: Path) -> Batch:
     """Post with the public verbs, overlaps refused by a plugin; a list of many is one `record_many`."""
+    engine = volunteerkit.create_engine(f"sqlite:///{path}", synchronous="NORMAL")
+    fill(engine)
+    return posting_on(engine)
+
+
+def posting_on(engine: sa.Engine) -> Batch:
+    """Post with the public verbs on one connection, as the others have it."""
 
     @hookimpl
     def vk_review_hours(overlapping: Any) -> Any:
@@ -172,11 +180,8 @@ def ours(path: Path) -> Batch:
 
     clock = fixed_clock(dt.datetime(2026, 11, 23, tzinfo=dt.UTC))
     kit = Kit.load(SimpleNamespace(__name__="strict", vk_review_hours=vk_review_hours), clock=clock)
-    engine = volunteerkit.create_engine(f"sqlite:///{path}", synchronous="NORMAL")
-    kit.migrate(engine)
     clerk = Actor.of("clerk-7", "centre")
-    fill(engine)
-    connection = engine.connect()  # one connection, as the others have it
+    connection = engine.connect()
 
     def batch(postings: list[Posting]) -> Counter[str]:
         claims = [(posting[0], claimed(posting)) for posting in postings]
@@ -204,7 +209,8 @@ def became(answer: Any) -> str:
 
 
 def fill(engine: sa.Engine) -> None:
-    """Fill an organization, projects and volunteers in, as an import would."""
+    """Make the tables and fill an organization, projects and volunteers in, as an import would."""
+    Kit.load().migrate(engine)
     tables = volunteerkit.metadata.tables
     with engine.begin() as connection:
         connection.execute(
@@ -248,7 +254,7 @@ def measured(
 
 
 def run(quick: bool) -> list[dict[str, Any]]:
-    """Return the rows for H2.1 (one posting a transaction) and H2.2 (a hundred)."""
+    """Return the rows for H2.1 (one posting a transaction), H2.2 (a hundred) and H2.5 (what writes nothing)."""
     rows = []
     count, rounds = (200, 2) if quick else (600, 5)
     single = {"raw sqlite3": (raw, 2.5), "SQLAlchemy Core, built once": (core, 0.5), **orms()}
@@ -261,6 +267,51 @@ def run(quick: bool) -> list[dict[str, Any]]:
             theirs, same = found[contender]
             rows.append({"name": f"{name}, goal <= {goal}", "ours_s": mine, "contender": contender, "contender_s": theirs,
                          "ratio": mine / theirs, "same_answer": same == answer})  # fmt: skip
+    return rows + refusals(quick)
+
+
+def answered(make: Callable[[Path], Batch], count: int, rounds: int) -> tuple[dict[str, float], bool]:
+    """Return the processor seconds of a posting, of one replayed and of one refused, and whether only postings wrote."""
+    some_times = itertools.islice(postings(11), count * rounds * 2)
+    seen = list({each[1:]: each for each in some_times}.values())
+    best = dict.fromkeys(("posted", "replayed", "overlapping"), 1e9)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "one.db"
+        post, right, sizes = make(path), True, []
+        for turn in range(rounds):
+            some = seen[turn * count : (turn + 1) * count]
+            for what, these in (
+                ("posted", some),
+                ("replayed", some),
+                ("overlapping", [(f"again-{each[0]}", *each[1:]) for each in some]),
+            ):
+                start, found = time.process_time(), Counter[str]()
+                for each in these:
+                    found += post([each])
+                best[what] = min(best[what], (time.process_time() - start) / count)
+                right &= found == Counter({what: count})
+                with sqlite3.connect(path) as connection:
+                    (size,) = connection.execute(COUNTED[make]).fetchone()
+                    sizes.append(size)
+    return best, right and sizes == [count * (turn + 1) for turn in range(rounds) for _ in range(3)]
+
+
+COUNTED = {
+    ours: "SELECT COUNT(*) FROM vk_event",
+    raw: "SELECT COUNT(*) FROM audit",
+}
+"""What counts the rows that postings leave."""
+
+
+def refusals(quick: bool) -> list[dict[str, Any]]:
+    """Return the rows for H2.5: what a replayed key and a refused overlap cost, beside a posting of the same layer."""
+    rows = []
+    for name, make in (("ours", ours), ("raw sqlite3", raw)):
+        best, right = answered(make, *((50, 2) if quick else (200, 8)))
+        for what, goal in (("replayed", 1 / 5), ("overlapping", 1 / 3)):
+            rows.append({"name": f"H2.5 {what}, {name}, goal <= {goal:.2f}", "ours_s": best[what],
+                         "contender": f"a posting, {name}", "contender_s": best["posted"],
+                         "ratio": best[what] / best["posted"], "same_answer": right})  # fmt: skip
     return rows
 
 

@@ -177,7 +177,8 @@ class Desk:
         A foreign id behaves as an unknown one: both raise NotFound. Who may never do ``action`` gets
         NotPermitted before anything is looked up.
         """
-        if place is None or covering(self._at_hand(action), action, self.today, place) is None:
+        cell = None if place is None else covering(self._at_hand(action), action, self.today, place)
+        if place is None or cell is None:
             reached = self.reach(action)
             if reached.nothing:
                 self._unless_suspended(action)
@@ -186,7 +187,9 @@ class Desk:
                 if place is not None:
                     self._unless_suspended(action, place)
                 raise NotFound(kind=kind, id=id)
-        return self.permit(action, place)
+            return self.permit(action, place)
+        self._veto(action, place)
+        return cell
 
     def _unless_suspended(self, action: str, place: Place | None = None) -> None:
         """Raise NotPermitted office_suspended if nothing but a suspension denies ``action`` (at ``place``)."""
