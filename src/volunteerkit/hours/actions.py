@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from volunteerkit.access import Place
-from volunteerkit.errors import IdempotencyConflict, NotFound, Refused
+from volunteerkit.errors import IdempotencyConflict, InvalidValue, NotFound, Refused
 from volunteerkit.hours.checking import SAME_PERSON, of_activity, review
 from volunteerkit.hours.model import KINDS, Claim, Neighbour, Overlap, Recorded
 from volunteerkit.hours.periods import open_day, period_state, period_values
@@ -93,13 +93,23 @@ def record_many(
         hold_head(desk)
         accepted = _Accepted(desk, driver(desk.connection))
         answers: list[Recorded | Refused | NotFound] = []
-        for key, claim in claims:
+        for each in claims if isinstance(claims, Sequence) else (claims,):
+            key, claim = _pair(each)
             try:
                 answers.append(accepted.add(key, claim))
             except (Refused, NotFound) as refusal:
                 answers.append(refusal)
         accepted.write()
     return answers
+
+
+def _pair(given: object) -> tuple[str | None, Claim]:
+    if not isinstance(given, tuple | list) or len(given) != 2:
+        raise InvalidValue(name="claims", value=type(given).__name__, allowed="(key, Claim(…)), …")
+    key, claim = given
+    if not isinstance(claim, Claim):
+        raise InvalidValue(name="claim", value=type(claim).__name__, allowed="Claim(…)")
+    return key, claim
 
 
 @attrs.define
