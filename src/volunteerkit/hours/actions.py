@@ -177,11 +177,10 @@ class _Accepted:
         self.days.setdefault(volunteer_id, []).append(
             Neighbour(new, served_on, start, clock, minutes, claim.project)
         )
-        if overlapping:
-            self.flags.append((new, "overlap_same_volunteer"))
-        if self.desk.hooks.get("vk_review_hours"):
-            warned = dict.fromkeys(finding.code for finding in findings if finding.plugin)
-            self.flags += [(new, code) for code in warned]
+        flags = ["overlap_same_volunteer"] if overlapping else []
+        if self.desk.hooks.get("vk_review_hours"):  # one may say again what the library says
+            flags += [finding.code for finding in findings if finding.plugin]
+        self.flags += [(new, code) for code in dict.fromkeys(flags)]
         recorded = Recorded(new, "pending", minutes, findings)
         if key is not None:
             self.answers[key] = request, recorded
