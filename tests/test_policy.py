@@ -60,6 +60,15 @@ def test_a_length_is_held_within_a_day(minutes: int) -> None:
             Policy(rest_minutes=minutes)
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("minors", 5), ("minors", ("x",)), ("join_while_running", "yes"), ("join_while_running", 1), ("credit_rulebook", 5)],
+)  # fmt: skip
+def test_a_value_of_another_type_is_told_as_such(field: str, value: object) -> None:
+    with pytest.raises(InvalidValue, match=field):
+        Policy(**{field: value})  # type: ignore[arg-type]
+
+
 def chooser(name: str, answer: object) -> object:
     def vk_choose_policy() -> object:
         return answer

@@ -15,7 +15,7 @@ wrappers, tryfirst and trylast are refused when the plugin is loaded.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pluggy
 
@@ -310,17 +310,25 @@ def _ask(desk: Desk, hook: str, **values: Any) -> Iterable[tuple[str, Any]]:
 
 
 def review(desk: Desk, hook: str, **values: Any) -> tuple[Finding, ...]:
-    """Return every plugin's findings of a review hook, each with its plugin's name."""
+    """Return every plugin's findings of a review hook, each with its plugin's name; a misspelt severity blocks."""
     import attrs
 
-    from volunteerkit.errors import PluginError
+    from volunteerkit.errors import InvalidValue, PluginError
+    from volunteerkit.units import plain_text
 
     found = []
     for plugin, findings in _ask(desk, hook, **values):
         for finding in findings or ():
             if not isinstance(finding, Finding):
                 raise PluginError(plugin=plugin, hook=hook, problem=type(finding).__name__)
-            found.append(attrs.evolve(finding, plugin=plugin))
+            try:
+                plain_text("code", finding.code, 100)  # some are stored
+            except InvalidValue:
+                raise PluginError(plugin=plugin, hook=hook, problem="Finding.code") from None
+            if not isinstance(finding.values, dict):
+                raise PluginError(plugin=plugin, hook=hook, problem="Finding.values")
+            severity: Literal["block", "warn"] = "warn" if finding.severity == "warn" else "block"
+            found.append(attrs.evolve(finding, plugin=plugin, severity=severity))
     return tuple(found)
 
 

@@ -45,6 +45,14 @@ def _word(*words: str) -> Any:
     return check
 
 
+def _is(type_: type, allowed: str) -> Any:
+    def check(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+        if type(value) is not type_:
+            raise InvalidValue(name=attribute.name, value=type(value).__name__, allowed=allowed)
+
+    return check
+
+
 def _day(_: object, attribute: attrs.Attribute[Any], value: dt.date) -> None:
     plain_day(attribute.name, value)
 
@@ -72,6 +80,12 @@ class MinorLimit:
     day_minutes: int = attrs.field(validator=_whole(0, _DAY))
     not_before: int = attrs.field(default=0, validator=_whole(0, _DAY))
     not_after: int = attrs.field(default=_DAY, validator=_whole(0, _DAY))
+
+
+def _limits(given: Any) -> tuple[MinorLimit, ...]:
+    if not isinstance(given, list | tuple) or not all(isinstance(each, MinorLimit) for each in given):
+        raise InvalidValue(name="minors", value=type(given).__name__, allowed="(MinorLimit(…), …)")
+    return tuple(given)
 
 
 _MINORS = (
@@ -122,12 +136,12 @@ class Policy:
     consecutive_minutes_at: Mapping[str, int] = attrs.field(
         factory=dict, validator=_minutes_by_number, hash=False
     )
-    join_while_running: bool = attrs.field(default=False, validator=attrs.validators.instance_of(bool))
+    join_while_running: bool = attrs.field(default=False, validator=_is(bool, "True, False"))
     withdraw_hours: int = attrs.field(default=24, validator=_whole(0, 24 * 365))
     commitments_when_away: str = attrs.field(default="cancelled", validator=_word("cancelled", "kept"))
     no_shows: int | None = attrs.field(default=3, validator=_whole(1, 1000, optional=True))
     no_show_days: int = attrs.field(default=180, validator=_whole(1, 3660))
-    minors: tuple[MinorLimit, ...] = attrs.field(default=_MINORS, converter=tuple)
+    minors: tuple[MinorLimit, ...] = attrs.field(default=_MINORS, converter=_limits)
 
     check_in_early_minutes: int = attrs.field(default=60, validator=_whole(0, _DAY))
     pairs_per_day: int | None = attrs.field(default=3, validator=_whole(1, 100, optional=True))
@@ -145,7 +159,7 @@ class Policy:
     issuance_percent: int = attrs.field(default=100, validator=_whole(1, 1000))
 
     credit_since: dt.date = attrs.field(default=dt.date(1970, 1, 1), validator=_day)
-    credit_rulebook: str = attrs.field(default="union", validator=attrs.validators.instance_of(str))
+    credit_rulebook: str = attrs.field(default="union", validator=_is(str, "union"))
     hold_days: int = attrs.field(default=30, validator=_whole(0, 3660))
     credit_months: int | None = attrs.field(default=None, validator=_whole(1, 1200, optional=True))
     gift_minutes_per_year: int | None = attrs.field(default=None, validator=_whole(0, 10**7, optional=True))

@@ -71,7 +71,7 @@ def holds(city: Any) -> bool:
 def test_a31_every_change_is_a_new_entry_and_totals_are_their_sum(city: Any, record: int) -> None:
     known = statement(city).known_at
     city.at(TODAY, CHECKER, hours.adjust, record, minutes=90, reason="提前离开")
-    city.at(TODAY, THIRD, hours.adjust, record, minutes=100, reason="查明签退时间", effective_on=DAY)
+    city.at(TODAY, THIRD, hours.adjust, record, minutes=100, reason="查明签退时间", effective_on=TODAY)
     assert transfers(city) == [
         (record, "RECORD", 120, None, None), (record, "CONFIRM", 120, 1, None),
         (record, "ADJUST", 30, 2, None), (record, "ADJUST", 10, 3, None),
@@ -79,14 +79,32 @@ def test_a31_every_change_is_a_new_entry_and_totals_are_their_sum(city: Any, rec
     found = statement(city)
     assert (found.confirmed_minutes, found.lines[0].claimed_minutes, found.lines[0].seq) == (100, 120, 4)
     assert statement(city, known_at=known).confirmed_minutes == 120
-    # a correction counts from its day: the first one from today
-    assert statement(city, as_of=DAY).confirmed_minutes == 130
+    # a correction counts from its day
+    assert statement(city, as_of=DAY).confirmed_minutes == 120
     assert issued(city) == {"P1": 100}
     city.at(TODAY, CHECKER, hours.reverse, record, reason="没有到场")
     assert statement(city).confirmed_minutes == 0
     city.at(TODAY, CHECKER, hours.restore, record, reason="到过场")
     assert statement(city).confirmed_minutes == 100
     assert holds(city)
+
+
+def test_l4_on_no_day_do_minutes_stand_twice_or_below_none(city: Any, record: int) -> None:
+    before, later = TODAY - dt.timedelta(1), TODAY + dt.timedelta(9)
+
+    def out_of_order(on: dt.date, verb: Any, *given: Any, day: dt.date, since: dt.date, **more: Any) -> None:
+        with pytest.raises(InvalidValue, match=f"effective_on.*{since} … {on}"):
+            city.at(on, THIRD, verb, record, *given, reason="核对", effective_on=day, **more)
+
+    for day in (DAY - dt.timedelta(1), TODAY + dt.timedelta(1)):
+        out_of_order(TODAY, hours.reverse, day=day, since=DAY)
+    city.at(TODAY, CHECKER, hours.reverse, record, reason="没有到场")
+    out_of_order(later, hours.restore, day=before, since=TODAY)
+    city.at(TODAY, CHECKER, hours.restore, record, reason="到过场")
+    out_of_order(later, hours.adjust, day=before, since=TODAY, minutes=60)
+    out_of_order(later, hours.move, "P2", day=before, since=TODAY)
+    shown = [statement(city, as_of=day).confirmed_minutes for day in (DAY, before, TODAY, later)]
+    assert (shown, holds(city)) == ([120] * 4, True)
 
 
 def test_a30_an_unchanged_correction_is_refused(city: Any, record: int) -> None:

@@ -21,7 +21,7 @@ from volunteerkit import (
     projects,
     volunteers,
 )
-from volunteerkit.errors import InvalidValue, NotPermitted
+from volunteerkit.errors import InvalidValue, NotPermitted, PluginError, Refused
 from volunteerkit.projects.tables import attendance, participation, shift
 from volunteerkit.store.desk import microseconds
 
@@ -140,6 +140,30 @@ def test_many_entries_of_one_actor_at_one_instant(begun: Any) -> None:
     found = codes(begun, day=TODAY + dt.timedelta(1))
     assert len(found) == 30
     assert {"entered_in_bulk"} <= set(found[3])
+
+
+@pytest.mark.parametrize("code", ["\ud800", None, 7, ["x"], "", "x" * 101])
+def test_a_plugin_that_says_nothing_readable_is_named(make_city: Any, code: Any) -> None:
+    said = [Finding(code, {}, "warn")]
+    bad = SimpleNamespace(__name__="bad", vk_review_hours=hookimpl(lambda claim: said))
+    city = make_city("sqlite://", bad)
+    city.at(TODAY, CLERK, begin)
+    with pytest.raises(PluginError, match="bad"):
+        record(city, SUNDAY, 60)
+    said[:] = [Finding("bad.hours", {}, "Block")]  # type: ignore[arg-type]
+    with pytest.raises(Refused):
+        record(city, SUNDAY, 60)
+
+
+def test_a_plugin_may_say_again_what_the_library_says(make_city: Any, database_url: str) -> None:
+    said = [Finding("overlap_same_volunteer", {}, "warn")] * 2
+    city = make_city(
+        database_url, SimpleNamespace(__name__="twice", vk_review_hours=hookimpl(lambda claim: said))
+    )
+    city.at(TODAY, CLERK, begin)
+    for _ in range(2):
+        city.at(TODAY, CLERK, hours.record, Claim("V1", "P1", SUNDAY, 60, dt.time(9), dt.time(10)))
+    assert {each for found in codes(city).values() for each in found} >= {"overlap_same_volunteer"}
 
 
 def test_a_plugin_s_sign_of_fraud_stays_with_the_record(make_city: Any, database_url: str) -> None:

@@ -30,7 +30,7 @@ from volunteerkit import (
     projects,
     volunteers,
 )
-from volunteerkit.errors import AlreadyResolved, IdempotencyConflict, Refused, VolunteerkitError
+from volunteerkit.errors import AlreadyResolved, IdempotencyConflict, InvalidValue, Refused, VolunteerkitError
 from volunteerkit.hours import bank
 from volunteerkit.projects import attendance, recruiting
 from volunteerkit.projects.tables import participation, project, shift
@@ -87,8 +87,10 @@ class Ledger(RuleBasedStateMachine):
         self.keys: dict[str, tuple[int, int]] = {}
         self.claimed: dict[int, int] = {}
         self.days: dict[int, int] = {}
+        self.since: dict[int, int | None] = {}  # the day from which the last entry counts, None for today
         self.homes: dict[int, str] = {}
         self.moved: set[int] = set()
+        self.made: set[int] = set()  # those that the checker's moves recorded
         self.january = True  # whether it is open
         self.past: list[tuple[int, int]] = []  # (known at, total then)
 
@@ -120,7 +122,7 @@ class Ledger(RuleBasedStateMachine):
         assert day >= 31 or self.january
         self.states[done.record_id] = ("pending", minutes)
         self.claimed[done.record_id], self.days[done.record_id] = minutes, day
-        self.homes[done.record_id] = "P1"
+        self.homes[done.record_id], self.since[done.record_id] = "P1", day
         if key is not None:
             self.keys[key] = (minutes, day)
 
@@ -130,12 +132,8 @@ class Ledger(RuleBasedStateMachine):
         record_id = data.draw(st.sampled_from(sorted(self.states)))
         state, minutes = self.states[record_id]
         part = data.draw(st.integers(1, minutes if verb == "part" else 1440))
-        day = dt.date(2026, 1, 1) if back else None
-        shut = (
-            not self.january
-            if back and verb in CORRECTIONS
-            else self.days[record_id] < 31 and not self.january
-        )
+        day = dt.date(2026, 1, 1) + dt.timedelta(self.days[record_id]) if back else None
+        shut = self.days[record_id] < 31 and not self.january
         shut = shut and verb != "reject" and (back or verb not in CORRECTIONS)
         with KIT.open(self.engine, CHECKER) as desk:
             try:
@@ -145,21 +143,31 @@ class Ledger(RuleBasedStateMachine):
                 assert (
                     state not in ALLOWED[verb]
                     or shut
-                    or why in (["nothing_changes"], ["second_person"], ["record_moved"])
+                    or why in (["nothing_changes"], ["second_person"], ["record_moved"], ["own_record"])
                 )
+                assert why != ["own_record"] or record_id in self.made
                 assert why != ["nothing_changes"] or part == minutes
                 assert why != ["second_person"] or part > self.claimed[record_id]
                 assert why != ["record_moved"] or record_id in self.moved
                 return
+            except InvalidValue:  # before the day of the last correction
+                assert back
+                assert self.since[record_id] is None
+                return
         assert state in ALLOWED[verb]
         assert not shut
+        if verb in CORRECTIONS:
+            assert not back or self.since[record_id] is not None
+            self.since[record_id] = self.days[record_id] if back else None
         if verb == "move":
             assert done.record_id == len(self.states) + 1
             self.states[done.record_id] = ("confirmed", minutes)
             self.claimed[done.record_id] = max(self.claimed[record_id], minutes)
             self.days[done.record_id] = self.days[record_id]
             self.homes[done.record_id] = "P2" if self.homes[record_id] == "P1" else "P1"
+            self.since[done.record_id] = self.since[record_id]
             self.moved.add(record_id)
+            self.made.add(done.record_id)
         after = {"reject": "rejected", "reverse": "reversed", "move": "reversed"}.get(verb, "confirmed")
         self.states[record_id] = (after, part if verb in ("part", "adjust") else minutes)
 

@@ -716,6 +716,15 @@ def test_a_plugin_may_have_conditions_of_its_own(planned: Any) -> None:
     assert [each.code for each in join(strict, "V2", first).findings] == ["strict.note"]
 
 
+def test_a_misspelt_severity_of_a_plugin_refuses(planned: Any) -> None:
+    no = Finding("strict.no", {}, "BLOCK", texts={"zh-CN": "不行。", "en": "No."})  # type: ignore[arg-type]
+    hooks = {"vk_review_participation": (("strict", lambda **_: [no]),)}
+    kit = attrs.evolve(planned.city.kit, hooks=hooks)
+    strict = attrs.evolve(planned, city=attrs.evolve(planned.city, kit=kit))
+    with pytest.raises(Refused):
+        join(strict, "V1", planned.shift(on(8)))
+
+
 def with_matching(planned: Any, *answers: Any) -> Any:
     hooks = {"vk_choose_matching": tuple((f"p{n}", answer) for n, answer in enumerate(answers))}
     return attrs.evolve(

@@ -41,7 +41,7 @@ from volunteerkit.store.grants import within
 from volunteerkit.store.posting import command, note, writing
 from volunteerkit.store.registering import checked_text, next_id, possible_id
 from volunteerkit.store.texts import only_masked, open_texts, seal_text
-from volunteerkit.units import day_number, day_of, instant_of
+from volunteerkit.units import day_number, day_of, instant_of, plain_text
 from volunteerkit.workflow import Position, after_approval
 
 __all__ = [
@@ -136,7 +136,7 @@ def pending(
         raise InvalidValue(name="limit", value=type(limit).__name__, allowed="1, 2, …")
     query = selected.where(is_open, within(desk.reach("case.view"), _REACHED_BY)).order_by(case.c.id)
     if kind is not None:
-        query = query.where(case.c.kind == kind)
+        query = query.where(case.c.kind == plain_text("kind", kind))
     if mine:  # neither is ever decided by the actor: see `_office` and `_may_decide`
         query = query.where(case.c.opened_by != desk.actor.id, case.c.state != "notice")
     found: list[Case] = []
@@ -360,6 +360,8 @@ def answer_objection(desk: Desk, case_id: int, number: int, answer: str, *, reas
     """
     if answer not in ("dismiss", "uphold"):
         raise InvalidValue(name="answer", value=answer, allowed="dismiss, uphold")
+    if not possible_id(number):
+        raise InvalidValue(name="number", value=type(number).__name__, allowed="1, 2, …")
     said = checked_text("reason", reason, 500)
     found = _to_decide(desk, case_id)
     lender = _authority(desk, found)

@@ -47,6 +47,8 @@ def give(
     proposed = _checked(desk, actor_id, role, scope, since, until)
     if role not in CITY_ROLES:
         raise InvalidValue(name="role", value=role, allowed=", ".join(CITY_ROLES))
+    if volunteer is not None:
+        plain_text("volunteer", volunteer)
     lender = _not_self(desk, Person(actor_id, volunteer))
     _not_held(desk, actor_id, proposed)
     facts = {
@@ -118,7 +120,7 @@ def list_grants(desk: Desk, actor_id: str | None = None) -> tuple[StoredGrant, .
     desk.permit("grant.read")
     query = sa.select(grant).order_by(grant.c.id)
     if actor_id is not None:
-        query = query.where(grant.c.actor_id == actor_id)
+        query = query.where(grant.c.actor_id == plain_text("actor_id", actor_id))
     return tuple(
         StoredGrant(
             row.id, row.actor_id, row.role, row.scope, day_of(row.since),

@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from volunteerkit.access import Place
-from volunteerkit.errors import IdempotencyConflict, NotFound, Refused
+from volunteerkit.errors import IdempotencyConflict, InvalidValue, NotFound, Refused
 from volunteerkit.hours.checking import SAME_PERSON, of_activity, review, served_before_leaving
 from volunteerkit.hours.model import KINDS, Claim, Neighbour, Overlap, Recorded
 from volunteerkit.hours.periods import open_day, period_state, period_values
@@ -91,13 +91,23 @@ def record_many(
     with writing(desk):
         accepted = _Accepted(desk, driver(desk.connection))
         answers: list[Recorded | Refused | NotFound] = []
-        for key, claim in claims:
+        for each in claims if isinstance(claims, Sequence) else (claims,):
+            key, claim = _pair(each)
             try:
                 answers.append(accepted.add(key, claim))
             except (Refused, NotFound) as refusal:
                 answers.append(refusal)
         accepted.write()
     return answers
+
+
+def _pair(given: object) -> tuple[str | None, Claim]:
+    if not isinstance(given, tuple | list) or len(given) != 2:
+        raise InvalidValue(name="claims", value=type(given).__name__, allowed="(key, Claim(…)), …")
+    key, claim = given
+    if not isinstance(claim, Claim):
+        raise InvalidValue(name="claim", value=type(claim).__name__, allowed="Claim(…)")
+    return key, claim
 
 
 @attrs.define
@@ -167,11 +177,10 @@ class _Accepted:
         self.days.setdefault(volunteer_id, []).append(
             Neighbour(new, served_on, start, clock, minutes, claim.project)
         )
-        if overlapping:
-            self.flags.append((new, "overlap_same_volunteer"))
-        if self.desk.hooks.get("vk_review_hours"):
-            warned = dict.fromkeys(finding.code for finding in findings if finding.plugin)
-            self.flags += [(new, code) for code in warned]
+        flags = ["overlap_same_volunteer"] if overlapping else []
+        if self.desk.hooks.get("vk_review_hours"):  # one may say again what the library says
+            flags += [finding.code for finding in findings if finding.plugin]
+        self.flags += [(new, code) for code in dict.fromkeys(flags)]
         recorded = Recorded(new, "pending", minutes, findings)
         if key is not None:
             self.answers[key] = request, recorded

@@ -102,7 +102,11 @@ def _unclaimed(desk: Desk, shift_id: int, only: Sequence[int] | None) -> list[At
         desk, attendance.c.shift_id == shift_id
     )  # all of them: one pair's minutes depend on the others
     if only is not None:
-        if isinstance(only, str) or not all(type(each) is int for each in only):
+        if (
+            isinstance(only, str)
+            or not isinstance(only, Sequence)
+            or not all(type(each) is int for each in only)
+        ):
             raise InvalidValue(name="only", value=type(only).__name__, allowed="1, 2, …")
         found = [each for each in found if each.id in only]
     return [each for each in found if each.record_id is None]

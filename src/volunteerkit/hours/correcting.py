@@ -1,6 +1,8 @@
 """Correcting what was confirmed: reverse, restore, adjust, move; each by a new transfer, nothing is edited.
 
-A correction counts from the day it names, by default today: what a closed period said stays as it was.
+A correction counts from the day it names, by default today: what a closed period said stays as it was. That day
+lies neither in the future nor before the one from which the record's last entry counts: in between, minutes would
+be there twice, or fewer than none.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ import datetime as dt
 from typing import NamedTuple
 
 from volunteerkit.access import Person, Place
-from volunteerkit.errors import Finding, Refused
+from volunteerkit.errors import Finding, InvalidValue, Refused
 from volunteerkit.hours.budget import issue, post
 from volunteerkit.hours.model import Recorded
 from volunteerkit.hours.periods import open_day, period_state, period_values
@@ -69,8 +71,9 @@ def reverse(desk: Desk, record_id: int, *, reason: str, effective_on: dt.date | 
     """Take back a record's confirmed minutes by a mirrored transfer; `restore` takes the reversal back.
 
     The reversal counts from ``effective_on`` (default today; the service day may be named to date it
-    back). Nothing is edited: the statement of any earlier moment stays as it was. Raises what `confirm`
-    raises: AlreadyResolved tells who reversed it before, Refused that nothing is confirmed.
+    back, until a later correction). Nothing is edited: the statement of any earlier moment stays as it was. Raises
+    what `confirm` raises: AlreadyResolved tells who reversed it before, Refused that nothing is confirmed,
+    InvalidValue a day in the future or before the last correction's.
     """
     return _corrected(desk, record_id, "reversed", 0, reason, effective_on, key)
 
@@ -136,6 +139,7 @@ def correct(desk: Desk, execute: Execute, found: Found, what: str, minutes: int 
     if moved == 0:
         raise Refused(Finding("nothing_changes", {"record": found.id, "minutes": after}))
     open_day(desk, found.organization_id, day, found.period)
+    _in_order(desk, day, last)
     if moved > 0:
         if not accepts_hours(desk, found.project_id, day_of(found.served_on)):
             raise Refused(Finding("project_takes_no_hours", {"record": found.id}))
@@ -154,6 +158,14 @@ def correct(desk: Desk, execute: Execute, found: Found, what: str, minutes: int 
     payload = {"record": found.id, "minutes": after, "state": state}
     write_event(execute, desk, numbers, chained, _TYPES[what], f"record:{found.id}", payload, key, request)
     return Recorded(found.id, state, after)
+
+
+def _in_order(desk: Desk, day: int, last: Last) -> None:
+    """Raise InvalidValue for a day in the future, or before the one from which the last entry counts."""
+    latest = max(day_number(desk.today), last.effective_on)
+    if not last.effective_on <= day <= latest:
+        allowed = f"{day_of(last.effective_on)} … {day_of(latest)}"
+        raise InvalidValue(name="effective_on", value=day_of(day), allowed=allowed)
 
 
 def _may_follow(desk: Desk, execute: Execute, found: Found, what: str, last: Last | None) -> None:
@@ -216,14 +228,16 @@ def move(desk: Desk, record_id: int, project: str, *, reason: str, effective_on:
         _takes_hours(desk, found, target.id)
         open_day(desk, found.organization_id, day, found.period)
         open_day(desk, target.organization_id, day, target.period)
+        last = last_transfer(execute, found.id)
+        assert last is not None
+        _in_order(desk, day, last)
         issue(desk, execute, target.id, found.confirmed)
-        return _moved(desk, execute, found, target, day, reason, key, request)
+        return _moved(desk, execute, found, last, target, day, reason, key, request)
 
 
-def _moved(desk: Desk, execute: Execute, found: Found, target: _Target, day: int, reason: str, key: str | None,
-           request: bytes) -> Recorded:  # fmt: skip
-    minutes, last = found.confirmed, last_transfer(execute, found.id)
-    assert last is not None
+def _moved(desk: Desk, execute: Execute, found: Found, last: Last, target: _Target, day: int, reason: str,
+           key: str | None, request: bytes) -> Recorded:  # fmt: skip
+    minutes = found.confirmed
     if execute(_STATE, ("reversed", 0, found.id, "confirmed", minutes)).rowcount != 1:
         raise resolved_before(desk, found.id, "reversed", last)
     numbers = take_numbers(execute, 1, 2)

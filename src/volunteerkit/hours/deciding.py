@@ -59,11 +59,13 @@ def _resolve(desk: Desk, record_id: int, code: str, type: str, state: str, minut
              reason: str | None, key: str | None) -> Recorded:  # fmt: skip
     execute = driver(desk.connection)
     found = find_record(desk, execute, record_id, "hours.confirm" if code == CONFIRM else "hours.reject")
+    if minutes is not None:
+        whole_amount("minutes", minutes)
     request = request_hash(record_id, code, minutes, reason)
     if before := replayed(execute, type, key, request):
         return Recorded(record_id, state, before["minutes"], replayed=True)
     not_own(desk, found)
-    settled = found.claimed if minutes is None else whole_amount("minutes", minutes)
+    settled = found.claimed if minutes is None else minutes
     if settled > found.claimed:
         values = {"record": record_id, "claimed": found.claimed, "minutes": settled}
         raise Refused(Finding("more_than_claimed", values))

@@ -130,7 +130,7 @@ def decide_group(desk: Desk, group_id: int, verdict: str, *, reason: str = "") -
     Raises NotFound, NotPermitted, AlreadyResolved, InvalidValue, and Refused for whoever entered it, or in a
     closed period.
     """
-    if verdict not in _STATES:
+    if not isinstance(verdict, str) or verdict not in _STATES:
         raise InvalidValue(name="verdict", value=str(verdict)[:80], allowed=", ".join(_STATES))
     said = checked_text("reason", reason, 500) if reason or verdict == "reject" else ""
     row: Any = None

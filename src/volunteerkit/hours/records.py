@@ -39,7 +39,10 @@ _RECORD: Final = (
     "JOIN vk_organization o ON o.id = r.organization_id JOIN vk_volunteer v ON v.id = r.volunteer_id "
     "LEFT JOIN vk_team t ON t.id = r.team_id WHERE r.id = ?"
 )
-_LAST: Final = "SELECT seq, code, minutes, actor_id, recorded_at FROM vk_transfer WHERE record_id = ? ORDER BY seq DESC LIMIT 1"
+_LAST: Final = (
+    "SELECT seq, code, minutes, actor_id, recorded_at, effective_on FROM vk_transfer WHERE record_id = ? "
+    "ORDER BY seq DESC LIMIT 1"
+)
 
 
 def __dir__() -> list[str]:
@@ -76,13 +79,14 @@ class Found(NamedTuple):
 
 
 class Last(NamedTuple):
-    """A record's last transfer; ``recorded_at`` is in microseconds since 1970 UTC."""
+    """A record's last transfer; ``recorded_at`` is in microseconds since 1970 UTC, ``effective_on`` a day number."""
 
     seq: int
     code: str
     minutes: int
     actor_id: str
     recorded_at: int
+    effective_on: int
 
 
 def find_record(

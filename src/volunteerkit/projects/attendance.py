@@ -112,8 +112,9 @@ def check_list(
     Raises what `check_in` raises.
     """
     checked_purpose(purpose)
-    if isinstance(volunteers, str) or not 0 < len(volunteers) <= PEOPLE_AT_ONCE:
-        shown = "str" if isinstance(volunteers, str) else len(volunteers)
+    listed = isinstance(volunteers, Sequence) and not isinstance(volunteers, str)
+    if not listed or not 0 < len(volunteers) <= PEOPLE_AT_ONCE:
+        shown = len(volunteers) if listed else type(volunteers).__name__
         raise InvalidValue(name="volunteers", value=shown, allowed=f"1 … {PEOPLE_AT_ONCE}")
     answers: list[Attended | Refused] = []
     for each in volunteers:

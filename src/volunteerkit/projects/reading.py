@@ -396,11 +396,11 @@ def calendar(
     Of projects that the actor may `view`, cancelled shifts left out; the first ``limit`` of them. Raises
     InvalidValue, also for more than 366 days, NotFound for an unknown organization, NotPermitted.
     """
+    for name, day in (("since", since), ("until", until)):
+        plain_year(name, plain_day(name, day))
     first, last = _range(since, until)
     assert first is not None
     assert last is not None
-    for name, day in (("since", since), ("until", until)):
-        plain_year(name, day)
     if last - first >= _DAYS_AT_MOST:
         raise InvalidValue(
             name="until", value=str(until), allowed=f"{since} … {day_of(first + _DAYS_AT_MOST - 1)}"
