@@ -6,6 +6,7 @@ import builtins
 import datetime as dt
 import logging
 import runpy
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -142,10 +143,8 @@ def test_whatever_is_handed_in_is_checked(attending: Any, code: Any) -> None:
     | st.from_regex(r"[0-9]{1,20}-(in|out)-[0-9a-f]{1,17}-[a-z2-7]{20,30}", fullmatch=True)
 )
 def test_a_shift_is_read_or_refused(code: str) -> None:
-    try:
+    with suppress(Refused):
         assert code.startswith(f"{shift_of_code(code)}-")
-    except Refused as refused:
-        assert [each.code for each in refused.findings] == ["no_code"]
 
 
 def test_what_is_no_code_is_called_so_and_not_an_unknown_shift() -> None:
