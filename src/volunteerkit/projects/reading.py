@@ -374,7 +374,7 @@ def _list(
     return tuple(
         Listed(row.number, row.name, row.brand_number, row.category, row.organization, row.team, row.area,
                _day(row.starts_on), _day(row.ends_on), row.status, bool(row.template),
-               None if row.unlimited else row.free, row.organization_name)
+               None if row.unlimited else int(row.free), row.organization_name)
         for row in listed(desk, action, *wanted, after=after, limit=limit, more=more)
     )  # fmt: skip
 
