@@ -237,8 +237,10 @@ def test_an_engine_that_would_break_a_promise_is_refused(database_url: str, engi
 def test_a_foreign_sqlite_engine_is_refused_with_the_way_out(sqlite_url: str) -> None:
     KIT.migrate(volunteerkit.create_engine(sqlite_url))
     foreign = sa.create_engine(sqlite_url)
-    with foreign.connect() as connection, pytest.raises(IntegrityProblem, match="create_engine"):
+    with foreign.connect() as connection, pytest.raises(IntegrityProblem, match="create_engine") as told:
         KIT.desk(connection, CLERK)
+    assert told.value.code == "engine_unfit"  # nothing stored is wrong
+    assert "verify" not in told.value.message("en")
     foreign.dispose()
 
 

@@ -165,7 +165,7 @@ def test_an_option_without_its_value_is_told_as_that(folder: Path) -> None:
 
 def typed(folder: Path, words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a command as typed at a shell."""
-    shell = f"{shlex.quote(sys.executable)} -c 'from volunteerkit.cli import main; main()' {words}"
+    shell = f"{shlex.quote(sys.executable)} -m volunteerkit {words}"
     return subprocess.run(
         shell, shell=True, cwd=folder, check=False, capture_output=True, encoding="utf-8",
         env=os.environ | {"VOLUNTEERKIT_LANG": "zh-CN", "COLUMNS": "100"} | environment,

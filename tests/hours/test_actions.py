@@ -172,6 +172,12 @@ def test_overlaps_are_told_and_count_once(kit: Kit, engine: sa.Engine) -> None:
         for record_id in (first.record_id, second.record_id):
             hours.confirm(desk, record_id)
         line = hours.statement(desk, "V1").lines[1]
+        assert (
+            line.project_name
+            == desk.connection.execute(
+                sa.text("SELECT name FROM vk_project WHERE number = :it"), {"it": line.project}
+            ).scalar_one()
+        )
     assert (line.confirmed_minutes, line.credited_minutes) == (120, 60)
     assert [reason.code for reason in line.reasons] == ["minutes_counted_before"]
     assert total(kit, engine) == 210

@@ -122,6 +122,7 @@ def test_a_brands_page_shows_what_was_done_under_it(organized: Any) -> None:
     organized.at(organized.admin, hours.record, waiting, on=DAY + dt.timedelta(9))
     page = organized.at(organized.public, brand_page, "B1")
     assert (page.brand.name, page.projects, page.volunteers, page.confirmed_minutes) == ("暖阳", 2, 2, 180)
+    assert type(page.confirmed_minutes) is int  # a sum of PostgreSQL is a Decimal, which is no JSON
     merge = organized.at(organized.centre, volunteers.propose_merge, "V1", "V2", reason="同一人")
     organized.at(SECOND, approvals.decide, merge.id, "approve")
     page = organized.at(organized.public, brand_page, "B1")

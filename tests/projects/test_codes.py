@@ -6,6 +6,7 @@ import builtins
 import datetime as dt
 import logging
 import runpy
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -141,9 +142,16 @@ def test_whatever_is_handed_in_is_checked(attending: Any, code: Any) -> None:
     st.text(max_size=60)
     | st.from_regex(r"[0-9]{1,20}-(in|out)-[0-9a-f]{1,17}-[a-z2-7]{20,30}", fullmatch=True)
 )
-def test_reading_a_shift_never_fails(code: str) -> None:
-    found = shift_of_code(code)
-    assert found is None or code.startswith(f"{found}-")
+def test_a_shift_is_read_or_refused(code: str) -> None:
+    with suppress(Refused):
+        assert code.startswith(f"{shift_of_code(code)}-")
+
+
+def test_what_is_no_code_is_called_so_and_not_an_unknown_shift() -> None:
+    for scanned in ("http://例子", "7-in", "", None):
+        with pytest.raises(Refused) as refused:
+            shift_of_code(scanned)
+        assert refused.value.findings[0].message("zh-CN") == "这不是签到码。请扫描现场屏幕上的二维码。"
 
 
 def test_only_who_leads_the_shift_gets_its_code(attending: Any) -> None:

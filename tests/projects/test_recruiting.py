@@ -806,3 +806,27 @@ def test_a_team_leader_decides_for_the_projects_of_the_team(planned: Any) -> Non
     planned.at(lead, participants.remove, 1, reason="另有任务")
     assert states(planned, first) == {"V1": "refused"}
     assert events(planned, "participation.moved")[-1]["state"] == "refused"
+
+
+def test_a_page_finds_the_names_of_projects_and_organizations_in_lists(planned: Any) -> None:
+    first = planned.shift(on(8))
+    join(planned, "V1", first)
+    (mine,) = planned.at(me("V1"), recruiting.commitments, "V1")
+    (listed,) = planned.at(ADMIN, participants.list_participants, first)
+    assert {(each.project, each.project_name) for each in (mine, listed)} == {("P1", "社区敬老")}
+    planned.shift(on(8), capacity=3)
+    change(planned, shift, first, capacity=5)
+    (shown,) = planned.at(Actor.of("citizen-1", "public"), projects.list_projects)
+    assert (shown.free, type(shown.free)) == (7, int)  # a sum of PostgreSQL is a Decimal, which is no JSON
+    assert (shown.organization, shown.organization_name) == ("O1", "红十字会志愿服务队")
+
+
+def test_minutes_of_an_outcome_are_real_ones_when_the_clock_is_changed() -> None:
+    zone = ZoneInfo("America/New_York")
+    begin = dt.datetime(2026, 11, 1, 0, 30, tzinfo=zone)  # an hour comes twice
+    end = dt.datetime(2026, 11, 1, 3, 30, tzinfo=zone)
+    done = recruiting.Participation(
+        1, 1, "P1", "V1", "completed", begin, end, 0, 0, None, begin, begin, project_name="社区敬老"
+    )
+    assert done.minutes == 240
+    assert attrs.evolve(done, state="discharged", served_until=end).minutes == 240

@@ -60,6 +60,38 @@ def test_records_say_everyday_words_or_the_names_of_facts(tmp_path: Path) -> Non
     assert passed.as_dict() == {"regime": "city.hours", "passed": 9, "failed": 0, "python_lines": 0}
 
 
+NIGHT = """
+id = "city.hours"
+decides = "credit"
+[[version]]
+effective_from = 2020-01-01
+citation = "示例"
+window = [{ from = "22:00", to = "06:00", percent = 150 }]
+limit = [{ per = "day", at_most = "8 * 60" }]
+"""
+
+
+def test_a_case_says_when_somebody_began(tmp_path: Path) -> None:
+    record = {"date": "2024-05-04", "minutes": 120}
+    passed = run(
+        tmp_path,
+        {"records": [{**record, "start": "21:00"}], "expect": {"credited_minutes": 150}},
+        {"records": [{**record, "start": "20:00"}], "expect": {"credited_minutes": 120}},
+        {"records": [{**record, "start": "18:00", "minutes": 480}], "expect": {"credited_minutes": 480}},
+        {"records": [{**record, "start_minute": 1260, "clock_minutes": 120}], "expect": {"credited_minutes": 150}},
+        {"records": [record], "expect": {"credited_minutes": 120}},
+        rule=NIGHT,
+    )  # fmt: skip
+    assert passed.failed == ()
+
+
+def test_a_misspelt_word_of_a_record_is_told_the_words_of_records(tmp_path: Path) -> None:
+    (failure,) = run(tmp_path, {"records": [{"strat": "21:00"}], "expect": {}}).failed
+    assert failure.error is not None
+    assert "start" in failure.error.message("en").split("Known:")[0]
+    assert " date," in failure.error.message("en")
+
+
 def test_what_differs_is_told_with_both_values(tmp_path: Path) -> None:
     found = run(
         tmp_path,
@@ -83,6 +115,9 @@ def test_what_differs_is_told_with_both_values(tmp_path: Path) -> None:
     [
         ({"records": [{"dat": "2024-05-04"}]}, "case_unknown", "records[0].dat"),
         ({"records": [{"date": "2024-02-30"}]}, "case_value", "served_on"),
+        ({"records": [{"start": "9:00"}]}, "case_value", "records[0].start"),
+        ({"records": [{"start": "24:00"}]}, "case_value", "records[0].start"),
+        ({"records": [{"start": 540}]}, "case_value", "records[0].start"),
         ({"records": [{"minutes": "60"}]}, "case_value", "claimed_minutes"),
         ({"records": [{"count": -1}]}, "case_value", "records[0].count"),
         ({"records": [{"year": 0}]}, "case_value", "records[0].year"),

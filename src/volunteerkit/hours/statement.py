@@ -26,7 +26,7 @@ __all__ = ["Statement", "StatementLine", "statement"]
 # The sum of a record's posting transfers, as known at a seq and effective by a day, is what it stands at.
 _POSTED = (
     "SELECT r.id, r.external_id, r.served_on, r.start_minute, r.clock_minutes, r.claimed_minutes, r.project_id, "
-    "r.organization_id, r.method, t.minutes, t.credit_id, t.seq, t.code, t.reason, p.number, r.kind FROM vk_transfer t "
+    "r.organization_id, r.method, t.minutes, t.credit_id, t.seq, t.code, t.reason, p.number, r.kind, p.name FROM vk_transfer t "
     "JOIN vk_service_record r ON r.id = t.record_id JOIN vk_project p ON p.id = r.project_id "
     "WHERE r.volunteer_id IN ({people}) AND t.code IN ({codes}) AND t.effective_on <= ? AND t.seq <= ? ORDER BY t.seq"
 )
@@ -42,7 +42,8 @@ class StatementLine:
     """One record: raw minutes (``claimed_minutes``, ``confirmed_minutes``) beside what the rule credits.
 
     ``reasons`` say why credited and confirmed minutes differ; ``seq`` is the transfer that put it there. A
-    ``disputed`` line counts as it stands until somebody decides; the tag is of now, whatever ``known_at`` is.
+    ``disputed`` line counts as it stands until somebody decides; the tag is of now, whatever ``known_at`` is;
+    so is ``project_name``, which is for showing and no part of what two statements are compared by.
     """
 
     record_id: int
@@ -55,6 +56,7 @@ class StatementLine:
     kind: str = "service"
     disputed: bool = False
     reasons: tuple[Any, ...] = ()
+    project_name: str = attrs.field(default="", eq=False)
 
 
 @attrs.frozen
@@ -148,6 +150,7 @@ def statement(
             row[15],
             row[0] in disputed,
             by_record[row[0]].reasons,
+            row[16],
         )  # fmt: skip
         for row in rows
     )

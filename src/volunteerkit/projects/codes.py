@@ -89,14 +89,16 @@ def code_qr(code: str) -> Any:
     return segno.make(code, micro=False)
 
 
-def shift_of_code(code: str) -> int | None:
-    """Return the id of the shift that a scanned code is for, None for what is no code. It is not verified.
+def shift_of_code(code: str) -> int:
+    """Return the id of the shift that a scanned code is for; it is not verified. Raises Refused for no code.
 
-    >>> shift_of_code("7-in-3a-" + "a" * 26), shift_of_code("7-in")
-    (7, None)
+    >>> shift_of_code("7-in-3a-" + "a" * 26)
+    7
     """
     match = _FORM.fullmatch(code) if type(code) is str and len(code) < 100 else None
-    return int(match[1]) if match else None
+    if match is None:
+        raise Refused(Finding("no_code"))
+    return int(match[1])
 
 
 def check_code(desk: Desk, shift_id: int, purpose: str, code: str) -> None:

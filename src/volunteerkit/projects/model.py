@@ -376,7 +376,10 @@ class Series:
 
 @attrs.frozen
 class Listed:
-    """A project in a list. ``free`` is how many places its coming shifts have, None when one has no limit."""
+    """A project in a list. ``free`` is how many places its coming shifts have, None when one has no limit.
+
+    ``organization`` is the number of the one that runs it, ``organization_name`` what a page shows.
+    """
 
     number: str
     name: str
@@ -390,6 +393,7 @@ class Listed:
     status: str
     template: bool
     free: int | None
+    organization_name: str
 
 
 @attrs.frozen

@@ -82,6 +82,8 @@ class Joined:
 class Participation:
     """One person and one shift. ``name`` and ``phone`` are as the reader may see them, empty when not at all.
 
+    ``project`` is the project's number, ``project_name`` what a page shows.
+
     ``minutes`` are those that the outcome lets count: the whole shift when completed, the part served when
     discharged early, none otherwise; whether they were served is a matter of the attendance.
     """
@@ -101,12 +103,17 @@ class Participation:
     served_until: dt.datetime | None = None
     name: str = attrs.field(default="", repr=False)
     phone: str = attrs.field(default="", repr=False)
+    project_name: str = ""
 
     @property
     def minutes(self) -> int:
         """The whole minutes that the outcome lets count."""
         last = {"completed": self.ends_at, "discharged": self.served_until}.get(self.state)
-        return 0 if last is None else max(0, (last - self.starts_at) // dt.timedelta(minutes=1))
+        return (
+            0
+            if last is None
+            else max(0, (last - self.starts_at.astimezone(dt.UTC)) // dt.timedelta(minutes=1))
+        )
 
 
 @attrs.frozen

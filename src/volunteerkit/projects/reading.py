@@ -59,7 +59,7 @@ def __dir__() -> list[str]:
 project_rows = (
     sa.select(
         project, organization.c.number.label("organization"), team.c.number.label("team"),
-        brand.c.number.label("brand_number"), _BELOW.c.number.label("below"), _SOURCE.c.number.label("source"),
+        organization.c.name.label("organization_name"), brand.c.number.label("brand_number"), _BELOW.c.number.label("below"), _SOURCE.c.number.label("source"),
         _PUBLIC.label("public"),
     )
     .select_from(project)
@@ -374,7 +374,7 @@ def _list(
     return tuple(
         Listed(row.number, row.name, row.brand_number, row.category, row.organization, row.team, row.area,
                _day(row.starts_on), _day(row.ends_on), row.status, bool(row.template),
-               None if row.unlimited else row.free)
+               None if row.unlimited else int(row.free), row.organization_name)
         for row in listed(desk, action, *wanted, after=after, limit=limit, more=more)
     )  # fmt: skip
 

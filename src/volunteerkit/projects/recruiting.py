@@ -70,7 +70,7 @@ _AGAIN = (
 )
 _MINE = (
     "SELECT a.id, a.shift_id, p.number, a.state, s.starts_at, s.ends_at, a.guests, a.children, a.party, a.applied_at, "
-    "a.changed_at, a.served_until FROM vk_participation a JOIN vk_shift s ON s.id = a.shift_id "
+    "a.changed_at, a.served_until, p.name FROM vk_participation a JOIN vk_shift s ON s.id = a.shift_id "
     "JOIN vk_project p ON p.id = s.project_id WHERE a.volunteer_id IN ({}) AND s.ends_at > ? ORDER BY s.starts_at, a.id"
 )
 
@@ -339,7 +339,21 @@ def commitments(desk: Desk, volunteer: str) -> tuple[Participation, ...]:
     person = _self(desk, volunteer)
     now, found = microseconds(desk.now), []
     for row in driver(desk.connection)(_MINE.format(marks(person.ids)), (*person.ids, now)).fetchall():
-        id_, shift_id, project, state, starts, ends, guests, children, party, applied, changed, until = row
+        (
+            id_,
+            shift_id,
+            project,
+            state,
+            starts,
+            ends,
+            guests,
+            children,
+            party,
+            applied,
+            changed,
+            until,
+            name,
+        ) = row
         begin, end, asked, last = (
             instant_of(each).astimezone(desk.zone) for each in (starts, ends, applied, changed)
         )
@@ -350,5 +364,5 @@ def commitments(desk: Desk, volunteer: str) -> tuple[Participation, ...]:
             state = "cancelled"
         served = None if until is None else instant_of(until).astimezone(desk.zone)
         found.append(Participation(id_, shift_id, project, person.number, state, begin, end, guests, children, party,
-                                   asked, last, served))  # fmt: skip
+                                   asked, last, served, project_name=name))  # fmt: skip
     return tuple(found)

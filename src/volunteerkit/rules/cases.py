@@ -13,6 +13,7 @@ import inspect
 import json
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,7 +36,13 @@ RECORD_WORDS: Final = {
     "date": "served_on", "minutes": "claimed_minutes", "activity": "project", "place": "project",
     "amount": "quantity", "entered_on": "known_on", "submitted_on": "known_on",
 }  # fmt: skip
-"""What a record of a case may say instead of a fact's name. ``count`` and ``year`` make so many records of a year."""
+"""What a record of a case may say instead of a fact's name.
+
+``start`` is the time of day at which it began, ``"21:30"``; its clock then goes on for its minutes, unless
+``clock_minutes`` says otherwise. ``count`` and ``year`` make so many records of a year.
+"""
+
+_BESIDE: Final = ("start", "count", "year")
 
 RECORDS_MAX: Final = 10_000
 
@@ -216,8 +223,9 @@ def _facts(given: Mapping[str, Any], known: Mapping[str, Fact], place: str) -> I
 
 def _known(name: str, known: Mapping[str, Fact], place: str) -> Fact:
     if name not in known:
-        near = did_you_mean(name, known)
-        raise InvalidValue("case_unknown", name=f"{place}.{name}", near=near, known=", ".join(sorted(known)))
+        words = [*known, *((*RECORD_WORDS, *_BESIDE) if place.startswith("records") else ())]
+        near = did_you_mean(name, words)
+        raise InvalidValue("case_unknown", name=f"{place}.{name}", near=near, known=", ".join(sorted(words)))
     return known[name]
 
 
@@ -258,14 +266,13 @@ def _stream(case: Case, known: Mapping[str, Fact]) -> Iterator[Record]:
         place = f"records[{i}]"
         times = _within(f"{place}.count", data.get("count", 1), 0, RECORDS_MAX)
         year = _within(f"{place}.year", data.get("year", case.as_of.year), dt.MINYEAR, dt.MAXYEAR)
-        given = {
-            RECORD_WORDS.get(name, name): value
-            for name, value in data.items()
-            if name not in ("count", "year")
-        }
+        given = {RECORD_WORDS.get(name, name): value for name, value in data.items() if name not in _BESIDE}
         read = {name: _value(_known(name, known, place), value) for name, value in given.items()}
         fields = {name: value for name, value in read.items() if name in Record._fields}
         beside = {name: value for name, value in read.items() if name not in Record._fields}
+        if "start" in data:
+            began = _minute(f"{place}.start", data["start"])
+            fields = {"start_minute": began, "clock_minutes": fields.get("claimed_minutes", 0), **fields}
         # Without a day of their own they stand one a day, the year round.
         first = fields.pop("served_on", None)
         for n in range(times):
@@ -273,6 +280,15 @@ def _stream(case: Case, known: Mapping[str, Fact]) -> Iterator[Record]:
             made = {"start_minute": -1, "clock_minutes": 0, "claimed_minutes": 0, **fields}
             yield Record(number, served_on, **made, facts=beside)
             number += 1
+
+
+def _minute(name: str, value: Any) -> int:
+    """Return a time of day as the minute that it is."""
+    with suppress(TypeError, ValueError):
+        found = dt.time.fromisoformat(value)
+        if value == f"{found:%H:%M}":
+            return found.hour * 60 + found.minute
+    raise InvalidValue("case_value", name=name, value=str(value)[:40], wanted='"00:00" … "23:59"')
 
 
 def _within(name: str, value: Any, low: int, high: int) -> int:

@@ -54,4 +54,4 @@ def brand_page(desk: Desk, number: str) -> BrandPage:
     rows = desk.connection.execute(served).fetchall()
     heirs = merged_into(desk.connection)
     people = {heirs.get(id_, id_) for id_, _ in rows}
-    return BrandPage(found, projects, len(people), sum(minutes for _, minutes in rows))
+    return BrandPage(found, projects, len(people), sum(int(minutes) for _, minutes in rows))

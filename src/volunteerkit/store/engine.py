@@ -335,18 +335,18 @@ def self_check(connection: sa.Connection) -> None:
     """Raise IntegrityProblem if this open transaction would break a promise; cheap, done for every desk."""
     if connection.dialect.name == "sqlite":
         if sqlite3.sqlite_version_info < (3, 37):
-            raise IntegrityProblem(what=f"SQLite {sqlite3.sqlite_version} < 3.37")
+            raise IntegrityProblem("engine_unfit", what=f"SQLite {sqlite3.sqlite_version} < 3.37")
         raw: Any = connection.connection.dbapi_connection
         if raw.isolation_level is not None:
-            raise IntegrityProblem(what="driver transaction control is on; use volunteerkit.create_engine")
+            raise IntegrityProblem("engine_unfit", what="driver transaction control is on")
         if not raw.in_transaction:
-            raise IntegrityProblem(what="no transaction is begun; use volunteerkit.create_engine")
+            raise IntegrityProblem("engine_unfit", what="no transaction is begun")
         if not raw.execute("PRAGMA foreign_keys").fetchone()[0]:
-            raise IntegrityProblem(what="PRAGMA foreign_keys is off; use volunteerkit.create_engine")
+            raise IntegrityProblem("engine_unfit", what="PRAGMA foreign_keys is off")
     elif connection.dialect.name != "postgresql":
-        raise IntegrityProblem(what=f"database {connection.dialect.name} is not supported")
+        raise IntegrityProblem("engine_unfit", what=f"database {connection.dialect.name} is not supported")
     elif connection.dialect.driver != "psycopg":
-        what = f"driver {connection.dialect.driver} is not supported; use postgresql+psycopg://"
-        raise IntegrityProblem(what=what)
+        what = f"driver {connection.dialect.driver} is not supported"
+        raise IntegrityProblem("engine_unfit", what=what)
     elif connection.connection.dbapi_connection.autocommit:  # type: ignore[union-attr]
-        raise IntegrityProblem(what="isolation level AUTOCOMMIT would keep half a command")
+        raise IntegrityProblem("engine_unfit", what="isolation level AUTOCOMMIT would keep half a command")
