@@ -122,7 +122,7 @@ def test_a_reversal_keeps_every_earlier_statement(kit: Kit, engine: sa.Engine) -
     assert total(kit, engine, known_at=known) == 150
     assert total(kit, engine, as_of=dt.date(2026, 11, 20)) == 150
     with kit.open(engine, CHECKER) as desk:
-        hours.restore(desk, record_id, reason="冲正有误", effective_on=DAY)
+        hours.restore(desk, record_id, reason="冲正有误")
     assert total(kit, engine) == 150
     assert holds(kit, engine)
 

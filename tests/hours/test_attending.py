@@ -164,7 +164,7 @@ def test_time_outside_of_the_shift_counts_by_a_manager_with_a_reason(attending: 
     assert attending.rows(service_record) == []
     (beyond,) = attending.at(LATER, LEADER, claim_attendance, shift_id, only=[1], beyond="为张三布置会场")
     # whoever confirms it is told, and says why too
-    assert (beyond.minutes, codes([beyond])) == (315, ["held_outside_shifts"])
+    assert (codes([beyond]), [each.code for each in beyond.findings]) == ([315], ["held_outside_shifts"])
     assert codes(attending.at(LATER, leads, claim_attendance, shift_id)) == ["attendance_foreign"]
     assert codes(attending.at(LATER, LEADER, claim_attendance, shift_id)) == [240]
     assert [row.flags for row in attending.rows(attendance)] == ["beyond", ""]

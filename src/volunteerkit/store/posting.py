@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache, wraps
 from types import MappingProxyType
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -179,9 +179,22 @@ def writing(desk: Desk) -> Iterator[None]:
     """
     if only_reads(desk.connection):
         raise StorageReadOnly("desk_reads")
-    with storage_errors("database"), desk.connection.begin_nested():
-        hold_head(desk)
-        yield
+    with storage_errors("database"):
+        # SQLAlchemy's own savepoint costs more than a posting does
+        execute, depth = driver(desk.connection), desk.connection.info.get("vk_depth", 0)
+        name, desk.connection.info["vk_depth"] = f"vk_{depth}", depth + 1
+        try:
+            execute(f"SAVEPOINT {name}", ())
+            hold_head(desk)
+            yield
+            execute(f"RELEASE SAVEPOINT {name}", ())
+        except BaseException:
+            with suppress(Exception):  # a lost connection has nothing left to undo; its own error goes up
+                execute(f"ROLLBACK TO SAVEPOINT {name}", ())
+                execute(f"RELEASE SAVEPOINT {name}", ())
+            raise
+        finally:
+            desk.connection.info["vk_depth"] = depth
 
 
 def command(verb: Callable[Concatenate[Desk, P], T]) -> Callable[Concatenate[Desk, P], T]:
