@@ -181,6 +181,19 @@ def test_minutes_of_two_lists_count_once(attending: Any) -> None:
     assert sum(each.minutes for each in claimed) == 240
 
 
+@pytest.mark.parametrize("beyond", [None, "收拾会场"])
+@pytest.mark.parametrize("accept", [True, False])
+def test_a_review_makes_no_minute_count_twice(attending: Any, beyond: str | None, accept: bool) -> None:
+    shift_id = attending.shift("V1")
+    for verb, at in ((check_in, NINE), (check_out, NINE + minutes(60))):
+        first = attending.at(at, me("V1"), verb, shift_id, "V1", evidence="照片")
+    served(attending, shift_id, "V1", NINE + minutes(120), ONE)
+    over = {"accept": accept, "reason": "核对", "out_at": NINE + minutes(180)}
+    attending.at(LATER, LEADER, review, first.attendance_id, **over)
+    claimed = attending.at(LATER, LEADER, claim_attendance, shift_id, beyond=beyond)
+    assert [each.minutes for each in claimed] == ([180, 60] if accept else [0, 120])
+
+
 @pytest.mark.parametrize(
     ("zone", "starts", "length", "expected"),
     [

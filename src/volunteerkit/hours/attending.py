@@ -81,11 +81,12 @@ def claim_attendance(
     desk.permit_on("hours.record", "shift", shift_id, place)
     if beyond is not None:
         plain_text("beyond", beyond, _REASON)
-    pairs = [each for each in _unclaimed(desk, shift_id, only) if each.ends_at <= desk.now]
+    pairs = [
+        each for each in _unclaimed(desk, shift_id, only, beyond is not None) if each.ends_at <= desk.now
+    ]
     if beyond is not None:
         cell = desk.permit("hours.adjust", place)
         desk.separate(cell, "own_attendance", *(Person(None, each.volunteer) for each in pairs))
-        pairs = [attrs.evolve(each, minutes=_whole(each)) for each in pairs]
     against = {each.id: _against(each) for each in pairs}
     good = [each for each in pairs if not against[each.id]]
     claims = [(f"attendance:{each.id}", _claim(desk, each, beyond)) for each in good]
@@ -97,10 +98,9 @@ def claim_attendance(
     return done
 
 
-def _unclaimed(desk: Desk, shift_id: int, only: Sequence[int] | None) -> list[Attendance]:
-    found = read(
-        desk, attendance.c.shift_id == shift_id
-    )  # all of them: one pair's minutes depend on the others
+def _unclaimed(desk: Desk, shift_id: int, only: Sequence[int] | None, beyond: bool) -> list[Attendance]:
+    # all of them: one pair's minutes depend on the others
+    found = read(desk, attendance.c.shift_id == shift_id, beyond=beyond)
     if only is not None:
         if (
             isinstance(only, str)
@@ -110,10 +110,6 @@ def _unclaimed(desk: Desk, shift_id: int, only: Sequence[int] | None) -> list[At
             raise InvalidValue(name="only", value=type(only).__name__, allowed="1, 2, …")
         found = [each for each in found if each.id in only]
     return [each for each in found if each.record_id is None]
-
-
-def _whole(pair: Attendance) -> int:
-    return 0 if pair.out_at is None else (pair.out_at - pair.in_at) // dt.timedelta(minutes=1)
 
 
 def _against(pair: Attendance) -> tuple[Finding, ...]:

@@ -161,10 +161,11 @@ _ROWS = (
 )  # fmt: skip
 
 
-def read(desk: Desk, *where: sa.ColumnElement[bool]) -> list[Attendance]:
+def read(desk: Desk, *where: sa.ColumnElement[bool], beyond: bool = False) -> list[Attendance]:
     """Return the pairs that meet the conditions, each person's in the order of time.
 
-    Minutes that two pairs of one person share (two lists kept on paper) count for the first of them only.
+    Minutes that two pairs of one person share (two lists kept on paper) count for the first of them only, of a
+    refused one for the other. With ``beyond`` the minutes outside of the shift count too.
     """
     found: list[Attendance] = []
     now, last = microseconds(desk.now), (0, 0)
@@ -175,8 +176,10 @@ def read(desk: Desk, *where: sa.ColumnElement[bool]) -> list[Attendance]:
         before = last[1] if last[0] == row.participation_id else 0
         minutes = 0
         if pair.out_at is not None:
-            minutes = minutes_within(max(pair.in_at, before), pair.out_at, row.starts_at, row.ends_at)
-            last = row.participation_id, max(before, pair.out_at)
+            begin, span = max(pair.in_at, before), (row.starts_at, row.ends_at)
+            minutes = minutes_within(begin, pair.out_at, *((begin, pair.out_at) if beyond else span))
+            if "refused" not in pair.flags.split(","):
+                last = row.participation_id, max(before, pair.out_at)
         found.append(_as_value(row, pair, minutes))
     return found
 
