@@ -816,6 +816,7 @@ def test_a_page_finds_the_names_of_projects_and_organizations_in_lists(planned: 
     assert {(each.project, each.project_name) for each in (mine, listed)} == {("P1", "社区敬老")}
     planned.shift(on(8), capacity=3)
     change(planned, shift, first, capacity=5)
+    assert listed.name == "志愿者1"
     (shown,) = planned.at(Actor.of("citizen-1", "public"), projects.list_projects)
     assert (shown.free, type(shown.free)) == (7, int)  # a sum of PostgreSQL is a Decimal, which is no JSON
     assert (shown.organization, shown.organization_name) == ("O1", "红十字会志愿服务队")

@@ -59,7 +59,7 @@ __all__ = [
 
 _LIST = (
     "SELECT a.rank, a.id, a.shift_id, p.number, v.number, a.state, s.starts_at, s.ends_at, a.guests, a.children, a.party, "
-    "a.applied_at, a.changed_at, a.served_until, v.id, p.name FROM vk_participation a JOIN vk_shift s ON s.id = a.shift_id "
+    "a.applied_at, a.changed_at, a.served_until, p.name, v.id FROM vk_participation a JOIN vk_shift s ON s.id = a.shift_id "
     "JOIN vk_project p ON p.id = s.project_id JOIN vk_volunteer v ON v.id = a.volunteer_id "
     "WHERE a.shift_id = ? AND a.id > ?{} ORDER BY a.id LIMIT ?"
 )
@@ -331,8 +331,8 @@ def _participation(desk: Desk, row: Any, data: dict[str, Any], masked: bool) -> 
         applied,
         changed,
         until,
-        _,
         project_name,
+        _,
     ) = row
     begin, end, asked, last = (
         instant_of(each).astimezone(desk.zone) for each in (starts, ends, applied, changed)
