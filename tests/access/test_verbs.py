@@ -62,7 +62,7 @@ from volunteerkit.workflow import Office, Route, Step
 
 DAY = dt.date(2026, 11, 23)
 CLERK, SECOND, THIRD = (Actor.of(f"clerk-{n}", "centre", "system") for n in (7, 8, 9))
-HELPER = Actor("helper-1", (Grant("organization_admin", "O1"),))
+COUNTER = Actor("counter-2", (Grant("organization_admin", "O1"),))
 KIND = "team.registration"
 SELF = Actor("self-1", (Grant("volunteer"),), volunteer="V1")
 SCOPES = {"team_leader": "T1", "organization_admin": "O1", "department_officer": "渝水区"}
@@ -541,7 +541,7 @@ def city() -> Iterator[tuple[Kit, sa.Engine]]:
             open_case(desk, KIND, subject, Place("V1", ("T1",), ("O1",), ("渝水区",)))
         case = grants.give(desk, "clerk-1", "centre")
         hours.bank.settle(desk, "V1")
-    for actor, verb in ((HELPER, "hold"), (HELPER, "hold"), (Actor("counter-1", HELPER.grants), "redeem")):
+    for actor, verb in ((COUNTER, "hold"), (COUNTER, "hold"), (Actor("counter-1", COUNTER.grants), "redeem")):
         given = ("V1", "O1") if verb == "hold" else (2,)
         with kit.open(engine, actor) as desk:
             getattr(hours.bank, verb)(desk, *given, **({"minutes": 1} if verb == "hold" else {}))
@@ -720,7 +720,7 @@ def test_no_id_reaches_a_driver_that_cannot_take_it(name: str, id: Any, city: tu
     # what is no whole number at all may be told as such
     expected = {"NotFound"} if type(id) is int else {"NotFound", "InvalidValue"}
     roles = matrix()[VERBS[name].action]
-    who = CLERK if "centre" in roles else SELF if set(roles) == {"volunteer"} else HELPER
+    who = CLERK if "centre" in roles else SELF if set(roles) == {"volunteer"} else COUNTER
     assert told(city, who, VERBS[name], id)[0] in expected
 
 
