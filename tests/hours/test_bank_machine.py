@@ -57,6 +57,7 @@ KIT = Kit.load(Sixty(), cipher=KeyCipher(bytes(32)))
 class Lot:
     def __init__(self, until: dt.date, earned: dt.date, order: int, left: int) -> None:
         self.until, self.earned, self.order, self.left = until, earned, order, left
+        self.repaid = 0
 
 
 class Person:
@@ -71,6 +72,22 @@ class Person:
     def usable(self, today: dt.date) -> list[Lot]:
         lots = [each for each in self.lots if each.left and each.until >= today]
         return sorted(lots, key=lambda each: (each.until, each.earned, each.order))
+
+    def even(self, today: dt.date) -> None:
+        """Let what is left make good what is missing, or take back what it made good too much."""
+        self.expire(today)
+        for lot in self.usable(today):
+            part = max(0, min(lot.left, self.missing))
+            lot.left, lot.repaid, self.missing = lot.left - part, lot.repaid + part, self.missing - part
+        for lot in sorted(self.lots, key=lambda each: (each.until, each.order), reverse=True):
+            part = max(0, min(lot.repaid, -self.missing))
+            lot.left, lot.repaid, self.missing = lot.left + part, lot.repaid - part, self.missing + part
+        self.expire(today)
+
+    def expire(self, today: dt.date) -> None:
+        for lot in self.lots:
+            if lot.until < today:
+                lot.left = 0
 
     def take(self, minutes: int, today: dt.date) -> list[tuple[Lot | None, int]]:
         found: list[tuple[Lot | None, int]] = []
@@ -129,9 +146,8 @@ class Bank(RuleBasedStateMachine):
                     dt.date(year + (month + 1) // 12, (month + 1) % 12 + 1, 1) - dt.timedelta(1))  # fmt: skip
         person = self.people[number]
         self.orders += 1
-        repaid = min(person.missing, minutes)
-        person.missing -= repaid
-        person.lots.append(Lot(until, self.today, self.orders, minutes - repaid))
+        person.lots.append(Lot(until, self.today, self.orders, minutes))
+        person.even(self.today)
 
     @rule(number=st.sampled_from(PEOPLE), minutes=st.integers(1, 150))
     def hold(self, number: str, minutes: int) -> None:
@@ -168,6 +184,8 @@ class Bank(RuleBasedStateMachine):
                 lot.left += minutes
             elif not redeem:
                 person.missing -= minutes
+        if not redeem:
+            person.even(self.today)
 
     @rule(giver=st.sampled_from(PEOPLE), minutes=st.integers(1, 80))
     def give(self, giver: str, minutes: int) -> None:
@@ -184,13 +202,12 @@ class Bank(RuleBasedStateMachine):
         else:
             assert minutes <= there
             person.given += minutes
+            theirs = self.people[other]
             for lot, part in person.take(minutes, self.today):
                 assert lot is not None
                 self.orders += 1
-                theirs = self.people[other]
-                repaid = min(theirs.missing, part)
-                theirs.missing -= repaid
-                theirs.lots.append(Lot(lot.until, lot.earned, self.orders, part - repaid))
+                theirs.lots.append(Lot(lot.until, lot.earned, self.orders, part))
+            theirs.even(self.today)
 
     @rule(days=st.integers(1, 20))
     def wait(self, days: int) -> None:
@@ -203,8 +220,7 @@ class Bank(RuleBasedStateMachine):
         for number, person in self.people.items():
             found = self.do(self.actor(number), bank.balance, number)
             usable = sum(lot.left for lot in person.usable(self.today))
-            if person.missing >= 0:
-                assert found.available_minutes == usable - person.missing + 30
+            assert found.available_minutes == usable - person.missing + 30
             assert found.held_minutes == person.held
 
     @invariant()

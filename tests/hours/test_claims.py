@@ -46,7 +46,7 @@ def add_shift(city: Any, first: int, last: int, capacity: int | None = 2, *, enr
         id_ = (desk.connection.execute(sa.select(sa.func.max(shift.c.id))).scalar() or 0) + 1
         desk.connection.execute(
             sa.insert(shift).values(id=id_, project_id=1, starts_at=microseconds(start), ends_at=microseconds(end),
-                                    capacity=capacity)
+                                    capacity=capacity, taken=int(enrolled))
         )  # fmt: skip
         if enrolled:
             desk.connection.execute(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
@@ -237,7 +238,7 @@ def cancel(desk: Desk, redemption_id: int, *, reason: str = "") -> Redemption:
     subject = f"volunteer:{row.volunteer_id}"
     kept = seal_text(desk, subject, f"redemption:{row.id}", said) or None
     end_hold(desk, pool, row, CANCEL, "cancelled", reason=kept)
-    pool.even()
+    pool.tidy(day_number(desk.today))
     _tell(desk, "credit.cancelled", subject, {"redemption": row.id, "minutes": row.minutes})
     return attrs.evolve(found, state="cancelled")
 
@@ -271,7 +272,7 @@ def _settle_refund(desk: Desk, case: Case, outcome: str, on: dt.date) -> None:
         post(desk, REFUND, each.credit_id, each.debit_id, each.minutes, lot=each.lot_id, refers_to=each.seq,
              redemption=row.id, on=day_number(on))  # fmt: skip
         pool.put_back(each.lot_id, each.minutes)
-    pool.even()
+    pool.tidy(day_number(desk.today))
     payload = {"redemption": row.id, "minutes": row.minutes, "case": case.id}
     _tell(desk, "credit.refunded", f"volunteer:{row.volunteer_id}", payload)
 
@@ -311,7 +312,7 @@ def give(desk: Desk, number: str, to: str, *, minutes: int, key: str | None = No
     for taken in pool.take(minutes, on=day_number(desk.today)):
         theirs.add(GIFT, person_account(taken.volunteer_id), other.id, taken.minutes, earned_on=taken.earned_on,
                    expires_on=taken.expires_on, lot=taken.lot_id)  # fmt: skip
-    theirs.even()
+    theirs.tidy(day_number(desk.today))
     _tell(desk, "credit.given", found.subject, {"to": other.id, "minutes": minutes}, key, request)
     return _balance(desk, found)
 
@@ -352,10 +353,13 @@ def _balance(desk: Desk, found: Found) -> Balance:
         credit_lot.c.id.in_([id_ for id_ in back if id_])
     )
     lots += [(expires_on, back.pop(id_)) for id_, expires_on in desk.connection.execute(later).fetchall()]
+    missing = debt - back.get(None, 0)
+    if missing < 0:  # a hold below zero gives back what lots made good for it
+        lots += _returned(desk, ids, -missing)
+        missing = 0
     over = sum(minutes for expires_on, minutes in lots if expires_on is not None and expires_on < today)
     usable = sum(minutes for expires_on, minutes in lots if expires_on is None or expires_on >= today)
     freed = _freed(desk, pool, today)
-    missing = debt - back.get(None, 0)
     expiring: dict[int, int] = {}
     for expires_on, minutes in lots:
         if expires_on is not None and expires_on >= today:
@@ -364,6 +368,20 @@ def _balance(desk: Desk, found: Found) -> Balance:
         found.number, desk.today, posted - over, held - freed, usable - missing + desk.policy.overdraft_minutes,
         tuple((day_of(day), expiring[day]) for day in sorted(expiring)),
     )  # fmt: skip
+
+
+def _returned(desk: Desk, ids: Sequence[int], minutes: int) -> list[tuple[int | None, int]]:
+    """Return (last day, minutes) of lots that would get back what they made good, the last to expire first."""
+    column, found = credit_lot.c, list[tuple[int | None, int]]()
+    repaid = sa.select(credit_lot).where(column.volunteer_id.in_(ids), column.repaid_minutes > 0)
+    last_first = (sa.func.coalesce(column.expires_on, 2**31).desc(), column.id.desc())
+    for lot in desk.connection.execute(repaid.order_by(*last_first)).fetchall():
+        given = min(lot.repaid_minutes, minutes)
+        found.append((lot.expires_on, given))
+        minutes -= given
+        if not minutes:
+            break
+    return found
 
 
 def _freed(desk: Desk, pool: Pool, today: int) -> int:

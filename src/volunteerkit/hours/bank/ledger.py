@@ -165,6 +165,15 @@ class Pool:
                 if not debt:
                     return
 
+    def tidy(self, today: int) -> int:
+        """Write off what expired before a day, then `even`; return the minutes written off.
+
+        What expired makes nothing good, and what is given back to an expired lot expires at once.
+        """
+        gone = self.expire(today)
+        self.even()
+        return gone + self.expire(today)
+
     def _change(self, lot_id: int, left: int, repaid: int = 0) -> None:
         column = credit_lot.c
         changed = sa.update(credit_lot).where(column.id == lot_id, column.left_minutes + left >= 0)

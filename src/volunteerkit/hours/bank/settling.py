@@ -39,11 +39,10 @@ def bring_up(desk: Desk, volunteer_id: int) -> tuple[Pool, dict[str, int]]:
     ids = together(desk.connection, volunteer_id)
     pool, today = Pool(desk, ids), day_number(desk.today)
     changed = {"lapsed": _lapse(desk, pool, today)}
+    # what expired makes no reversal good
+    gone = pool.expire(today)
     changed["deposited"], changed["taken_back"] = _follow(desk, pool)
-    pool.even()
-    changed["expired"] = pool.expire(today)
-    # what was given back to a lot may make good what is missing elsewhere, but never the other way round
-    pool.even()
+    changed["expired"] = gone + pool.tidy(today)
     moved = {name: minutes for name, minutes in changed.items() if minutes}
     if moved:
         below = max(pool.debt, 0)
