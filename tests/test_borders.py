@@ -137,7 +137,7 @@ WRONG: dict[str, tuple[list[Any], Callable[[Desk, Any], object]]] = {
     "kind of case": (TEXTS[1:], lambda desk, wrong: approvals.pending(desk, kind=wrong)),
     "holder": (TEXTS[1:], approvals.grants.list_grants),
     "holder's number": (TEXTS[1:], lambda desk, wrong: approvals.grants.give(desk, "a-1", "auditor", volunteer=wrong)),
-    "objection": ([None, [], "\ud800", 1.0, 0], lambda desk, wrong: approvals.answer_objection(desk, 1, wrong, "dismiss", reason="无")),
+    "objection": ([None, [], "\ud800", 1.0, True], lambda desk, wrong: approvals.answer_objection(desk, 1, wrong, "dismiss", reason="无")),
     "list": ([None, 7, {"V1"}, "V1", []], lambda desk, wrong: projects.attendance.check_list(desk, 1, wrong)),
     "now": ([NOW.replace(tzinfo=None), DAY, "2026"], lambda desk, wrong: KIT.desk(desk.connection, CLERK, now=wrong)),
 }  # fmt: skip

@@ -360,7 +360,7 @@ def answer_objection(desk: Desk, case_id: int, number: int, answer: str, *, reas
     """
     if answer not in ("dismiss", "uphold"):
         raise InvalidValue(name="answer", value=answer, allowed="dismiss, uphold")
-    if not possible_id(number):
+    if type(number) is not int:
         raise InvalidValue(name="number", value=type(number).__name__, allowed="1, 2, …")
     said = checked_text("reason", reason, 500)
     found = _to_decide(desk, case_id)
