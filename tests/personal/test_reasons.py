@@ -199,7 +199,9 @@ def plans(engine: sa.Engine) -> None:
         ]
         now = microseconds(desk.now)
         desk.connection.execute(sa.update(project).where(project.c.number == "P3").values(status="published"))
-        desk.connection.execute(sa.update(shift).where(shift.c.id.in_(shifts)).values(taken=1))
+        desk.connection.execute(
+            sa.update(shift).where(shift.c.id.in_((shifts[0], shifts[2]))).values(taken=1)
+        )
         past = {"starts_at": now - 3 * hour, "ends_at": now - hour}
         desk.connection.execute(sa.update(shift).where(shift.c.id == shifts[2]).values(**past))
         common = {"rank": 1, "applied_at": 0, "changed_at": 0, "changed_by": "x"}
@@ -223,7 +225,8 @@ def plans(engine: sa.Engine) -> None:
     at(engine, SECOND, lambda desk: attendance.review(desk, 71, accept=True, reason=why("review")))
     at(engine, SECOND, lambda desk: participants.mark(desk, 73, "excused", reason=why("mark")))
     at(engine, CENTRE, lambda desk: projects.cancel_shift(desk, shifts[1], reason=why("cancel_shift")))
-    at(engine, CENTRE, lambda desk: projects.cancel(desk, "P3", reason=why("cancel")))
+    at(engine, CENTRE, lambda desk: projects.register(desk, "P4", name="助医", organization="O1"))
+    at(engine, CENTRE, lambda desk: projects.cancel(desk, "P4", reason=why("cancel")))
 
 
 def savings(engine: sa.Engine) -> None:
