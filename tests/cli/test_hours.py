@@ -204,5 +204,6 @@ def test_a_slip_in_a_claim_is_named_and_nothing_is_written(run: Run, words: tupl
 
 
 def test_no_record_named_is_told(run: Run) -> None:
-    assert "缺少 " in run("hours", "confirm", *OTHER).err
+    # a command's words are those of the language in which this process loaded it first
+    assert run("hours", "confirm", *OTHER).err.startswith(("缺少 记录编号", "缺少 RECORDS"))
     assert "没有命令“confrim”。是否想写“confirm”？" in run("hours", "confrim", "1").err

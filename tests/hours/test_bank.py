@@ -128,8 +128,9 @@ def test_what_is_held_cannot_be_held_again_and_comes_back_when_cancelled(founded
     assert city.at(DAY, me("V1"), bank.cancel, held.id, reason="改日再来").state == "cancelled"
     assert city.at(DAY, me("V1"), bank.balance, "V1").available_minutes == 120
     for verb in (bank.redeem, bank.cancel):
-        with pytest.raises(AlreadyResolved):
+        with pytest.raises(AlreadyResolved) as told:
             city.at(DAY, SHOP, verb, held.id)
+        assert told.value.message("zh-CN") == f"兑换 {held.id} 已是“已退还”，不能再次办理。"
     sound(city)
 
 

@@ -29,6 +29,7 @@ from volunteerkit.hours.bank.model import (
 from volunteerkit.hours.bank.settling import bring_up, end_hold, lapsed
 from volunteerkit.hours.bank.tables import credit_lot, credit_transfer, redemption
 from volunteerkit.ledger import whole_amount
+from volunteerkit.messages import phrase
 from volunteerkit.organizations.reading import admitted_row, must_live
 from volunteerkit.organizations.tables import organization
 from volunteerkit.store.desk import Desk
@@ -208,7 +209,7 @@ def _reached_redemption(
 def _held(found: Redemption, row: Any) -> None:
     if found.state != "held":
         raise AlreadyResolved(
-            id=found.id, state=found.state, actor=row.settled_by or "deadline", at=found.until
+            "redemption_settled", id=found.id, state=phrase(f"word_redemption_state_{found.state}")
         )
 
 
