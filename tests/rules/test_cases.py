@@ -122,7 +122,7 @@ def test_what_differs_is_told_with_both_values(tmp_path: Path) -> None:
         ({"records": [{"count": -1}]}, "case_value", "records[0].count"),
         ({"records": [{"year": 0}]}, "case_value", "records[0].year"),
         ({"volunteer": {"sinse": "2024-01-01"}}, "case_unknown", "facts.sinse"),
-        ({"policy": {"mos": 1}}, "case_unknown", "policy.mos"),
+        ({"policy": {"mos": 1}}, "case_unknown", "facts.mos"),
         ({"facts": {"proof": 1}}, "case_value", "proof"),
         ({"facts": {"calendar": {"holiday": []}}}, "case_value", "calendar"),
         ({"facts": {"calendar": {"weekend": ["Samstag"]}}}, "case_value", "weekend"),

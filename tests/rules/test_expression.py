@@ -469,7 +469,7 @@ def test_a_day_no_calendar_reaches_stays_beyond_it() -> None:
     assert rule.on({"served_on": day_number(dt.date(9999, 12, 1))}) > day_number(dt.date.max)
 
 
-@pytest.mark.parametrize("months", [-1, 1201, 2**31])
+@pytest.mark.parametrize("months", [-1201, 1201, 2**31])
 def test_a_term_has_an_end(months: int) -> None:
     for function in ("months_after", "working_days_after"):
         with pytest.raises(InvalidValue) as caught:

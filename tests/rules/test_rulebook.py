@@ -135,7 +135,7 @@ def test_all_problems_come_at_once_with_their_places() -> None:
         ('decides = "star"\n', "", ("$", "rulebook_missing_key")),
         ('id = "city.star"', 'id = ""', ("$.id", "rulebook_empty")),
         ("[[version]]", "[version]", ("$.version", "rulebook_type")),
-        ("credited_minutes >= 300", "adult_on >= 300", ("$.version[0].step[1].when", "rule_unknown_fact")),
+        ("credited_minutes >= 300", "adult_on >= 300", ("$.version[0].step[1].when", "rule_wrong_type")),
         ("credited_minutes >= 300", "category >= 300", ("$.version[0].step[1].when", "rule_unknown_fact")),
         ('id = "city.star"', "id = city.star", ("$", "rulebook_not_toml")),
     ],

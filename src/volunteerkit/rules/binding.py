@@ -18,6 +18,7 @@ from volunteerkit.rules.expression import (
     ARITHMETIC,
     CALENDAR,
     All,
+    Among,
     Apply,
     Call,
     Expression,
@@ -29,7 +30,18 @@ from volunteerkit.rules.expression import (
     Some,
     mentioned,
 )
-from volunteerkit.rules.functions import BUILT_IN, days_after, months_after, weekday, working_days_after
+from volunteerkit.rules.functions import (
+    BUILT_IN,
+    days_after,
+    month_start,
+    months_after,
+    months_between,
+    new_year,
+    weekday,
+    working_days_after,
+    year_start,
+    years_between,
+)
 from volunteerkit.units import day_number
 
 __all__ = ["BoundRule", "Carrier", "bind"]
@@ -127,6 +139,10 @@ class _Writer:
                 if not known:  # written once, or calls in calls would grow with every value
                     equal = f"(lambda one: {equal})({self.text(item)})"
                 return f"(({equal}) == False)" if negated else f"({equal})"
+            case Among(item, words, negated):
+                if self.carrier != "int":
+                    raise TypeError("sets of words cannot be asked on columns")
+                return f"({self.text(item)} {'not in' if negated else 'in'} {self.text(words)})"
             case Call("choose", (condition, one, other)) if self.carrier == "int":
                 return f"({self.text(one)} if {self.text(condition)} else {self.text(other)})"
             case Call(name, arguments):
@@ -198,7 +214,20 @@ def _round_to(value: Any, step: int) -> Any:
     return _floor_to(value + step // 2, step)
 
 
+def _full_steps(value: Any, step: int) -> Any:
+    return value // step
+
+
+def _days_between(begin: Any, end: Any) -> Any:
+    return end - begin
+
+
+_BY_CALENDAR: Final = (months_after, months_between, years_between, month_start, year_start, new_year,
+                       working_days_after)  # fmt: skip
+
 _ON_NUMBERS: Final[Mapping[str, Any]] = {
+    "full_steps": _full_steps,
+    "days_between": _days_between,
     "floor_to": _floor_to,
     "ceil_to": _ceil_to,
     "round_to": _round_to,
@@ -208,8 +237,9 @@ _ON_NUMBERS: Final[Mapping[str, Any]] = {
 
 
 def _on_int() -> dict[str, Any]:
-    by_calendar = {"months_after": months_after, "working_days_after": working_days_after}
-    return {"least": min, "greatest": max, **_ON_NUMBERS, **by_calendar}
+    by_calendar = {each.__name__: each for each in _BY_CALENDAR}
+    counted = {"how_many": lambda *holding: sum(map(bool, holding))}
+    return {"least": min, "greatest": max, **counted, **_ON_NUMBERS, **by_calendar}
 
 
 def _on_numpy() -> dict[str, Any]:
@@ -222,11 +252,12 @@ def _on_numpy() -> dict[str, Any]:
             else column
         )
 
-    by_calendar = {
-        "months_after": _each(months_after, "int64"),
-        "working_days_after": _each(working_days_after, "int64"),
-    }
-    chosen = {"choose": np.where, "least": np.minimum, "greatest": np.maximum}
+    by_calendar = {each.__name__: _each(each, "int64") for each in _BY_CALENDAR}
+
+    def how_many(*holding: Any) -> Any:
+        return sum(np.asarray(each).astype(np.int64) for each in holding)
+
+    chosen = {"choose": np.where, "least": np.minimum, "greatest": np.maximum, "how_many": how_many}
     return {**chosen, **_ON_NUMBERS, **by_calendar, "wide": wide}
 
 
@@ -244,8 +275,11 @@ def _on_sql() -> dict[str, Any]:
         "floor_to": lambda value, step: value - (value % step + step) % step,
         "ceil_to": lambda value, step: value + (-value % step + step) % step,
         "round_to": lambda value, step: (value + step // 2) - ((value + step // 2) % step + step) % step,
+        "full_steps": lambda value, step: (value - (value % step + step) % step) // step,
+        "how_many": lambda *holding: sum(choose(each, 1, 0) for each in holding),
         "weekday": lambda day: ((day + 3) % 7 + 7) % 7 + 1,
         "days_after": days_after,
+        "days_between": _days_between,
     }
 
 

@@ -23,18 +23,20 @@ from volunteerkit.clock import Calendar
 from volunteerkit.errors import InvalidValue, VolunteerkitError, did_you_mean
 from volunteerkit.rules.check import check
 from volunteerkit.rules.crediting import Credited, credit
+from volunteerkit.rules.deciding import decide
 from volunteerkit.rules.expression import CALENDAR, All, Apply, Call, Expression, Fact, Not, Some
 from volunteerkit.rules.facts import FACTS
-from volunteerkit.rules.ladder import assess
 from volunteerkit.rules.plan import Record
 from volunteerkit.rules.rulebook import Rulebook, Version
-from volunteerkit.units import day_number
+from volunteerkit.rules.schemes import Granting
+from volunteerkit.rules.summaries import Summaries
+from volunteerkit.units import day_number, day_of
 
 __all__ = ["RECORD_WORDS", "Case", "Cases", "Failure", "Result", "read_cases", "run_cases"]
 
 RECORD_WORDS: Final = {
     "date": "served_on", "minutes": "claimed_minutes", "activity": "project", "place": "project",
-    "amount": "quantity", "entered_on": "known_on", "submitted_on": "known_on",
+    "amount": "quantity", "entered_on": "known_on", "submitted_on": "known_on", "org": "organization",
 }  # fmt: skip
 """What a record of a case may say instead of a fact's name.
 
@@ -48,7 +50,7 @@ RECORDS_MAX: Final = 10_000
 
 _CASE: Final = ("why", "volunteer", "records", "facts", "policy", "as_of", "expect")
 _WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_PYTHON: Final = {"int": int, "bool": bool, "word": str, "date": dt.date}
+_PYTHON: Final = {"int": int, "bool": bool, "word": str, "date": dt.date, "words": tuple}
 
 
 def __dir__() -> list[str]:
@@ -64,7 +66,6 @@ class Case:
     expect: Mapping[str, Any]
     facts: Mapping[str, Any] = attrs.field(factory=dict)
     records: tuple[Mapping[str, Any], ...] = ()
-    policy: Mapping[str, Any] = attrs.field(factory=dict)
 
 
 @attrs.frozen
@@ -133,11 +134,10 @@ def _case(file: str, number: int, data: Any) -> Case:
         records, tables = [], [*tables, records]
     if not all(isinstance(each, dict) for each in [*records, *tables]):
         raise InvalidValue("cases_shape", file=file, place=place, wanted="records = [{…}], facts = {…}")
-    volunteer, facts, policy, *totals = tables
-    given = {**volunteer, **facts, **(totals[0] if totals else {})}
+    given = {name: value for table in tables for name, value in table.items()}
     as_of = _value(Fact("as_of", "date", "", ""), data["as_of"])
     day = dt.date(1970, 1, 1) + dt.timedelta(as_of)
-    return Case(str(data.get("why", "")), day, data["expect"], given, tuple(records), policy)
+    return Case(str(data.get("why", "")), day, data["expect"], given, tuple(records))
 
 
 def run_cases(cases: Cases, rulebooks: Iterable[Rulebook]) -> Result:
@@ -160,18 +160,34 @@ def _run(case: Case, regime: str, books: list[Rulebook]) -> Failure | None:
         return Failure(case.why, error=InvalidValue("cases_no_rulebook", regime=regime))
     found: dict[str, Any] = {}
     try:
+        # what a way of crediting of the regime gives, its other rulebooks go on with
+        ways = [book.version_on(case.as_of) for book in books if book.decides == "credit"]
         versions = [book.version_on(case.as_of) for book in books]
         known = FACTS | {
             fact.name: fact for each in versions for fact in (*each.declared, *each.facts.values())
         }
-        for book in books:
-            found |= _answers(case, book, known)
+        for book in sorted(books, key=lambda each: each.decides != "credit"):
+            found |= _answers(case, book, known, ways[0] if ways else None)
     except VolunteerkitError as error:
         return Failure(case.why, error=error)
-    told = [(name, _plain(value), _plain(found.get(name, "-"))) for name, value in case.expect.items()]
+    told = [
+        (name, _plain(value), _plain(_as(value, found.get(name, "-")))) for name, value in case.expect.items()
+    ]
     # yes is no 1, though Python says so
     differences = tuple(each for each in told if (type(each[1]), each[1]) != (type(each[2]), each[2]))
     return Failure(case.why, differences) if differences else None
+
+
+def _as(wanted: Any, found: Any) -> Any:
+    """Return what a scheme says in the form a case asks for: yes or no, a number, a word, or all grades."""
+    if not isinstance(found, Granting) or found.eligible is None:
+        return None if isinstance(found, Granting) else found
+    if isinstance(wanted, bool):
+        return bool(found.eligible)
+    if isinstance(wanted, int):
+        return found.award
+    words = [(step.grade or award) for award in found.eligible if (step := found.scheme.step_of(award))]
+    return words if isinstance(wanted, list) else words[-1] if words else None
 
 
 def _plain(value: Any) -> Any:
@@ -180,18 +196,41 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, dt.date) else value
 
 
-def _answers(case: Case, book: Rulebook, known: Mapping[str, Fact]) -> dict[str, Any]:
+def _answers(case: Case, book: Rulebook, known: Mapping[str, Fact], way: Version | None) -> dict[str, Any]:
     version = book.version_on(case.as_of)
-    facts = dict(_facts(case.facts, known, "facts")) | dict(_facts(case.policy, known, "policy"))
-    if book.decides == "check":
-        asked = [answer.name for answer in version.answers if answer.name in case.expect]
-        ruling = check(book, facts, case.as_of, answers=asked)
-        return {**dict(ruling.answers), "missing": ruling.missing}
+    known = {name: fact for name, fact in known.items() if name not in version.makes}
+    as_of = day_number(case.as_of)
+    summaries = Summaries(book.case_words, case.facts, known, as_of)
+    facts = dict(_facts(summaries.rest, known)) | dict(_valued(summaries.given({}), known))
+    summaries.facts |= facts
+    records = list(_stream(case, known))
+    records += summaries.records(len(records))
     if book.decides == "credit":
-        stream = list(_stream(case, known))
-        records = [each for each in stream if each.served_on <= day_number(case.as_of)]
-        return _credited(credit(version, records, facts))
-    return {book.decides: assess(book, facts, case.as_of).grade}
+        return _credited(credit(version, [each for each in records if each.served_on <= as_of], facts))
+    decision = decide(book, case.as_of, records=records, facts=facts, crediting=way)
+    found = _credited(decision.credited) if decision.credited is not None else {}
+    found |= {
+        name: _said(version, name, decision.facts[name]) for name in version.makes if name in decision.facts
+    }
+    found |= _valid(decision.grantings.values())
+    found |= {**decision.grantings, **decision.answers, "missing": decision.missing}
+    if "missing" in case.expect and version.answers:
+        asked = [answer.name for answer in version.answers if answer.name in case.expect]
+        found["missing"] = check(book, decision.facts, case.as_of, answers=asked).missing
+    return found
+
+
+def _said(version: Version, name: str, value: Any) -> Any:
+    """Return a fact that was made as people read it."""
+    return day_of(value) if name in version.facts and version.facts[name].type == "date" else value
+
+
+def _valid(grantings: Iterable[Granting]) -> dict[str, Any]:
+    """Return who decides about the first grade that is eligible, and how long it is held."""
+    step = next((each.step for each in grantings if each.step is not None), None)
+    if step is None:
+        return {"certifier": None, "valid_years": None}
+    return {"certifier": step.certifier or None, "valid_years": step.valid_months // 12 or None}
 
 
 def _credited(found: Credited) -> dict[str, Any]:
@@ -211,14 +250,21 @@ def _credited(found: Credited) -> dict[str, Any]:
     }
 
 
-def _facts(given: Mapping[str, Any], known: Mapping[str, Fact], place: str) -> Iterator[tuple[str, Any]]:
-    for name, value in given.items():
-        if name == CALENDAR:
-            yield name, _calendar(value)
-        elif isinstance(value, dict):
-            yield from _facts(value, known, f"{place}.{name}")
-        elif value is not None:
-            yield name, _value(_known(name, known, place), value)
+def _facts(given: Mapping[str, Any], known: Mapping[str, Fact]) -> Iterator[tuple[str, Any]]:
+    """Read the facts of a case, by their paths; the last word of a path is the fact's name."""
+    calendar: dict[str, Any] = {}
+    for path, value in given.items():
+        if path.startswith(f"{CALENDAR}."):
+            calendar[path.partition(".")[2]] = value
+        else:
+            yield from _valued([(path.rpartition(".")[2], value)], known)
+    if calendar:
+        yield CALENDAR, _calendar(calendar)
+
+
+def _valued(given: Iterable[tuple[str, Any]], known: Mapping[str, Fact]) -> Iterator[tuple[str, Any]]:
+    for name, value in given:
+        yield name, _value(_known(name, known, "facts"), value)
 
 
 def _known(name: str, known: Mapping[str, Fact], place: str) -> Fact:
@@ -231,11 +277,11 @@ def _known(name: str, known: Mapping[str, Fact], place: str) -> Fact:
 
 def _value(fact: Fact, value: Any) -> Any:
     """Return a value of the fact's type; a date, also as a text, becomes a day number."""
-    try:
+    with suppress(ValueError):
         if fact.type == "date" and isinstance(value, str):
             value = dt.date.fromisoformat(value)
-    except ValueError:
-        pass
+    if fact.type == "words" and isinstance(value, list) and all(isinstance(each, str) for each in value):
+        value = tuple(value)
     if type(value) is not _PYTHON[fact.type]:
         raise InvalidValue("case_value", name=fact.name, value=str(value)[:40], wanted=fact.type)
     return day_number(value) if isinstance(value, dt.date) else value
@@ -299,7 +345,7 @@ def _within(name: str, value: Any, low: int, high: int) -> int:
 
 def _python_lines(version: Version) -> int:
     """Count the lines of the registered functions that a version calls."""
-    called = {name for rule in version.rules for name in _called(rule) if name in version.functions}
+    called = {name for rule in version.every_rule for name in _called(rule) if name in version.functions}
     return sum(_lines_of(version.functions[name].one) for name in called)
 
 

@@ -13,7 +13,7 @@ from volunteerkit.rules.expression import CALENDAR, All, Expression, Mention, me
 from volunteerkit.rules.ladder import bound_in, holds_in
 from volunteerkit.rules.parts import Answer
 from volunteerkit.rules.rulebook import Rulebook, Version
-from volunteerkit.units import day_of
+from volunteerkit.units import day_number, day_of
 
 __all__ = ["Ruling", "check"]
 
@@ -78,18 +78,29 @@ def check(
             raise InvalidValue(
                 "answer_unknown", name=name, rulebook=rulebook.id, known=", ".join(known), near=near
             )
-    filled = {name: facts.get(name, version.facts[name].default) for name in version.mentions}
+    made = set(version.makes)
+    filled = {name: facts.get(name, fact.default) for name, fact in version.facts.items() if name not in made}
+    filled["today"] = facts.get("today", day_number(on))
     filled = {name: value for name, value in filled.items() if value is not None}
-    given, missing = [], set[str]()
-    for answer in version.answers:
-        if answers is None or answer.name in answers:
-            value, lacking = _answered(version, answer, filled)
-            given.append((answer.name, value))
-            missing |= lacking
-    return Ruling(rulebook.id, version, tuple(given), tuple(sorted(missing)))
+    found: dict[str, tuple[Any, set[str]]] = {}
+    for answer in (part for part in version.made if isinstance(part, Answer)):
+        value, lacking = _answered(version, answer, filled)
+        # what keeps an answer from being given may be another answer: then it is what keeps that one
+        base = {name for each in lacking for name in (found[each][1] or {each} if each in found else {each})}
+        found[answer.name] = day_of(value) if answer.gives == "date" and value is not None else value, base
+        if value is not None:
+            filled[answer.name] = value
+    asked = [name for name in known if answers is None or name in answers]
+    missing = {name for each in asked for name in found[each][1]}
+    given = tuple((name, found[name][0]) for name in asked)
+    return Ruling(rulebook.id, version, given, tuple(sorted(missing)))
 
 
 def _answered(version: Version, answer: Answer, facts: Mapping[str, Any]) -> tuple[Any, set[str]]:
+    if answer.rule is None:
+        holding = [(word, holds_in(version, rule, facts)) for word, rule in answer.words]
+        lacking = {name for _, rule in answer.words for name in set(mentioned(rule)) - set(facts)}
+        return tuple(word for word, holds in holding if holds), lacking
     absent = set(mentioned(answer.rule)) - set(facts)
     if answer.gives == "bool":
         value: Any = holds_in(version, answer.rule, facts)
@@ -103,7 +114,7 @@ def _answered(version: Version, answer: Answer, facts: Mapping[str, Any]) -> tup
         if missing.args[0] != CALENDAR:
             raise
         return None, {CALENDAR}  # its years were not published so far
-    return (day_of(value) if answer.gives == "date" else value), absent
+    return value, absent
 
 
 def _lacking(version: Version, rule: Expression, facts: Mapping[str, Any]) -> set[str]:

@@ -14,13 +14,13 @@ from volunteerkit.rules.facts import FACTS, IN_PARTS
 from volunteerkit.rules.functions import BUILT_IN
 from volunteerkit.units import day_number
 
-__all__ = ["declared_facts"]
+__all__ = ["declared_facts", "new_name"]
 
 FACTS_MAX: Final = 200
 
 _FACT: Final = {"type": str, **dict.fromkeys(LANGUAGES, str), "unit": str, "default": object}
 _UNITS: Final = ("minutes", "days", "times")
-_PYTHON: Final[dict[FactType, type]] = {"int": int, "bool": bool, "word": str, "date": dt.date}
+_PYTHON: Final[dict[FactType, type]] = {"int": int, "bool": bool, "word": str, "date": dt.date, "words": list}
 
 
 def __dir__() -> list[str]:
@@ -62,13 +62,13 @@ def declared_facts(reader: Reader, top: Mapping[str, Any]) -> tuple[Fact, ...]:
         type_ = next((each for each, python in _PYTHON.items() if type(value) is python), None)
         if type_ is None or not _fits(value):
             reader.problem(path, "rulebook_parameter", name=name, limit=LARGEST)
-        elif _named(reader, name, path):
+        elif new_name(reader, name, path):
             found.append(Fact(name, type_, name, name, default=_default(value)))
     return tuple(fact for fact in found if fact is not None)
 
 
 def _fact(reader: Reader, name: str, data: Any, path: str) -> Fact | None:
-    named = _named(reader, name, path)
+    named = new_name(reader, name, path)
     default = data.get("default") if isinstance(data, dict) else None
     rest = {key: value for key, value in data.items() if key != "default"} if isinstance(data, dict) else data
     got = reader.table(rest, _FACT, path, ("type", *LANGUAGES))
@@ -85,7 +85,7 @@ def _fact(reader: Reader, name: str, data: Any, path: str) -> Fact | None:
     return Fact(name, type_, got["zh-CN"], got["en"], unit, _default(default))
 
 
-def _named(reader: Reader, name: str, path: str) -> bool:
+def new_name(reader: Reader, name: str, path: str) -> bool:
     """Tell whether rules can use this name for a new fact; note it otherwise."""
     plain = name.isidentifier() and not keyword.iskeyword(name)
     if not plain or unicodedata.normalize("NFKC", name) != name:  # as Python reads names
@@ -98,8 +98,12 @@ def _named(reader: Reader, name: str, path: str) -> bool:
 
 
 def _fits(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(type(each) is str for each in value)
     return not isinstance(value, int) or abs(value) <= LARGEST
 
 
-def _default(value: Any) -> int | bool | str | None:
+def _default(value: Any) -> int | bool | str | tuple[str, ...] | None:
+    if isinstance(value, list):
+        return tuple(value)
     return day_number(value) if isinstance(value, dt.date) else value

@@ -18,6 +18,7 @@ import attrs
 
 __all__ = [
     "All",
+    "Among",
     "Apply",
     "Call",
     "Expression",
@@ -33,7 +34,8 @@ __all__ = [
     "reach",
 ]
 
-FactType: TypeAlias = Choice["int", "bool", "word", "date"]
+FactType: TypeAlias = Choice["int", "bool", "word", "date", "words"]
+"""``"words"`` is a set of words, which a rule asks with ``in``."""
 
 LARGEST: Final = 2**31
 ARITHMETIC: Final = frozenset("+-*")
@@ -62,7 +64,7 @@ class Fact:
     zh: str
     en: str
     unit: str = ""
-    default: int | bool | str | None = None
+    default: int | bool | str | tuple[str, ...] | None = None
 
 
 @attrs.frozen
@@ -174,6 +176,18 @@ class Member:
 
 
 @attrs.frozen
+class Among:
+    """A word is (with ``negated`` is not) one of the words of a fact."""
+
+    item: Mention
+    words: Mention
+    negated: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.item} {'not in' if self.negated else 'in'} {self.words}"
+
+
+@attrs.frozen
 class Call:
     """A call of a function every rule may call (see `functions`) or of a registered one."""
 
@@ -184,7 +198,7 @@ class Call:
         return f"{self.name}({', '.join(map(str, self.arguments))})"
 
 
-Expression: TypeAlias = Mention | Literal | Apply | All | Some | Not | Member | Call
+Expression: TypeAlias = Mention | Literal | Apply | All | Some | Not | Member | Among | Call
 
 
 def mentioned(expression: Expression) -> tuple[str, ...]:
@@ -198,7 +212,7 @@ def mentioned(expression: Expression) -> tuple[str, ...]:
             return (name,)
         case Literal():
             return ()
-        case Apply(_, left, right):
+        case Apply(_, left, right) | Among(left, right):
             found = {*mentioned(left), *mentioned(right)}
         case All(items) | Some(items) | Call(_, items):
             found = {name for item in items for name in mentioned(item)}
@@ -233,6 +247,10 @@ def reach(expression: Expression) -> tuple[int, int]:
             return max(reach(one)[0], reach(other)[0]), max(reach(one)[1], reach(other)[1])
         case Call("floor_to" | "ceil_to" | "round_to", (one, Literal(int(step)))):
             return reach(one)[0] - step, reach(one)[1] + step
+        case Call("full_steps", (one, Literal(int(step)))):
+            return reach(one)[0] // step, reach(one)[1] // step
+        case Call("how_many", items):
+            return 0, len(items)
         case Call("weekday"):
             return 1, 7
     return -LARGEST, LARGEST

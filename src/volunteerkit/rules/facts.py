@@ -6,7 +6,7 @@ from typing import Final
 
 from volunteerkit.rules.expression import CALENDAR, Fact
 
-__all__ = ["DAY_MINUTES", "FACTS", "GROUP_FACTS", "IN_PARTS", "LADDER_FACTS", "MINUTES", "PERSON_FACTS",
+__all__ = ["DAY_FACTS", "DAY_MINUTES", "FACTS", "GROUP_FACTS", "IN_PARTS", "LADDER_FACTS", "MINUTES", "PERSON_FACTS",
            "RECORD_FACTS"]  # fmt: skip
 
 # A day that never comes (in the year 47904): nobody becomes sixty by default.
@@ -38,6 +38,9 @@ RECORD_FACTS: Final = _named(
     Fact("kind", "word", "记录种类", "what kind of record it is", default="service"),
     Fact("quantity", "int", "数量", "quantity", default=1),
     Fact("known_on", "date", "登记日期", "day it was entered", default=0),
+    Fact("scheme", "word", "所属荣誉或等级办法", "scheme of an award", default=""),
+    Fact("grade", "word", "等级", "grade of an award", default=""),
+    Fact("member", "word", "成员（家庭、团队）", "member of a family or team", default=""),
     Fact("evidence", "bool", "附有证明", "evidence was attached", default=False),
     Fact(
         "accepted",
@@ -51,6 +54,7 @@ RECORD_FACTS: Final = _named(
 
 PERSON_FACTS: Final = _named(
     Fact("registered_on", "date", "注册日期", "day of registration", default=0),
+    Fact("birth_date", "date", "出生日期", "day of birth"),
     Fact("adult_on", "date", "年满 18 岁之日", "18th birthday", default=0),
     Fact("senior_on", "date", "年满 60 岁之日", "60th birthday", default=_NEVER),
 )
@@ -61,6 +65,12 @@ MINUTES: Final = Fact("minutes", "int", "到这一步为止的时长", "minutes 
 
 DAY_MINUTES: Final = Fact("day_minutes", "int", "当日计入时长", "credited minutes of the day", "minutes")
 """What a day counts, in whole minutes downwards, for a ``route``."""
+
+DAY_FACTS: Final = _named(
+    Fact("today", "date", "评定之日", "the day asked for"),
+    Fact("suspended", "bool", "办法已暂停", "the rules are suspended on that day", default=False),
+)
+"""Facts every rule knows that looks at a subject as a whole: the day, and whether the version is suspended."""
 
 LADDER_FACTS: Final = _named(
     Fact("credited_minutes", "int", "计入时长", "credited minutes", "minutes"),
@@ -90,5 +100,6 @@ IN_PARTS: Final = _named(
 )
 """Facts that only some parts of a way of crediting have, and the calendar, which no rule names itself."""
 
-FACTS: Final[dict[str, Fact]] = {**RECORD_FACTS, **PERSON_FACTS, **LADDER_FACTS, **GROUP_FACTS}
+FACTS: Final[dict[str, Fact]] = {**RECORD_FACTS, **PERSON_FACTS, **DAY_FACTS, **LADDER_FACTS,
+                                      **GROUP_FACTS}  # fmt: skip
 """All of them; plugins may declare more, which every rule may mention."""

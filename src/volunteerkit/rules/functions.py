@@ -21,12 +21,18 @@ __all__ = [
     "LONGEST_TERM",
     "BuiltIn",
     "days_after",
+    "month_start",
     "months_after",
+    "months_between",
+    "new_year",
     "weekday",
     "working_days_after",
+    "year_start",
+    "years_between",
 ]
 
 LONGEST_TERM: Final = 1200
+_FIRST_DAY: Final = day_number(dt.date.min)
 _LAST_DAY: Final = day_number(dt.date.max)
 
 
@@ -38,13 +44,15 @@ def __dir__() -> list[str]:
 class BuiltIn:
     """What a function takes and ``gives``; ``"same"`` are arguments of one type, which it gives as well.
 
-    ``same`` lists the types that may be; ``step`` says that the last argument is a fixed number from 1.
+    ``same`` lists the types that may be; ``step`` says that the last argument is a fixed number from 1,
+    ``more`` that the last may be given any number of times.
     """
 
     takes: tuple[str, ...]
     gives: str
     same: tuple[FactType, ...] = ()
     step: bool = False
+    more: bool = False
 
 
 BUILT_IN: Final[dict[str, BuiltIn]] = {
@@ -54,7 +62,15 @@ BUILT_IN: Final[dict[str, BuiltIn]] = {
     "floor_to": BuiltIn(("int", "int"), "int", step=True),
     "ceil_to": BuiltIn(("int", "int"), "int", step=True),
     "round_to": BuiltIn(("int", "int"), "int", step=True),
+    "full_steps": BuiltIn(("int", "int"), "int", step=True),
+    "how_many": BuiltIn(("bool",), "int", more=True),
     "weekday": BuiltIn(("date",), "int"),
+    "days_between": BuiltIn(("date", "date"), "int"),
+    "months_between": BuiltIn(("date", "date"), "int"),
+    "years_between": BuiltIn(("date", "date"), "int"),
+    "month_start": BuiltIn(("date",), "date"),
+    "year_start": BuiltIn(("date", "int"), "date"),
+    "new_year": BuiltIn(("int",), "date"),
     "days_after": BuiltIn(("date", "int"), "date"),
     "months_after": BuiltIn(("date", "int"), "date"),
     "working_days_after": BuiltIn(("date", "int"), "date"),
@@ -76,22 +92,74 @@ def days_after(day: Any, days: Any) -> Any:
 
 
 def months_after(day: int, count: int) -> int:
-    """Return the day ``count`` months later; a day no calendar reaches stays what it is.
+    """Return the day ``count`` months later, earlier if negative; a day no calendar reaches stays what it is.
 
     Raises InvalidValue for a term of more than 1200 months.
 
     >>> day_of(months_after(day_number(dt.date(2024, 1, 31)), 1))
     datetime.date(2024, 2, 29)
     """
-    _check("months_after", count)
-    if day > _LAST_DAY:
+    _check("months_after", abs(count))
+    if not _FIRST_DAY <= day <= _LAST_DAY:
         return day
     begin = day_of(day)
     year, month = divmod(begin.year * 12 + begin.month - 1 + count, 12)
-    if year > dt.MAXYEAR:
-        return _LAST_DAY + 1
+    if not dt.MINYEAR <= year <= dt.MAXYEAR:
+        return _LAST_DAY + 1 if count > 0 else _FIRST_DAY - 1
     last = months.monthrange(year, month + 1)[1]
     return day_number(dt.date(year, month + 1, min(begin.day, last)))
+
+
+def months_between(begin: int, end: int) -> int:
+    """Return the full months from one day to another, negative where the second is the earlier one.
+
+    A month is full on the day that `months_after` gives.
+
+    >>> months_between(day_number(dt.date(2024, 1, 31)), day_number(dt.date(2024, 2, 29)))
+    1
+    """
+    one, other = (day_of(min(max(day, _FIRST_DAY), _LAST_DAY)) for day in (begin, end))
+    count = (other.year - one.year) * 12 + other.month - one.month
+    last = months.monthrange(other.year, other.month)[1]
+    return count - (other.day < min(one.day, last))
+
+
+def years_between(begin: int, end: int) -> int:
+    """Return the full years from one day to another, such as an age.
+
+    >>> years_between(day_number(dt.date(2008, 5, 3)), day_number(dt.date(2024, 5, 2)))
+    15
+    """
+    return months_between(begin, end) // 12
+
+
+def month_start(day: int) -> int:
+    """Return the first day of a day's month."""
+    return day - day_of(day).day + 1 if _FIRST_DAY <= day <= _LAST_DAY else day
+
+
+def year_start(day: int, month: int) -> int:
+    """Return the first day of the year a day lies in, for years that begin with ``month`` (1 to 12).
+
+    Raises InvalidValue for a month that there is not.
+
+    >>> day_of(year_start(day_number(dt.date(2024, 5, 2)), 9))
+    datetime.date(2023, 9, 1)
+    """
+    if not 1 <= month <= 12:
+        raise InvalidValue("rule_month", value=month)
+    if not _FIRST_DAY <= day <= _LAST_DAY:
+        return day
+    found = day_of(day)
+    year = found.year - (found.month < month)
+    return day_number(dt.date(year, month, 1)) if year >= dt.MINYEAR else _FIRST_DAY - 1
+
+
+def new_year(year: int) -> int:
+    """Return the first of January of a year; raises InvalidValue for a year no calendar has."""
+    if not dt.MINYEAR <= year <= dt.MAXYEAR:
+        raise InvalidValue("rule_year", value=year)
+    return day_number(dt.date(year, 1, 1))
 
 
 def working_days_after(day: int, count: int, calendar: Any) -> int:

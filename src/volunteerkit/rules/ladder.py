@@ -21,9 +21,11 @@ from volunteerkit.rules.expression import (
     Some,
     mentioned,
 )
-from volunteerkit.rules.rulebook import Rulebook, Step, Version
+from volunteerkit.rules.parts import Step
+from volunteerkit.rules.rulebook import Rulebook, Version
+from volunteerkit.units import day_number
 
-__all__ = ["Assessment", "Clause", "assess"]
+__all__ = ["Assessment", "Clause", "assess", "assess_version"]
 
 
 def __dir__() -> list[str]:
@@ -129,7 +131,18 @@ def assess(
     ('credited_minutes',)
     """
     version = rulebook.version_on(on)
-    known = version.facts if declared is None else declared
+    today = {
+        "today": day_number(on),
+        "suspended": version.suspended_from is not None and on >= version.suspended_from,
+    }
+    return assess_version(rulebook.id, version, {**today, **facts}, declared)
+
+
+def assess_version(
+    rulebook: str, version: Version, facts: Mapping[str, Any], declared: Mapping[str, Fact] | None = None
+) -> Assessment:
+    """Return what a version's main steps say of ``facts``, which hold ``today`` too if it asks for the day."""
+    known = version.facts if declared is None else {**version.facts, **declared}
     filled: dict[str, Any] = {}
     for name in version.mentions:
         value = facts[name] if name in facts else known[name].default
@@ -148,7 +161,7 @@ def assess(
     absent = tuple(name for name in version.mentions if name not in filled)
     # With every fact there, only a year that was not published leaves a grade open.
     missing = () if grade is not None else absent or (CALENDAR,)
-    return Assessment(rulebook.id, version, tuple(filled.items()), grade, missing, known)
+    return Assessment(rulebook, version, tuple(filled.items()), grade, missing, known)
 
 
 def _descending(version: Version) -> list[tuple[int, Expression, BoundRule]]:

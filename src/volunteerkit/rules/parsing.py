@@ -16,6 +16,7 @@ from volunteerkit.errors import RuleSyntaxError, nearest
 from volunteerkit.rules.expression import (
     LARGEST,
     All,
+    Among,
     Apply,
     Call,
     Expression,
@@ -265,6 +266,8 @@ class _Reader:
             raise self.error("rule_wrong_type", right, found=second, wanted=first)
         if not mentioned(one) and not mentioned(other):
             raise self.error("rule_no_fact", left)
+        if first == "words":
+            raise self.error("rule_no_order", left, found=first)
         if first in ("word", "bool"):
             if symbol not in ("==", "!="):
                 raise self.error("rule_no_order", left, found=first)
@@ -274,6 +277,11 @@ class _Reader:
 
     def member(self, left: ast.expr, right: ast.expr, negated: bool, depth: int) -> Expression:
         item, type_ = self.read(left, depth + 1)
+        if isinstance(right, ast.Name):
+            words = self.typed(right, "words", depth)
+            if type_ != "word" or not isinstance(item, Mention) or not isinstance(words, Mention):
+                raise self.error("rule_member", right)
+            return Among(item, words, negated)
         known = isinstance(item, Mention) or (isinstance(item, Call) and type_ in ("int", "date"))
         if not known or not isinstance(right, ast.Tuple | ast.List) or not right.elts:
             raise self.error("rule_member", right)
@@ -294,8 +302,9 @@ class _Reader:
             return self.date(node), "date"
         if name not in BUILT_IN and name not in self.functions:
             raise self.unknown("rule_unknown_function", node, name, [*self.functions, *BUILT_IN, "date"])
-        arity = len(BUILT_IN[name].takes) if name in BUILT_IN else self.functions[name].arity
-        if len(node.args) != arity:
+        built_in = BUILT_IN.get(name)
+        arity = len(built_in.takes) if built_in else self.functions[name].arity
+        if not len(node.args) if built_in and built_in.more else len(node.args) != arity:
             raise self.error("rule_arity", node, name=name, wanted=arity, found=len(node.args))
         if name in BUILT_IN:
             return self.built_in(node, name, BUILT_IN[name], depth)
@@ -312,7 +321,8 @@ class _Reader:
     ) -> tuple[Expression, FactType]:
         arguments: list[Expression] = []
         same: FactType | None = None
-        for each, wanted in zip(node.args, function.takes, strict=True):
+        takes = function.takes + function.takes[-1:] * (len(node.args) - len(function.takes))
+        for each, wanted in zip(node.args, takes, strict=True):
             if wanted == "bool":
                 arguments.append(self.condition(each, depth))
                 continue

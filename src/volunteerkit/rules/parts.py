@@ -7,15 +7,19 @@ Every part sees what the one before it left. ``reason`` is the author's word for
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import attrs
 
-from volunteerkit.rules.expression import Expression, FactType
+from volunteerkit.rules.expression import Expression, FactType, Mention
 
-__all__ = ["Answer", "Coefficient", "Convert", "Limit", "Period", "Route", "Transform", "Window"]
+__all__ = ["PERIODS", "Answer", "Coefficient", "Convert", "Limit", "Lookup", "LookupRow", "Measure", "Period", "Route",
+           "Scheme", "Step", "Transform", "Window"]  # fmt: skip
 
 Period: TypeAlias = Literal["day", "month", "year", "life"]
+
+PERIODS: Final = ("day", "week", "month", "year", "month_back", "year_back")
+"""What may stand in a measure's ``per`` beside the words of a record: periods, which follow one another."""
 
 
 def __dir__() -> list[str]:
@@ -102,8 +106,124 @@ class Convert:
 
 @attrs.frozen
 class Answer:
-    """A named answer of a check: a rule over facts and the type it ``gives``."""
+    """A named answer: a rule over facts and the type it ``gives``; or the ``words`` whose conditions hold."""
 
     name: str
-    rule: Expression
+    rule: Expression | None
     gives: FactType
+    words: tuple[tuple[str, Expression], ...] = ()
+
+    @property
+    def rules(self) -> tuple[Expression, ...]:
+        """Every rule in it."""
+        return (self.rule,) if self.rule is not None else tuple(rule for _, rule in self.words)
+
+
+@attrs.frozen
+class Measure:
+    """One figure over a subject's records.
+
+    ``how`` says what becomes of the records: their ``of`` (a rule over the record) is added up, or its most,
+    least, first or last value is taken; ``count`` counts records, days or the different words of ``distinct``.
+    ``first_day`` and ``last_day`` are inclusive unless ``after`` or ``before`` say otherwise. With ``per``
+    every group has a ``value``; those without ``having`` are left out, and ``take`` puts the others together:
+    ``run`` is the longest chain of periods that follow one another, ``last_run`` the one that reaches today.
+    ``gap_days`` lets ``first`` find the first day of the service that has gone on since without a longer gap.
+    ``otherwise`` is its value where no record is left; without one it is absent.
+    """
+
+    name: str
+    how: Literal["sum", "count", "most", "least", "first", "last"]
+    of: Expression | None = None
+    distinct: str = ""
+    where: Expression | None = None
+    first_day: Expression | None = None
+    last_day: Expression | None = None
+    after: bool = False
+    before: bool = False
+    per: str = ""
+    year_begins_month: int = 1
+    having: Expression | None = None
+    take: Literal["sum", "count", "most", "least", "run", "last_run"] = "sum"
+    gap_days: int | None = None
+    otherwise: int | None = None
+    gives: FactType = "int"
+
+    @property
+    def rules(self) -> tuple[Expression, ...]:
+        """Every rule in it."""
+        found = (self.of, self.where, self.first_day, self.last_day, self.having)
+        return tuple(rule for rule in found if rule is not None)
+
+
+@attrs.frozen
+class LookupRow:
+    """One row of a table: from which number on, or for which words or numbers, and its values by column."""
+
+    values: tuple[Expression, ...]
+    from_: int | None = None
+    is_: tuple[int | str, ...] = ()
+
+
+@attrs.frozen
+class Lookup:
+    """A table that gives the facts of its ``columns`` by another fact: by bands of a number, or by words.
+
+    The last row whose ``from`` is reached counts; a row with neither ``from`` nor ``is`` is for all the rest.
+    Where no row fits, its columns are absent.
+    """
+
+    by: str
+    columns: tuple[str, ...]
+    rows: tuple[LookupRow, ...]
+
+    @property
+    def rules(self) -> tuple[Expression, ...]:
+        """Every rule in it, the fact it goes by among them."""
+        return (Mention(self.by), *(rule for row in self.rows for rule in row.values))
+
+
+@attrs.frozen
+class Step:
+    """A grade (``award``, from 1) and the condition it needs; ``names`` are its names by language.
+
+    ``grade`` is its word for programs and records. ``after`` names the grade that must have been granted
+    before, ``wait_months`` months ago or more. A grade with ``valid_months`` runs out. ``certifier`` is the
+    body that decides about it.
+    """
+
+    award: int
+    when: Expression
+    names: tuple[tuple[str, str], ...] = ()
+    grade: str = ""
+    after: str = ""
+    wait_months: int = 0
+    valid_months: int = 0
+    certifier: str = ""
+
+
+@attrs.frozen
+class Scheme:
+    """Grades for one question. ``take`` gives the highest grade, or all whose conditions hold.
+
+    ``repeat`` says whether a grade that was granted may be granted again: ``always``, ``yearly`` (once a
+    calendar year) or ``never``; of an ordered scheme the lower grades then are not given either. ``loss``
+    says how a grade is lost: on an ``event`` (a revocation), ``recomputed`` with the conditions, or ``never``.
+    ``procedure`` says who begins: nobody (``automatic``), the subject, or somebody who nominates it.
+    """
+
+    name: str
+    steps: tuple[Step, ...]
+    take: Literal["highest", "all"] = "highest"
+    repeat: Literal["always", "yearly", "never"] = "always"
+    loss: Literal["event", "recomputed", "never"] = "event"
+    procedure: Literal["automatic", "application", "nomination"] = "automatic"
+
+    @property
+    def rules(self) -> tuple[Expression, ...]:
+        """Every condition in it."""
+        return tuple(step.when for step in self.steps)
+
+    def step_of(self, award: int) -> Step | None:
+        """Return the step of a grade's number, None for 0."""
+        return next((step for step in self.steps if step.award == award), None)

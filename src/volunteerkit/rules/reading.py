@@ -6,15 +6,15 @@ import datetime as dt
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from itertools import pairwise
 from typing import Any, Final
 
 import attrs
 
 from volunteerkit.errors import InvalidValue, RulebookError, VolunteerkitError, nearest
 from volunteerkit.messages import LANGUAGES, Phrase, phrase
-from volunteerkit.rules.declaring import declared_facts
-from volunteerkit.rules.expression import Expression, Fact, FactType, RuleFunction
+from volunteerkit.rules.composing import Composer
+from volunteerkit.rules.declaring import declared_facts, new_name
+from volunteerkit.rules.expression import Expression, Fact, FactType, RuleFunction, mentioned
 from volunteerkit.rules.facts import (
     DAY_MINUTES,
     FACTS,
@@ -25,27 +25,37 @@ from volunteerkit.rules.facts import (
     PERSON_FACTS,
     RECORD_FACTS,
 )
-from volunteerkit.rules.parsing import parse, parse_any
+from volunteerkit.rules.parsing import parse
 from volunteerkit.rules.parts import Answer, Coefficient, Convert, Limit, Route, Transform, Window
-from volunteerkit.rules.rulebook import Rulebook, Step, Version
+from volunteerkit.rules.rulebook import Rulebook, Version
+from volunteerkit.rules.summaries import read_words
 from volunteerkit.units import plain_text
 
 __all__ = ["read_rulebook"]
 
 PERCENT_MAX: Final = 1000
-AWARD_MAX: Final = 1000
 CONVERT_MAX: Final = 1_000_000
 
 # So many parts of one sort, so that no file makes a run hang.
 PARTS_MAX: Final = 100
 
-_TOP: Final = {"id": str, "decides": str, "version": list, "title": dict, "fact": dict, "parameter": dict}
-_VERSION: Final = {"effective_from": dt.date, "citation": str, "confidence": str}
-_LADDER: Final = {**_VERSION, "step": list}
-_CHECK: Final = {**_VERSION, "answer": dict}
+_TOP: Final = {"id": str, "decides": str, "version": list, "title": dict, "fact": dict, "parameter": dict,
+               "case": dict}  # fmt: skip
+_VERSION: Final = {"effective_from": dt.date, "citation": str, "confidence": str, "adopted_on": dt.date,
+                   "suspended_from": dt.date}  # fmt: skip
+_PARTS: Final = {"credit": dict, "measure": dict, "lookup": list, "answer": dict, "scheme": dict}
+_LADDER: Final = {
+    **_VERSION,
+    **_PARTS,
+    "step": list,
+    "take": str,
+    "repeat": str,
+    "loss": str,
+    "procedure": str,
+}
+_CHECK: Final = {**_VERSION, **_PARTS}
 _CREDIT: Final = {**_VERSION, "select": str, "once": bool, "transform": list, "window": list, "coefficient": dict,
                   "limit": list, "route": list, "day_percent": str, "convert": dict, "day_begins": str}  # fmt: skip
-_STEP: Final = {"award": int, "when": str, "name": dict}
 _PART: Final = {"when": str, "reason": str, "because": dict}
 _TRANSFORM: Final = {"minutes": str, **_PART}
 _WINDOW: Final = {"from": str, "to": str, "percent": int, **_PART}
@@ -91,6 +101,7 @@ class _Reader:
         # What plugins and the file declare may stand in every rule; the library's own facts each have their place.
         self.declared = {name: fact for name, fact in facts.items() if FACTS.get(name) != fact}
         self.of_file: tuple[Fact, ...] = ()
+        self.decides = ""
         self.of_subject = LADDER_FACTS
         self.problems: list[tuple[str, VolunteerkitError]] = []
 
@@ -116,7 +127,7 @@ class _Reader:
             wanted = allowed.get(name)
             if wanted is None:
                 self.misspelt(f"{path}.{name}", "rulebook_unknown_key", name, list(allowed))
-            elif type(value) is not wanted:
+            elif wanted is not object and type(value) is not wanted:
                 self.problem(f"{path}.{name}", "rulebook_type", found=_type(value), wanted=_TYPES[wanted])
             elif value == [] or (isinstance(value, str) and not value.strip()):
                 self.problem(f"{path}.{name}", "rulebook_empty")
@@ -129,7 +140,7 @@ class _Reader:
 
     def rulebook(self, data: Any) -> Rulebook | None:
         top = self.table(data, _TOP, "$", ("id", "decides", "version"))
-        decides = str(top.get("decides", ""))
+        self.decides = decides = str(top.get("decides", ""))
         self.of_subject = GROUP_FACTS if decides.startswith("organization_") else LADDER_FACTS
         read: Callable[[Any, str], Version | None] = self.ladder
         if decides in ("credit", "check"):
@@ -147,21 +158,33 @@ class _Reader:
                              later=version.effective_from)  # fmt: skip
             last = version.effective_from if version else last
         title = self.texts(top.get("title", {}), "$.title")
+        words = read_words(self, top.get("case", {}))
         if self.problems:
             return None
-        return Rulebook(top["id"], top["decides"], tuple(each for each in versions if each), title)
+        return Rulebook(top["id"], top["decides"], tuple(each for each in versions if each), title, words)
 
     def ladder(self, data: Any, path: str) -> Version | None:
         got = self.table(data, _LADDER, path, ("effective_from", "citation", "step"))
-        scope = self.of_subject | self.declared
-        read = [self.step(each, f"{path}.step[{i}]", scope) for i, each in enumerate(got.get("step", []))]
-        steps = [step for step in read if step]
-        for i, (lower, upper) in enumerate(pairwise(steps)):
-            if upper.award <= lower.award:
-                self.problem(
-                    f"{path}.step[{i + 1}].award", "rulebook_awards", lower=lower.award, upper=upper.award
-                )
-        return self.version(got, steps=tuple(steps))
+        composer = Composer(self)
+        made = composer.read(got, path)
+        known, scheme = composer.known, composer.scheme(self.decides, got, path)
+        return self.version(got, known, scheme=scheme, steps=scheme.steps, **self.reckoned(got, made, path))
+
+    def reckoned(self, got: Mapping[str, Any], made: tuple[Any, ...], path: str) -> dict[str, Any]:
+        """Return what ladders and checks have alike: what is reckoned first, and a way of crediting of their own."""
+        of_credit = None
+        if "credit" in got:
+            whole = {name: got[name] for name in ("effective_from", "citation") if name in got}
+            for name in whole:
+                if name in got["credit"]:
+                    self.misspelt(f"{path}.credit.{name}", "rulebook_unknown_key", name, list(_CREDIT)[3:])
+            of_credit = self.credit({**whole, **got["credit"]}, f"{path}.credit")
+        return {
+            "made": made,
+            "credit": of_credit,
+            "answers": tuple(part for name in got.get("answer", {}) for part in made
+                             if isinstance(part, Answer) and part.name == name),
+        }  # fmt: skip
 
     def credit(self, data: Any, path: str) -> Version | None:
         got = self.table(data, _CREDIT, path, ("effective_from", "citation"))
@@ -285,42 +308,42 @@ class _Reader:
             self.problem(path, "rulebook_percent", value=value, limit=PERCENT_MAX)
 
     def check(self, data: Any, path: str) -> Version | None:
-        got = self.table(data, _CHECK, path, ("effective_from", "citation", "answer"))
-        answers = self.table(
-            got.get("answer", {}), dict.fromkeys(got.get("answer", {}), str), f"{path}.answer", ()
-        )
-        if len(answers) > PARTS_MAX:
-            self.problem(f"{path}.answer", "rulebook_too_many", count=len(answers), limit=PARTS_MAX)
-            answers = {}
-        scope, found = FACTS | self.declared, []
-        for name, text in answers.items():
-            try:
-                found.append(Answer(name, *parse_any(text, facts=scope, functions=self.functions)))
-            except VolunteerkitError as error:
-                self.problems.append((f"{path}.answer.{name}", error))
-        return self.version(got, answers=tuple(found))
+        got = self.table(data, _CHECK, path, ("effective_from", "citation"))
+        if "answer" not in got and "scheme" not in got and isinstance(data, dict):
+            self.problem(path, "rulebook_missing_key", name="answer")
+        composer = Composer(self)
+        made = composer.read(got, path)
+        return self.version(got, composer.known, **self.reckoned(got, made, path))
 
-    def version(self, got: Mapping[str, Any], **parts: Any) -> Version | None:
+    def version(
+        self, got: Mapping[str, Any], reckoned: Mapping[str, Fact] | None = None, **parts: Any
+    ) -> Version | None:
         if "effective_from" not in got or "citation" not in got:
             return None
+        suspended = got.get("suspended_from")
+        if suspended is not None and suspended <= got["effective_from"]:
+            self.problem(
+                "$.version.suspended_from", "rulebook_order", earlier=got["effective_from"], later=suspended
+            )
         version = Version(
             got["effective_from"],
             got["citation"],
             functions=self.functions,
             declared=self.of_file,
             confidence=got.get("confidence", ""),
+            adopted_on=got.get("adopted_on"),
+            suspended_from=suspended,
             **parts,
         )
-        known = FACTS | IN_PARTS | self.facts
-        return attrs.evolve(version, facts={name: known[name] for name in version.mentions if name in known})
+        known = {**FACTS, **IN_PARTS, **self.facts, **(reckoned or {})}
+        used = {name for rule in version.every_rule for name in mentioned(rule)} | set(version.mentions)
+        return attrs.evolve(version, facts={name: known[name] for name in sorted(used) if name in known})
 
-    def step(self, data: Any, path: str, scope: Mapping[str, Fact]) -> Step | None:
-        got = self.table(data, _STEP, path, ("award", "when"))
-        when = self.rule(got, "when", path, "bool", scope)
-        if not 1 <= got.get("award", 1) <= AWARD_MAX:
-            self.problem(f"{path}.award", "rulebook_award", value=got["award"])
-        names = self.texts(got.get("name", {}), f"{path}.name")
-        return Step(got["award"], when, names) if when is not None and "award" in got else None
+    def failed(self, path: str, error: VolunteerkitError) -> None:
+        self.problems.append((path, error))
+
+    def named(self, name: str, path: str) -> bool:
+        return new_name(self, name, path)
 
     def coefficient(self, data: Any, path: str) -> Coefficient | None:
         got = self.table(data, _COEFFICIENT, path, ("by", "percent"))

@@ -13,13 +13,26 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import attrs
 
 from volunteerkit.errors import InvalidValue, RulebookError
 from volunteerkit.rules.expression import Expression, Fact, RuleFunction, mentioned
-from volunteerkit.rules.parts import Answer, Coefficient, Convert, Limit, Route, Transform, Window
+from volunteerkit.rules.parts import (
+    Answer,
+    Coefficient,
+    Convert,
+    Limit,
+    Lookup,
+    LookupRow,
+    Measure,
+    Route,
+    Scheme,
+    Step,
+    Transform,
+    Window,
+)
 
 __all__ = ["Rulebook", "Step", "Version", "builtin_rulebooks"]
 
@@ -28,20 +41,18 @@ def __dir__() -> list[str]:
     return __all__
 
 
-@attrs.frozen
-class Step:
-    """A grade (``award``, from 1) and the condition it needs; ``names`` are its names by language."""
-
-    award: int
-    when: Expression
-    names: tuple[tuple[str, str], ...] = ()
+Made: TypeAlias = Measure | Lookup | Answer | Scheme
+"""What a version reckons for a subject: each gives one fact or more, by name, that later parts may mention."""
 
 
 @attrs.frozen
 class Version:
     """A rule as it stands from ``effective_from`` on, until the next version.
 
-    A ladder has ``steps``, a check ``answers``. A way of crediting has, in the order they are applied:
+    A ladder has ``steps`` (its main ``scheme``'s), a check ``answers``. Either may have a way of crediting of its
+    own (``credit``) and what it reckons first: ``made`` holds its measures, tables, answers and further schemes
+    in the order in which they need one another; see `deciding`. ``adopted_on`` is when it was decided on,
+    ``suspended_from`` the day from which nothing is granted. A way of crediting has, in the order they are applied:
     ``select`` (which records), ``once`` (every minute of a person's clock counts once), ``transforms``,
     ``windows``, ``coefficient``, ``limits``, ``routes``, ``day_percent`` and ``convert``; see `parts`. Its
     days begin at ``day_begins_minute``: an earlier start belongs to the day before. ``declared`` are the facts
@@ -63,6 +74,11 @@ class Version:
     convert: Convert | None = None
     day_begins_minute: int = 0
     answers: tuple[Answer, ...] = ()
+    credit: Version | None = None
+    made: tuple[Made, ...] = ()
+    scheme: Scheme | None = None
+    adopted_on: dt.date | None = None
+    suspended_from: dt.date | None = None
     declared: tuple[Fact, ...] = ()
     confidence: str = attrs.field(default="", eq=False)
     facts: Mapping[str, Fact] = attrs.field(factory=dict, eq=False, repr=False)
@@ -89,9 +105,21 @@ class Version:
             *(each.at_most for each in self.limits),
             self.day_percent,
             *(step.when for step in self.steps),
-            *(answer.rule for answer in self.answers),
+            *(rule for answer in self.answers for rule in answer.rules),
         )
         return tuple(rule for rule in found if rule is not None)
+
+    @property
+    def every_rule(self) -> tuple[Expression, ...]:
+        """Every rule in it, with those of its own way of crediting and of what it reckons first."""
+        of_credit = self.credit.rules if self.credit else ()
+        return *of_credit, *(rule for part in self.made for rule in part.rules), *self.rules
+
+    @property
+    def makes(self) -> tuple[str, ...]:
+        """The facts that its measures, tables, answers and further schemes make, in their order."""
+        columns = (part.columns if isinstance(part, Lookup) else (part.name,) for part in self.made)
+        return tuple(name for names in columns for name in names)
 
     @property
     def mentions(self) -> tuple[str, ...]:
@@ -109,6 +137,8 @@ class Version:
 class Rulebook:
     """The rule for one question with all its versions, oldest first.
 
+    ``case_words`` say how summaries in its cases become records; see `summaries`.
+
     >>> book = Rulebook.loads('''
     ... id = "example.star"
     ... decides = "star"
@@ -125,6 +155,7 @@ class Rulebook:
     decides: str
     versions: tuple[Version, ...]
     title: tuple[tuple[str, str], ...] = ()
+    case_words: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict, eq=False, repr=False)
 
     @classmethod
     def read(
@@ -182,6 +213,9 @@ def _digest(version: Version) -> str:
         "day_at_most": None,
     }
     more = (
+        "credit",
+        "adopted_on",
+        "suspended_from",
         "transforms",
         "windows",
         "limits",
@@ -193,8 +227,21 @@ def _digest(version: Version) -> str:
     )
     # Only what is there: a part the library learns later changes no digest of what does not have it.
     meaning |= {name: _meant(value) for name in more if (value := getattr(version, name))}
+    if made := tuple(part for part in version.made if not isinstance(part, Answer)):
+        meaning["made"] = _meant(made)
+    if version.scheme and (how := attrs.evolve(version.scheme, steps=())) != Scheme(version.scheme.name, ()):
+        meaning["scheme"] = _meant(how)
+    if any(map(_beside, version.steps)):
+        meaning["grades"] = [list(_beside(step).items()) for step in version.steps]
     canonical = json.dumps(meaning, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _beside(step: Step) -> dict[str, Any]:
+    """Return what a grade has beside its number, its condition and its names."""
+    plain = ("award", "when", "names")
+    names = [field.name for field in attrs.fields(Step) if field.name not in plain]
+    return {name: value for name in names if (value := getattr(step, name))}
 
 
 def _meant(value: Any) -> Any:
@@ -203,9 +250,13 @@ def _meant(value: Any) -> Any:
         return [_meant(each) for each in value]
     if isinstance(value, Fact):
         return [value.name, value.type, value.default]
-    if isinstance(value, Transform | Window | Limit | Route | Convert | Answer):
-        names = [field.name for field in attrs.fields(type(value)) if field.name != "because"]
-        return {name: _meant(getattr(value, name)) for name in names}
+    if isinstance(value, Version):
+        return value.digest
+    if isinstance(value, Transform | Window | Limit | Route | Convert | Step | LookupRow | Made):
+        names = [field.name for field in attrs.fields(type(value)) if field.name not in ("because", "names")]
+        found = {name: _meant(getattr(value, name)) for name in names}
+        # an answer without words is what it was before there were any
+        return {name: each for name, each in found.items() if name != "words" or each}
     return value if value is None or isinstance(value, bool | int) else str(value)
 
 
