@@ -90,10 +90,17 @@ class Composer:
 
     reader: Reader
     known: dict[str, Fact] = attrs.Factory(dict)
+    # What could not be read: that others mention it is no problem of theirs.
+    unread: set[str] = attrs.Factory(set)
 
-    def read(self, got: Mapping[str, Any], path: str) -> tuple[Made, ...]:
-        """Return every measure, table, answer and further scheme in the order in which they need one another."""
+    def read(self, got: Mapping[str, Any], path: str, main: str = "") -> tuple[Made, ...]:
+        """Return every measure, table, answer and scheme in the order in which they need one another.
+
+        ``main`` is the name of the scheme whose steps stand in the version itself, if it has one.
+        """
         texts: dict[str, tuple[str, str, Any]] = {}
+        if main:
+            texts[main] = "scheme", path, {name: got[name] for name in _SCHEME if name in got}
         for sort in ("measure", "answer", "scheme"):
             for name, data in got.get(sort, {}).items():
                 self._place(texts, name, (sort, f"{path}.{sort}.{name}", data))
@@ -112,6 +119,8 @@ class Composer:
             part = getattr(self, f"_{sort}")(name, data, place)
             if part is not None:
                 made.append(part)
+            else:
+                self.unread |= set(_columns(data)) if sort == "lookup" else {name}
         return tuple(made)
 
     def _place(self, texts: dict[str, tuple[str, str, Any]], name: str, part: tuple[str, str, Any]) -> None:
@@ -165,12 +174,16 @@ class Composer:
         try:
             rule, found = parse_any(got[name], facts=scope, functions=self.reader.functions)
         except VolunteerkitError as error:
-            self.reader.failed(f"{path}.{name}", error)
+            self._failed(f"{path}.{name}", error)
             return None, wanted[0]
         if found not in wanted:
             self.reader.problem(f"{path}.{name}", "rulebook_rule_type", found=found, wanted=", ".join(wanted))
             return None, wanted[0]
         return rule, found
+
+    def _failed(self, path: str, error: VolunteerkitError) -> None:
+        if error.values.get("name") not in self.unread:
+            self.reader.failed(path, error)
 
     def condition(
         self, got: Mapping[str, Any], name: str, path: str, scope: Mapping[str, Fact]
@@ -318,7 +331,7 @@ class Composer:
         try:
             rule, gives = parse_any(data, facts=scope, functions=self.reader.functions)
         except VolunteerkitError as error:
-            self.reader.failed(path, error)
+            self._failed(path, error)
             return None
         self.knows(name, gives)
         return Answer(name, rule, gives)

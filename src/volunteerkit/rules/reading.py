@@ -26,7 +26,7 @@ from volunteerkit.rules.facts import (
     RECORD_FACTS,
 )
 from volunteerkit.rules.parsing import parse
-from volunteerkit.rules.parts import Answer, Coefficient, Convert, Limit, Route, Transform, Window
+from volunteerkit.rules.parts import Answer, Coefficient, Convert, Limit, Route, Scheme, Transform, Window
 from volunteerkit.rules.rulebook import Rulebook, Version
 from volunteerkit.rules.summaries import read_words
 from volunteerkit.units import plain_text
@@ -166,9 +166,12 @@ class _Reader:
     def ladder(self, data: Any, path: str) -> Version | None:
         got = self.table(data, _LADDER, path, ("effective_from", "citation", "step"))
         composer = Composer(self)
-        made = composer.read(got, path)
-        known, scheme = composer.known, composer.scheme(self.decides, got, path)
-        return self.version(got, known, scheme=scheme, steps=scheme.steps, **self.reckoned(got, made, path))
+        # "city.star" is the question, "star" what rules and records call it
+        name = self.decides.rpartition(".")[2]
+        made = composer.read(got, path, name if "step" in got else "")
+        scheme = next((part for part in made if isinstance(part, Scheme) and part.name == name), None)
+        steps = scheme.steps if scheme else ()
+        return self.version(got, composer.known, scheme=scheme, steps=steps, **self.reckoned(got, made, path))
 
     def reckoned(self, got: Mapping[str, Any], made: tuple[Any, ...], path: str) -> dict[str, Any]:
         """Return what ladders and checks have alike: what is reckoned first, and a way of crediting of their own."""

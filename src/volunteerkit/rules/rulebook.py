@@ -50,8 +50,8 @@ class Version:
     """A rule as it stands from ``effective_from`` on, until the next version.
 
     A ladder has ``steps`` (its main ``scheme``'s), a check ``answers``. Either may have a way of crediting of its
-    own (``credit``) and what it reckons first: ``made`` holds its measures, tables, answers and further schemes
-    in the order in which they need one another; see `deciding`. ``adopted_on`` is when it was decided on,
+    own (``credit``) and what it reckons: ``made`` holds its measures, tables, answers and schemes in the order
+    in which they need one another; see `deciding`. ``adopted_on`` is when it was decided on,
     ``suspended_from`` the day from which nothing is granted. A way of crediting has, in the order they are applied:
     ``select`` (which records), ``once`` (every minute of a person's clock counts once), ``transforms``,
     ``windows``, ``coefficient``, ``limits``, ``routes``, ``day_percent`` and ``convert``; see `parts`. Its
@@ -227,7 +227,9 @@ def _digest(version: Version) -> str:
     )
     # Only what is there: a part the library learns later changes no digest of what does not have it.
     meaning |= {name: _meant(value) for name in more if (value := getattr(version, name))}
-    if made := tuple(part for part in version.made if not isinstance(part, Answer)):
+    if made := tuple(
+        each for each in version.made if not isinstance(each, Answer) and each != version.scheme
+    ):
         meaning["made"] = _meant(made)
     if version.scheme and (how := attrs.evolve(version.scheme, steps=())) != Scheme(version.scheme.name, ()):
         meaning["scheme"] = _meant(how)
