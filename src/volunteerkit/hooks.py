@@ -14,12 +14,13 @@ wrappers, tryfirst and trylast are refused when the plugin is loaded.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import pluggy
 
-from volunteerkit.errors import Finding, place_of_failure
+from volunteerkit.errors import Finding
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "KINDS",
+    "Bound",
+    "answers",
+    "arguments",
     "choose",
     "choose_volunteer_number",
     "hookimpl",
@@ -66,6 +70,9 @@ __all__ = [
     "vk_routes",
     "vk_rulebooks",
 ]
+
+Bound = Mapping[str, tuple[tuple[str, Callable[..., Any]], ...]]
+"""Hook name -> ((plugin name, implementation), …), sorted by plugin name."""
 
 hookspec = pluggy.HookspecMarker("volunteerkit")
 hookimpl = pluggy.HookimplMarker("volunteerkit")
@@ -295,41 +302,27 @@ KINDS: Final = {
 """Every hook with its kind; the order is the order in which contributions are asked for."""
 
 
-def _ask(desk: Desk, hook: str, **values: Any) -> Iterable[tuple[str, Any]]:
-    """Yield (plugin, answer) in order of the plugins' names; a plugin's failure becomes a PluginError."""
-    for plugin, implementation in desk.hooks.get(hook, ()):
-        try:
-            answer = implementation(**values)
-            yield plugin, tuple(answer) if KINDS[hook] == "review" and answer is not None else answer
-        except Exception as error:
-            from volunteerkit.errors import PluginError, VolunteerkitError
+def arguments(hook: str) -> tuple[str, ...]:
+    """Return the names of a hook's arguments.
 
-            if isinstance(error, VolunteerkitError):
-                raise
-            raise PluginError(plugin=plugin, hook=hook, problem=place_of_failure(error)) from error
+    >>> arguments("vk_choose_volunteer_number")
+    ('organization', 'serial')
+    """
+    return tuple(inspect.signature(globals()[hook]).parameters)
+
+
+def answers(hook: str) -> str:
+    """Return what a hook's answer is, as its specification says.
+
+    >>> answers("vk_review_hours")
+    'Iterable[Finding]'
+    """
+    return str(inspect.signature(globals()[hook]).return_annotation)
 
 
 def review(desk: Desk, hook: str, **values: Any) -> tuple[Finding, ...]:
-    """Return every plugin's findings of a review hook, each with its plugin's name; a misspelt severity blocks."""
-    import attrs
-
-    from volunteerkit.errors import InvalidValue, PluginError
-    from volunteerkit.units import plain_text
-
-    found = []
-    for plugin, findings in _ask(desk, hook, **values):
-        for finding in findings or ():
-            if not isinstance(finding, Finding):
-                raise PluginError(plugin=plugin, hook=hook, problem=type(finding).__name__)
-            try:
-                plain_text("code", finding.code, 100)  # some are stored
-            except InvalidValue:
-                raise PluginError(plugin=plugin, hook=hook, problem="Finding.code") from None
-            if not isinstance(finding.values, dict):
-                raise PluginError(plugin=plugin, hook=hook, problem="Finding.values")
-            severity: Literal["block", "warn"] = "warn" if finding.severity == "warn" else "block"
-            found.append(attrs.evolve(finding, plugin=plugin, severity=severity))
-    return tuple(found)
+    """Return every plugin's findings of a review hook, in the order of the plugins' names."""
+    return tuple(finding for _, answer in desk.hooks.get(hook, ()) for finding in answer(**values))
 
 
 def review_hours(desk: Desk, claim: Claim, overlapping: tuple[Overlap, ...]) -> tuple[Finding, ...]:
@@ -350,11 +343,15 @@ def review_transfer(
     return review(desk, "vk_review_transfer", **values)
 
 
-def choose(desk: Desk, hook: str, **values: Any) -> tuple[str, Any] | None:
-    """Return who chose and what, None when no plugin did; raises PluginConflict for two."""
+def choose(bound: Bound, hook: str, **values: Any) -> tuple[str, Any] | None:
+    """Return who chose and what, None when no plugin did; raises PluginConflict for two.
+
+    ``bound`` are the hooks of a kit or a desk.
+    """
     from volunteerkit.errors import PluginConflict
 
-    chosen = [(plugin, answer) for plugin, answer in _ask(desk, hook, **values) if answer is not None]
+    given = ((plugin, answer(**values)) for plugin, answer in bound.get(hook, ()))
+    chosen = [(plugin, answer) for plugin, answer in given if answer is not None]
     if len(chosen) > 1:
         raise PluginConflict(what=hook, first=chosen[0][0], second=chosen[1][0])
     return chosen[0] if chosen else None
@@ -365,7 +362,8 @@ def choose_volunteer_number(desk: Desk, organization: str, serial: int) -> str |
     from volunteerkit.errors import PluginError
 
     hook = "vk_choose_volunteer_number"
-    chosen = choose(desk, hook, organization=organization, serial=serial)
+    chosen = choose(desk.hooks, hook, organization=organization, serial=serial)
     if chosen is not None and not isinstance(chosen[1], str):
-        raise PluginError(plugin=chosen[0], hook=hook, problem=type(chosen[1]).__name__)
+        raise PluginError("plugin_answer", plugin=chosen[0], hook=hook, found=type(chosen[1]).__name__,
+                          allowed=answers(hook))  # fmt: skip
     return None if chosen is None else chosen[1]

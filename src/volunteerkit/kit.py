@@ -23,6 +23,7 @@ from volunteerkit import plugins as loading
 from volunteerkit.access import Actor, matrix
 from volunteerkit.approvals import Workflow, grants
 from volunteerkit.approvals.actions import DEADLINE, expired, settle_expired
+from volunteerkit.calling import unless_answering
 from volunteerkit.clock import Calendar, Clock, aware, system_clock, zone_named
 from volunteerkit.errors import (
     ImportRefused,
@@ -41,12 +42,13 @@ from volunteerkit.errors import (
 )
 from volunteerkit.events import Event
 from volunteerkit.exchange.quarantining import refuse_unless_whole
+from volunteerkit.hooks import Bound, choose
 from volunteerkit.hours import disputes
 from volunteerkit.hours.bank.actions import WORKFLOW as CREDIT_REFUND
 from volunteerkit.hours.periods import WORKFLOW as REOPENING
 from volunteerkit.organizations import routes as organizations
 from volunteerkit.personal import ERASURE
-from volunteerkit.plugins import Bound, Plugin
+from volunteerkit.plugins import Plugin
 from volunteerkit.policy import Policy
 from volunteerkit.projects import routes as projects
 from volunteerkit.rating.tables import decision as _decision
@@ -118,19 +120,22 @@ class Kit:
         clock: Clock = system_clock,
         cipher: Cipher | None = None,
         grant_rest_days: int = 1,
+        plugins_dir: str | Path | None = None,
     ) -> Kit:
         """Load the named plugins and freeze what they contribute.
 
-        A plugin is the name of an installed one, a module, an object, a path to one ``.py`` file or to a
-        ``.toml`` rulebook. Raises PluginError naming the plugin that cannot be used, PluginConflict naming
-        two that claim the same thing, RulebookError for a rulebook with problems.
+        A plugin is the name of an installed one, a module, an object, a path to one ``.py`` file, to a package
+        or to a ``.toml`` rulebook; ``plugins_dir`` is a folder of such files, all of which are loaded. Raises
+        PluginError naming the plugin that cannot be used, PluginConflict naming two that claim the same thing,
+        RulebookError for a rulebook with problems.
 
         ``grant_rest_days`` (0 for none) is for how many days a new grant decides nothing that its holder had to
         do with before.
         """
         if type(grant_rest_days) is not int or grant_rest_days < 0:
             raise InvalidValue(name="grant_rest_days", value=grant_rest_days, allowed="0, 1, 2, …")
-        found = tuple(sorted((loading.find(each) for each in plugins), key=lambda plugin: plugin.name))
+        asked = (*plugins, *(() if plugins_dir is None else loading.in_folder(plugins_dir)))
+        found = tuple(sorted((loading.find(each) for each in asked), key=lambda plugin: plugin.name))
         bound = loading.bind(found)
         given = [(plugin, loading.guarded(plugin, value) if isinstance(value, RuleFunction) else value)
                  for plugin, value in loading.contributed(bound, "vk_functions")]  # fmt: skip
@@ -154,6 +159,7 @@ class Kit:
         for name, value, wanted in (("connection", connection, sa.Connection), ("actor", actor, Actor)):
             if not isinstance(value, wanted):
                 raise InvalidValue(name=name, value=type(value).__name__, allowed=wanted.__name__)
+        unless_answering()
         with storage_errors(place_of(connection.engine.url)):
             if not connection.in_transaction():
                 connection.begin()
@@ -224,6 +230,7 @@ class Kit:
     def _transaction(
         self, engine: sa.Engine, *, mark: Callable[[sa.Connection], sa.Connection] | None = None
     ) -> Iterator[sa.Connection]:
+        unless_answering()
         with storage_errors(place_of(engine.url)), engine.connect() as connection:
             checked = mark(connection) if mark else connection
             with checked.begin() as transaction:
@@ -372,7 +379,7 @@ class Kit:
 def _reacted(react: Callable[..., Any], event: Event) -> bool:
     try:
         react(event=event)
-    except Exception:  # a plugin's failure postpones its own delivery and nothing else
+    except VolunteerkitError:  # a plugin's failure postpones its own delivery and nothing else
         return False
     return True
 
@@ -413,7 +420,7 @@ def _check_offices(plugin: str, route: Route, action: str) -> None:
 
 def _chosen(bound: Bound, hook: str, type_: type[T], default: Callable[[], T]) -> T:
     """Return the one value that a plugin chose for the whole city, the library's own when none did."""
-    chosen = loading.chosen(bound, hook)
+    chosen = choose(bound, hook)
     if chosen is None:
         return default()
     if not isinstance(chosen[1], type_):
