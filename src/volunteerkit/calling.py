@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import islice
 from types import ModuleType
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import attrs
 
@@ -28,14 +28,24 @@ from volunteerkit import hooks, messages
 from volunteerkit.errors import (
     Finding,
     InvalidValue,
+    PluginConflict,
     PluginError,
     VolunteerkitError,
     did_you_mean,
     place_of_failure,
 )
+from volunteerkit.hooks import Bound
 from volunteerkit.units import plain_text
 
-__all__ = ["ANSWERS_MAX", "FAILURES", "SLOW_SECONDS", "implementations", "unless_answering"]
+if TYPE_CHECKING:
+    from volunteerkit.hours.model import Claim, Overlap
+    from volunteerkit.store.desk import Desk
+    from volunteerkit.volunteers.model import Application
+
+__all__ = [
+    "ANSWERS_MAX", "FAILURES", "SLOW_SECONDS", "added_in", "answers", "arguments", "choose", "choose_volunteer_number", "example",
+    "implementations", "review", "review_hours", "review_registration", "review_transfer", "signature", "unless_answering",
+]  # fmt: skip
 
 FAILURES: Final = (Exception, SystemExit, GeneratorExit)
 """What counts as a plugin's failure when it raises it."""
@@ -104,7 +114,7 @@ def _checked(
     lazy = inspect.isgeneratorfunction(function) and hooks.KINDS[hook] in ("choose", "react")
     if lazy or inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         raise PluginError("plugin_not_plain", plugin=plugin, hook=hook)
-    known, wanted = hooks.arguments(hook), inspect.signature(function).parameters
+    known, wanted = arguments(hook), inspect.signature(function).parameters
     for name, parameter in wanted.items():
         if name not in known or parameter.kind not in (
             parameter.POSITIONAL_OR_KEYWORD,
@@ -202,7 +212,7 @@ def _found(plugin: str, hook: str, finding: object) -> Finding:
 
 def _wrong(plugin: str, hook: str, answer: object) -> PluginError:
     return PluginError(
-        "plugin_answer", plugin=plugin, hook=hook, found=type(answer).__name__, allowed=hooks.answers(hook)
+        "plugin_answer", plugin=plugin, hook=hook, found=type(answer).__name__, allowed=answers(hook)
     )
 
 
@@ -219,3 +229,95 @@ def _said(answer: Any) -> str:
         for each in answer
     )
     return f"{len(answer)} ({', '.join(list(shown)[:10])})"
+
+
+def arguments(hook: str) -> tuple[str, ...]:
+    """Return the names of a hook's arguments.
+
+    >>> arguments("vk_choose_volunteer_number")
+    ('organization', 'serial')
+    """
+    return tuple(inspect.signature(getattr(hooks, hook)).parameters)
+
+
+def signature(hook: str) -> str:
+    """Return a hook's name with its arguments and what it answers, as its specification has them.
+
+    >>> signature("vk_facts")
+    'vk_facts() -> Iterable[Fact]'
+    """
+    return f"{hook}{inspect.signature(getattr(hooks, hook))}".replace("'", "")
+
+
+def answers(hook: str) -> str:
+    """Return what a hook's answer is, as its specification says.
+
+    >>> answers("vk_review_hours")
+    'Iterable[Finding]'
+    """
+    return str(inspect.signature(getattr(hooks, hook)).return_annotation)
+
+
+def example(hook: str) -> str:
+    """Return the example in a hook's manual: a whole plugin file.
+
+    >>> example("vk_facts").splitlines()[0]
+    'from volunteerkit import Fact, hookimpl'
+    """
+    said = inspect.getdoc(getattr(hooks, hook)) or ""
+    return inspect.cleandoc(said.partition("Example::\n")[2].partition("\nAdded in ")[0]) + "\n"
+
+
+def added_in(hook: str) -> str:
+    """Return the version of the library that brought a hook.
+
+    >>> added_in("vk_facts")
+    '0.1'
+    """
+    said = inspect.getdoc(getattr(hooks, hook)) or ""
+    return said.rpartition("\nAdded in ")[2].strip().removesuffix(".")
+
+
+def review(desk: Desk, hook: str, **values: Any) -> tuple[Finding, ...]:
+    """Return every plugin's findings of a review hook, in the order of the plugins' names."""
+    return tuple(finding for _, answer in desk.hooks.get(hook, ()) for finding in answer(**values))
+
+
+def review_hours(desk: Desk, claim: Claim, overlapping: tuple[Overlap, ...]) -> tuple[Finding, ...]:
+    """Return every plugin's findings about ``claim``."""
+    return review(desk, "vk_review_hours", claim=claim, overlapping=overlapping)
+
+
+def review_registration(desk: Desk, application: Application, on: dt.date) -> tuple[Finding, ...]:
+    """Return every plugin's findings about an application to be registered."""
+    return review(desk, "vk_review_registration", application=application, on=on)
+
+
+def review_transfer(
+    desk: Desk, volunteer: str, from_: str, to: str, effective_on: dt.date
+) -> tuple[Finding, ...]:
+    """Return every plugin's findings about a transfer from one managing organization to another."""
+    values = {"volunteer": volunteer, "from_": from_, "to": to, "effective_on": effective_on}
+    return review(desk, "vk_review_transfer", **values)
+
+
+def choose(bound: Bound, hook: str, **values: Any) -> tuple[str, Any] | None:
+    """Return who chose and what, None when no plugin did; raises PluginConflict for two.
+
+    ``bound`` are the hooks of a kit or a desk.
+    """
+    given = ((plugin, answer(**values)) for plugin, answer in bound.get(hook, ()))
+    chosen = [(plugin, answer) for plugin, answer in given if answer is not None]
+    if len(chosen) > 1:
+        raise PluginConflict(what=hook, first=chosen[0][0], second=chosen[1][0])
+    return chosen[0] if chosen else None
+
+
+def choose_volunteer_number(desk: Desk, organization: str, serial: int) -> str | None:
+    """Return the one number a plugin chose, None when none did; raises PluginConflict for two."""
+    hook = "vk_choose_volunteer_number"
+    chosen = choose(desk.hooks, hook, organization=organization, serial=serial)
+    if chosen is not None and not isinstance(chosen[1], str):
+        raise PluginError("plugin_answer", plugin=chosen[0], hook=hook, found=type(chosen[1]).__name__,
+                          allowed=answers(hook))  # fmt: skip
+    return None if chosen is None else chosen[1]

@@ -14,7 +14,6 @@ wrappers, tryfirst and trylast are refused when the plugin is loaded.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,22 +34,13 @@ if TYPE_CHECKING:
     from volunteerkit.projects.model import ProjectForm
     from volunteerkit.projects.participating import Candidate, Opening
     from volunteerkit.rules import Fact, Rulebook, RuleFunction
-    from volunteerkit.store.desk import Desk
     from volunteerkit.volunteers.model import Application
     from volunteerkit.workflow import Office, Route
 
 __all__ = [
     "KINDS",
     "Bound",
-    "answers",
-    "arguments",
-    "choose",
-    "choose_volunteer_number",
     "hookimpl",
-    "review",
-    "review_hours",
-    "review_registration",
-    "review_transfer",
     "vk_choose_calendar",
     "vk_choose_lead",
     "vk_choose_matching",
@@ -89,7 +79,24 @@ def vk_rulebooks() -> Iterable[Rulebook | Path]:  # type: ignore[empty-body]
     Asked once, in `Kit.load`. A path to a TOML file is read with the facts and functions of all plugins; a
     `Rulebook` is taken as it is. Two plugins with a ladder for the same question (``decides``) conflict.
 
-    Example: ``yield Path(__file__).with_name("star.toml")``
+    Example::
+
+        from volunteerkit import Rulebook, hookimpl
+
+        STAR = [
+            'id = "city.star"',
+            'decides = "star"',
+            "[[version]]",
+            "effective_from = 2026-01-01",
+            'citation = "article 9 of our measures"',
+            'step = [{ award = 1, when = "credited_minutes >= 6000" }]',
+        ]
+
+        @hookimpl
+        def vk_rulebooks():
+            yield Rulebook.loads(chr(10).join(STAR))  # or the path to a file: Path(__file__).with_name("star.toml")
+
+    Added in 0.1.
     """
 
 
@@ -100,7 +107,15 @@ def vk_functions() -> Iterable[RuleFunction]:  # type: ignore[empty-body]
     Asked once, in `Kit.load`, before rulebooks are checked. ``one`` works on whole numbers, the optional
     ``many`` on columns.
 
-    Example: ``yield RuleFunction("xinyu.regular", one=lambda service_days: service_days >= 24)``
+    Example::
+
+        from volunteerkit import RuleFunction, hookimpl
+
+        @hookimpl
+        def vk_functions():
+            yield RuleFunction("city.regular", one=lambda service_days: service_days >= 24)
+
+    Added in 0.1.
     """
 
 
@@ -110,7 +125,15 @@ def vk_facts() -> Iterable[Fact]:  # type: ignore[empty-body]
 
     Asked once, in `Kit.load`, before rulebooks are checked. A name declared twice conflicts.
 
-    Example: ``yield Fact("trained", "bool", "已完成培训", "has finished training", default=False)``
+    Example::
+
+        from volunteerkit import Fact, hookimpl
+
+        @hookimpl
+        def vk_facts():
+            yield Fact("trained", "bool", "已完成培训", "has finished training", default=False)
+
+    Added in 0.1.
     """
 
 
@@ -121,7 +144,16 @@ def vk_routes() -> Iterable[Route]:  # type: ignore[empty-body]
     Asked once, in `Kit.load`. A route takes the place of the library's own for its ``kind``, such as
     ``"volunteer.registration"``; two plugins with a route of one kind conflict, an unknown kind is refused.
 
-    Example: ``yield Route("team.registration", (Step("centre", Office("centre"), days=5),))``
+    Example::
+
+        from volunteerkit import hookimpl
+        from volunteerkit.workflow import Office, Route, Step
+
+        @hookimpl
+        def vk_routes():
+            yield Route("team.registration", (Step("centre", Office("centre"), days=5),))
+
+    Added in 0.1.
     """
 
 
@@ -131,7 +163,16 @@ def vk_review_access(actor: Actor, action: str, place: Place) -> Iterable[Findin
 
     A finding with severity ``"block"`` refuses, and so does an exception; nothing said here ever permits.
 
-    Example: ``if action == "hours.export" and not actor.volunteer: yield Finding("xinyu.named_export")``
+    Example::
+
+        from volunteerkit import Finding, hookimpl
+
+        @hookimpl
+        def vk_review_access(actor, action):
+            if action == "hours.export" and actor.volunteer is None:
+                yield Finding("city.named_export")
+
+    Added in 0.1.
     """
 
 
@@ -144,7 +185,16 @@ def vk_review_registration(application: Application, on: dt.date) -> Iterable[Fi
 
     ``application.born_on`` is filled from the identity number when only that was given.
 
-    Example: ``if application.student and not application.school_procedure: yield Finding("xinyu.school")``
+    Example::
+
+        from volunteerkit import Finding, hookimpl
+
+        @hookimpl
+        def vk_review_registration(application):
+            if application.student and not application.school_procedure:
+                yield Finding("city.school", texts={"zh-CN": "请先办理学校的手续。", "en": "Ask the school first."})
+
+    Added in 0.1.
     """
 
 
@@ -155,7 +205,16 @@ def vk_review_transfer(volunteer: str, from_: str, to: str, effective_on: dt.dat
     Numbers of the volunteer and both organizations, and the day from which it would hold. Findings as in
     `vk_review_registration`.
 
-    Example: ``if effective_on.day != 1: yield Finding("xinyu.first_of_month")``
+    Example::
+
+        from volunteerkit import Finding, hookimpl
+
+        @hookimpl
+        def vk_review_transfer(effective_on):
+            if effective_on.day != 1:
+                yield Finding("city.first_of_month", severity="warn")
+
+    Added in 0.1.
     """
 
 
@@ -166,7 +225,18 @@ def vk_choose_calendar() -> Calendar | None:
     Asked once, in `Kit.load`. At most one plugin may answer; None leaves it to the library: Monday to
     Friday, without holidays.
 
-    Example: ``return Calendar(holidays=…, extra_workdays=…, known_until=date(2026, 12, 31))``
+    Example::
+
+        import datetime as dt
+
+        from volunteerkit import hookimpl
+        from volunteerkit.clock import Calendar
+
+        @hookimpl
+        def vk_choose_calendar():
+            return Calendar(holidays=[dt.date(2026, 10, 1)], known_until=dt.date(2026, 12, 31))
+
+    Added in 0.1.
     """
 
 
@@ -177,7 +247,16 @@ def vk_choose_lead() -> Office | None:
     Asked once, in `Kit.load`. At most one plugin may answer; None leaves it to the library: the officers of
     the department for the organization's own area. A ``scope`` names one area for the whole city.
 
-    Example: ``return Office("department_officer", "新余市")``
+    Example::
+
+        from volunteerkit import hookimpl
+        from volunteerkit.workflow import Office
+
+        @hookimpl
+        def vk_choose_lead():
+            return Office("department_officer", "新余市")
+
+    Added in 0.1.
     """
 
 
@@ -188,7 +267,16 @@ def vk_choose_policy() -> Policy | None:
     Asked once, in `Kit.load`. At most one plugin may answer; None leaves it to the library: `Policy` with its
     defaults.
 
-    Example: ``return Policy.read(Path(__file__).with_name("policy.toml"))``
+    Example::
+
+        from volunteerkit import hookimpl
+        from volunteerkit.policy import Policy
+
+        @hookimpl
+        def vk_choose_policy():
+            return Policy()
+
+    Added in 0.1.
     """
 
 
@@ -198,7 +286,16 @@ def vk_review_organization(form: OrganizationForm) -> Iterable[Finding]:  # type
 
     A finding with severity ``"block"`` refuses it, ``"warn"`` travels with the case. An exception refuses.
 
-    Example: ``if form.kind == "hosted_group" and not form.area: yield Finding("xinyu.area")``
+    Example::
+
+        from volunteerkit import Finding, hookimpl
+
+        @hookimpl
+        def vk_review_organization(form):
+            if form.kind == "hosted_group" and not form.area:
+                yield Finding("city.area")
+
+    Added in 0.1.
     """
 
 
@@ -206,7 +303,16 @@ def vk_review_organization(form: OrganizationForm) -> Iterable[Finding]:  # type
 def vk_review_team(form: TeamForm) -> Iterable[Finding]:  # type: ignore[empty-body]
     """Review the registration of a team before its case is opened; works as `vk_review_organization`.
 
-    Example: ``if form.area == "": yield Finding("xinyu.team_area")``
+    Example::
+
+        from volunteerkit import Finding, hookimpl
+
+        @hookimpl
+        def vk_review_team(form):
+            if not form.area:
+                yield Finding("city.team_area", severity="warn")
+
+    Added in 0.1.
     """
 
 
@@ -218,7 +324,16 @@ def vk_review_project(form: ProjectForm, back_entry: bool) -> Iterable[Finding]:
     training: the library has the findings ``statement_missing_insurance``, ``statement_missing_agreement`` and
     ``statement_missing_training`` for it.
 
-    Example: ``if not form.statements.get("insurance"): yield Finding("statement_missing_insurance")``
+    Example::
+
+        from volunteerkit import Finding, hookimpl
+
+        @hookimpl
+        def vk_review_project(form, back_entry):
+            if not back_entry and not form.statements.get("insurance"):
+                yield Finding("statement_missing_insurance")
+
+    Added in 0.1.
     """
 
 
@@ -229,7 +344,16 @@ def vk_review_participation(volunteer: str, shift: Opening) -> Iterable[Finding]
     ``volunteer`` is a number. A finding with severity ``"block"`` refuses, or passes over who waits;
     ``"warn"`` goes back with the answer. An exception refuses (fails closed).
 
-    Example: ``if shift.starts_at.hour < 6: yield Finding("xinyu.too_early")``
+    Example::
+
+        from volunteerkit import Finding, hookimpl
+
+        @hookimpl
+        def vk_review_participation(shift):
+            if shift.starts_at.hour < 6:
+                yield Finding("city.too_early")
+
+    Added in 0.1.
     """
 
 
@@ -240,7 +364,16 @@ def vk_choose_matching(shift: Opening, candidates: tuple[Candidate, ...]) -> Seq
     At most one plugin may answer; None leaves it to the library: matching skills, then shifts served with the
     organization, then minutes served, then who applied first. ``candidates`` come in the order of application.
 
-    Example: ``return [each.participation_id for each in sorted(candidates, key=lambda one: -one.minutes)]``
+    Example::
+
+        from volunteerkit import hookimpl
+
+        @hookimpl
+        def vk_choose_matching(candidates):
+            most_first = sorted(candidates, key=lambda each: -each.minutes)
+            return [each.participation_id for each in most_first]
+
+    Added in 0.1.
     """
 
 
@@ -253,7 +386,16 @@ def vk_review_hours(claim: Claim, overlapping: tuple[Overlap, ...]) -> Iterable[
     inspect hours (`hours.inspect`): that is how a city's own signs of fraud are reported. An exception refuses
     (fails closed).
 
-    Example: ``if overlapping: yield Finding("xinyu.overlap")``
+    Example::
+
+        from volunteerkit import Finding, hookimpl
+
+        @hookimpl
+        def vk_review_hours(claim, overlapping):
+            if overlapping and claim.claimed_minutes > 480:
+                yield Finding("city.too_long", {"minutes": claim.claimed_minutes}, severity="warn")
+
+    Added in 0.1.
     """
 
 
@@ -264,7 +406,15 @@ def vk_choose_volunteer_number(organization: str, serial: int) -> str | None:
     ``organization`` is the number of the managing organization, ``serial`` a whole number never used
     before. At most one plugin may answer; None leaves it to the library (``"V"`` and ten random digits).
 
-    Example: ``return f"{organization}-{serial:06d}"``
+    Example::
+
+        from volunteerkit import hookimpl
+
+        @hookimpl
+        def vk_choose_volunteer_number(organization, serial):
+            return f"{organization}-{serial:06d}"
+
+    Added in 0.1.
     """
 
 
@@ -275,95 +425,23 @@ def vk_react(event: Event) -> None:
     Delivered at least once, in order, by ``kit.deliver(engine)``; use ``event.seq`` to notice repeats.
     No transaction is open meanwhile, so it may take its time and use the database itself.
 
-    Example: ``if event.type == "hours.confirmed": queue.put(event.subject)``
+    Example::
+
+        from volunteerkit import hookimpl
+
+        COUNTED = {}
+
+        @hookimpl
+        def vk_react(event):
+            COUNTED[event.type] = COUNTED.get(event.type, 0) + 1
+
+    Added in 0.1.
     """
 
 
 KINDS: Final = {
-    "vk_facts": "contribute",
-    "vk_functions": "contribute",
-    "vk_rulebooks": "contribute",
-    "vk_routes": "contribute",
-    "vk_review_access": "review",
-    "vk_review_hours": "review",
-    "vk_review_registration": "review",
-    "vk_review_transfer": "review",
-    "vk_review_organization": "review",
-    "vk_review_team": "review",
-    "vk_review_project": "review",
-    "vk_review_participation": "review",
-    "vk_choose_calendar": "choose",
-    "vk_choose_lead": "choose",
-    "vk_choose_matching": "choose",
-    "vk_choose_policy": "choose",
-    "vk_choose_volunteer_number": "choose",
-    "vk_react": "react",
+    name: kind if (kind := name.split("_")[1]) in ("review", "choose", "react") else "contribute"
+    for name in tuple(globals())
+    if name.startswith("vk_")
 }
-"""Every hook with its kind; the order is the order in which contributions are asked for."""
-
-
-def arguments(hook: str) -> tuple[str, ...]:
-    """Return the names of a hook's arguments.
-
-    >>> arguments("vk_choose_volunteer_number")
-    ('organization', 'serial')
-    """
-    return tuple(inspect.signature(globals()[hook]).parameters)
-
-
-def answers(hook: str) -> str:
-    """Return what a hook's answer is, as its specification says.
-
-    >>> answers("vk_review_hours")
-    'Iterable[Finding]'
-    """
-    return str(inspect.signature(globals()[hook]).return_annotation)
-
-
-def review(desk: Desk, hook: str, **values: Any) -> tuple[Finding, ...]:
-    """Return every plugin's findings of a review hook, in the order of the plugins' names."""
-    return tuple(finding for _, answer in desk.hooks.get(hook, ()) for finding in answer(**values))
-
-
-def review_hours(desk: Desk, claim: Claim, overlapping: tuple[Overlap, ...]) -> tuple[Finding, ...]:
-    """Return every plugin's findings about ``claim``."""
-    return review(desk, "vk_review_hours", claim=claim, overlapping=overlapping)
-
-
-def review_registration(desk: Desk, application: Application, on: dt.date) -> tuple[Finding, ...]:
-    """Return every plugin's findings about an application to be registered."""
-    return review(desk, "vk_review_registration", application=application, on=on)
-
-
-def review_transfer(
-    desk: Desk, volunteer: str, from_: str, to: str, effective_on: dt.date
-) -> tuple[Finding, ...]:
-    """Return every plugin's findings about a transfer from one managing organization to another."""
-    values = {"volunteer": volunteer, "from_": from_, "to": to, "effective_on": effective_on}
-    return review(desk, "vk_review_transfer", **values)
-
-
-def choose(bound: Bound, hook: str, **values: Any) -> tuple[str, Any] | None:
-    """Return who chose and what, None when no plugin did; raises PluginConflict for two.
-
-    ``bound`` are the hooks of a kit or a desk.
-    """
-    from volunteerkit.errors import PluginConflict
-
-    given = ((plugin, answer(**values)) for plugin, answer in bound.get(hook, ()))
-    chosen = [(plugin, answer) for plugin, answer in given if answer is not None]
-    if len(chosen) > 1:
-        raise PluginConflict(what=hook, first=chosen[0][0], second=chosen[1][0])
-    return chosen[0] if chosen else None
-
-
-def choose_volunteer_number(desk: Desk, organization: str, serial: int) -> str | None:
-    """Return the one number a plugin chose, None when none did; raises PluginConflict for two."""
-    from volunteerkit.errors import PluginError
-
-    hook = "vk_choose_volunteer_number"
-    chosen = choose(desk.hooks, hook, organization=organization, serial=serial)
-    if chosen is not None and not isinstance(chosen[1], str):
-        raise PluginError("plugin_answer", plugin=chosen[0], hook=hook, found=type(chosen[1]).__name__,
-                          allowed=answers(hook))  # fmt: skip
-    return None if chosen is None else chosen[1]
+"""Every hook with its kind: contribute, review, choose or react."""

@@ -23,7 +23,7 @@ from volunteerkit import plugins as loading
 from volunteerkit.access import Actor, matrix
 from volunteerkit.approvals import Workflow, grants
 from volunteerkit.approvals.actions import DEADLINE, expired, settle_expired
-from volunteerkit.calling import unless_answering
+from volunteerkit.calling import choose, unless_answering
 from volunteerkit.clock import Calendar, Clock, aware, system_clock, zone_named
 from volunteerkit.errors import (
     ImportRefused,
@@ -42,7 +42,7 @@ from volunteerkit.errors import (
 )
 from volunteerkit.events import Event
 from volunteerkit.exchange.quarantining import refuse_unless_whole
-from volunteerkit.hooks import Bound, choose
+from volunteerkit.hooks import Bound
 from volunteerkit.hours import disputes
 from volunteerkit.hours.bank.actions import WORKFLOW as CREDIT_REFUND
 from volunteerkit.hours.periods import WORKFLOW as REOPENING

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from volunteerkit.calling import choose
 from volunteerkit.errors import PluginError
-from volunteerkit.hooks import choose
 from volunteerkit.projects.eligibility import Shift
 from volunteerkit.projects.participating import Candidate
 from volunteerkit.store.desk import Desk
