@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from volunteerkit.volunteers.model import Application
 
 __all__ = [
-    "ANSWERS_MAX", "FAILURES", "SLOW_SECONDS", "added_in", "answers", "arguments", "choose", "choose_volunteer_number", "example",
-    "implementations", "review", "review_hours", "review_registration", "review_transfer", "signature", "unless_answering",
+    "ANSWERS_MAX", "FAILURES", "SLOW_SECONDS", "added_in", "answers", "arguments", "choose", "choose_number", "example",
+    "implementations", "review", "review_hours", "review_registration", "review_transfer", "signature", "unless_answering", "worded",
 ]  # fmt: skip
 
 FAILURES: Final = (Exception, SystemExit, GeneratorExit)
@@ -93,13 +93,13 @@ def implementations(plugin: str, body: Any) -> dict[str, Callable[..., Any]]:
     for name, member in members:
         mark = getattr(member, "volunteerkit_impl", None)
         if isinstance(mark, dict):
+            if inspect.isclass(body):
+                raise PluginError("plugin_class", plugin=plugin)
             found[name] = _checked(plugin, name, member, mark)
         elif name.startswith("vk_") and not isinstance(member, ModuleType):
             raise PluginError("plugin_mark_missing", plugin=plugin, hook=name)
     if not found:
         raise PluginError("plugin_empty", plugin=plugin)
-    if inspect.isclass(body):
-        raise PluginError("plugin_class", plugin=plugin)
     return found
 
 
@@ -313,11 +313,30 @@ def choose(bound: Bound, hook: str, **values: Any) -> tuple[str, Any] | None:
     return chosen[0] if chosen else None
 
 
-def choose_volunteer_number(desk: Desk, organization: str, serial: int) -> str | None:
+def choose_number(desk: Desk, hook: str, **values: Any) -> str | None:
     """Return the one number a plugin chose, None when none did; raises PluginConflict for two."""
-    hook = "vk_choose_volunteer_number"
-    chosen = choose(desk.hooks, hook, organization=organization, serial=serial)
+    chosen = choose(desk.hooks, hook, **values)
     if chosen is not None and not isinstance(chosen[1], str):
-        raise PluginError("plugin_answer", plugin=chosen[0], hook=hook, found=type(chosen[1]).__name__,
-                          allowed=answers(hook))  # fmt: skip
+        raise _wrong(chosen[0], hook, chosen[1])
     return None if chosen is None else chosen[1]
+
+
+def worded(bound: Bound, texts: Mapping[str, Mapping[str, str]]) -> Bound:
+    """Return the hooks so that a finding without texts gets those that a plugin contributed for its code."""
+
+    def with_texts(answer: Callable[..., Any]) -> Callable[..., Any]:
+        def found(**values: Any) -> tuple[Finding, ...]:
+            return tuple(
+                attrs.evolve(each, texts=texts[each.code]) if not each.texts and each.code in texts else each
+                for each in answer(**values)
+            )
+
+        return found
+
+    return {
+        hook: tuple(
+            (plugin, with_texts(answer) if hooks.KINDS[hook] == "review" else answer)
+            for plugin, answer in some
+        )
+        for hook, some in bound.items()
+    }

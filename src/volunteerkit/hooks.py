@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import datetime as dt
     from pathlib import Path
 
+    import sqlalchemy as sa
+
     from volunteerkit.access import Actor, Place
     from volunteerkit.clock import Calendar
     from volunteerkit.events import Event
@@ -37,29 +39,7 @@ if TYPE_CHECKING:
     from volunteerkit.volunteers.model import Application
     from volunteerkit.workflow import Office, Route
 
-__all__ = [
-    "KINDS",
-    "Bound",
-    "hookimpl",
-    "vk_choose_calendar",
-    "vk_choose_lead",
-    "vk_choose_matching",
-    "vk_choose_policy",
-    "vk_choose_volunteer_number",
-    "vk_facts",
-    "vk_functions",
-    "vk_react",
-    "vk_review_access",
-    "vk_review_hours",
-    "vk_review_organization",
-    "vk_review_participation",
-    "vk_review_project",
-    "vk_review_registration",
-    "vk_review_team",
-    "vk_review_transfer",
-    "vk_routes",
-    "vk_rulebooks",
-]
+__all__ = ["KINDS", "Bound", "hookimpl"]
 
 Bound = Mapping[str, tuple[tuple[str, Callable[..., Any]], ...]]
 """Hook name -> ((plugin name, implementation), …), sorted by plugin name."""
@@ -138,6 +118,48 @@ def vk_facts() -> Iterable[Fact]:  # type: ignore[empty-body]
 
 
 @hookspec
+def vk_messages() -> Iterable[Mapping[str, Mapping[str, str]] | Path]:  # type: ignore[empty-body]
+    """Contribute the texts of the plugin's findings: code -> language -> text, or the path to a TOML file of that.
+
+    Asked once, in `Kit.load`. Every code has a text in each language, with the names of the finding's values in
+    braces. A code that the library or another plugin has conflicts. A finding's own ``texts`` go first.
+
+    Example::
+
+        from volunteerkit import hookimpl
+
+        @hookimpl
+        def vk_messages():
+            yield {"city.late": {"zh-CN": "{hour} 点后不服务。", "en": "No service after {hour}."}}
+
+    Added in 0.1.
+    """
+
+
+@hookspec
+def vk_tables() -> Iterable[sa.Table]:  # type: ignore[empty-body]
+    """Contribute tables of the plugin's own, for what it keeps while it reacts.
+
+    Asked once, in `Kit.load`; `Kit.migrate` makes those that the database lacks and changes none. A name that
+    begins with ``vk_`` is refused, one that two plugins have conflicts.
+
+    Example::
+
+        import sqlalchemy as sa
+
+        from volunteerkit import hookimpl
+
+        SENT = sa.Table("city_sent", sa.MetaData(), sa.Column("seq", sa.BigInteger, primary_key=True))
+
+        @hookimpl
+        def vk_tables():
+            yield SENT
+
+    Added in 0.1.
+    """
+
+
+@hookspec
 def vk_routes() -> Iterable[Route]:  # type: ignore[empty-body]
     """Contribute routes of approval: the offices, terms and public notice by which the city decides.
 
@@ -159,7 +181,7 @@ def vk_routes() -> Iterable[Route]:  # type: ignore[empty-body]
 
 @hookspec
 def vk_review_access(actor: Actor, action: str, place: Place) -> Iterable[Finding]:  # type: ignore[empty-body]
-    """Veto what the matrix would permit: asked each time an actor was found permitted to do something.
+    """Review what the matrix permits, to veto it: asked each time an actor was found permitted to do something.
 
     A finding with severity ``"block"`` refuses, and so does an exception; nothing said here ever permits.
 
@@ -413,6 +435,25 @@ def vk_choose_volunteer_number(organization: str, serial: int) -> str | None:
         @hookimpl
         def vk_choose_volunteer_number(organization, serial):
             return f"{organization}-{serial:06d}"
+
+    Added in 0.1.
+    """
+
+
+@hookspec
+def vk_choose_number(kind: str, serial: int) -> str | None:
+    """Choose the public number of something new that came without one.
+
+    ``kind`` is ``"organization"``, ``"team"``, ``"project"`` or ``"brand"``, ``serial`` a whole number never used
+    for that kind before. At most one plugin may answer; None leaves it to the library (a letter and the serial).
+
+    Example::
+
+        from volunteerkit import hookimpl
+
+        @hookimpl
+        def vk_choose_number(kind, serial):
+            return f"XY-{serial:05d}" if kind == "project" else None
 
     Added in 0.1.
     """

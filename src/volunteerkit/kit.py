@@ -23,7 +23,7 @@ from volunteerkit import plugins as loading
 from volunteerkit.access import Actor, matrix
 from volunteerkit.approvals import Workflow, grants
 from volunteerkit.approvals.actions import DEADLINE, expired, settle_expired
-from volunteerkit.calling import choose, unless_answering
+from volunteerkit.calling import choose, unless_answering, worded
 from volunteerkit.clock import Calendar, Clock, aware, system_clock, zone_named
 from volunteerkit.errors import (
     ImportRefused,
@@ -111,6 +111,7 @@ class Kit:
     calendar: Calendar = attrs.field(repr=False)
     grant_rest_days: int = 1
     policy: Policy = attrs.field(factory=Policy, repr=False)
+    tables: tuple[sa.Table, ...] = attrs.field(default=(), repr=False)
 
     @classmethod
     def load(
@@ -137,6 +138,7 @@ class Kit:
         asked = (*plugins, *(() if plugins_dir is None else loading.in_folder(plugins_dir)))
         found = tuple(sorted((loading.find(each) for each in asked), key=lambda plugin: plugin.name))
         bound = loading.bind(found)
+        bound = worded(bound, loading.catalogue(loading.contributed(bound, "vk_messages")))
         given = [(plugin, loading.guarded(plugin, value) if isinstance(value, RuleFunction) else value)
                  for plugin, value in loading.contributed(bound, "vk_functions")]  # fmt: skip
         functions = _unique(given, RuleFunction, {}, "rule function")
@@ -146,7 +148,8 @@ class Kit:
         workflows = _workflows(loading.contributed(bound, "vk_routes"), lead)
         return cls(found, zone_named(zone), clock, cipher, MappingProxyType(books), MappingProxyType(functions),
                    bound, MappingProxyType(workflows), _chosen(bound, "vk_choose_calendar", Calendar, Calendar), grant_rest_days,
-                   _chosen(bound, "vk_choose_policy", Policy, Policy))  # fmt: skip
+                   _chosen(bound, "vk_choose_policy", Policy, Policy),
+                   loading.own_tables(loading.contributed(bound, "vk_tables")))  # fmt: skip
 
     def desk(self, connection: sa.Connection, actor: Actor, *, now: dt.datetime | None = None) -> Desk:
         """Return a desk on the portal's own open transaction; nothing is committed here.
@@ -293,12 +296,15 @@ class Kit:
     def migrate(self, engine: sa.Engine) -> None:
         """Create the tables in an empty database, or bring an older one up to date; otherwise do nothing.
 
+        Tables that plugins contribute are made where they are missing.
         Raises SchemaMismatch when the database is newer than this library, KeyProblem when an older one
         holds personal data and the kit has no cipher or one of another key.
         """
         with storage_errors(place_of(engine.url)), engine.begin() as connection:
             self_check(connection)
             store.migrate(connection, self.cipher)
+            for table in self.tables:
+                table.create(connection, checkfirst=True)
 
     def rewrap(self, engine: sa.Engine, actor: Actor) -> int:
         """Seal the key of every subject anew under the first master key of the kit's cipher; return how many.

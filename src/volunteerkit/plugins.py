@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Iterable
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from pathlib import Path
 from types import ModuleType
@@ -19,7 +20,18 @@ from volunteerkit.errors import PluginConflict, PluginError, did_you_mean, place
 from volunteerkit.hooks import Bound
 from volunteerkit.rules.expression import LARGEST, RuleFunction
 
-__all__ = ["Plugin", "bind", "contributed", "find", "guarded", "in_folder", "installed", "wrong_value"]
+__all__ = [
+    "Plugin",
+    "bind",
+    "catalogue",
+    "contributed",
+    "find",
+    "guarded",
+    "in_folder",
+    "installed",
+    "own_tables",
+    "wrong_value",
+]
 
 _GROUP = "volunteerkit"
 _ENDINGS = (".py", ".toml")
@@ -144,6 +156,56 @@ def bind(plugins: Iterable[Plugin]) -> Bound:
 def contributed(bound: Bound, hook: str) -> list[tuple[str, Any]]:
     """Return [(plugin, value), …] that plugins contribute; a failing plugin is named by a PluginError."""
     return [(plugin, value) for plugin, answer in bound.get(hook, ()) for value in answer()]
+
+
+def catalogue(given: Iterable[tuple[str, Any]]) -> dict[str, Mapping[str, str]]:
+    """Return the texts that plugins contribute, code -> language -> text.
+
+    Raises PluginError for what is no catalogue, or lacks a language, PluginConflict for a code that is taken.
+    """
+    owners, found = dict.fromkeys(messages.catalogue(), "volunteerkit"), dict[str, Mapping[str, str]]()
+    for plugin, value in given:
+        for code, texts in _read_texts(plugin, value).items():
+            if (
+                not isinstance(code, str)
+                or not isinstance(texts, Mapping)
+                or set(texts) != set(messages.LANGUAGES)
+                or not all(isinstance(each, str) and each.strip() for each in texts.values())
+            ):
+                raise PluginError("plugin_texts", plugin=plugin, what=code if isinstance(code, str) else "?",
+                                  known=", ".join(messages.LANGUAGES))  # fmt: skip
+            if code in owners:
+                raise PluginConflict(what=code, first=owners[code], second=plugin)
+            owners[code], found[code] = plugin, dict(texts)
+    return found
+
+
+def _read_texts(plugin: str, value: object) -> Mapping[Any, Any]:
+    if isinstance(value, Path):
+        try:
+            return tomllib.loads(value.read_text("utf-8-sig"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            problem = f"{type(error).__name__}, {value.name}"
+            raise PluginError(plugin=plugin, hook="vk_messages", problem=problem) from error
+    if not isinstance(value, Mapping):
+        raise wrong_value(plugin, "catalogue", value)
+    return value
+
+
+def own_tables(given: Iterable[tuple[str, Any]]) -> tuple[Any, ...]:
+    """Return the tables that plugins contribute; raises PluginError, and PluginConflict for a name of two."""
+    from sqlalchemy import Table
+
+    found, owners = dict[str, Any](), dict[str, str]()
+    for plugin, table in given:
+        if not isinstance(table, Table):
+            raise wrong_value(plugin, "table", table)
+        if table.name.startswith("vk_"):
+            raise PluginError("plugin_table", plugin=plugin, what=table.name)
+        if table.name in owners:
+            raise PluginConflict(what=table.name, first=owners[table.name], second=plugin)
+        found[table.name], owners[table.name] = table, plugin
+    return tuple(found.values())
 
 
 def guarded(plugin: str, function: RuleFunction) -> RuleFunction:

@@ -102,6 +102,7 @@ ASKED: Final[dict[str, Callable[[World], Any]]] = {
     "vk_choose_volunteer_number": lambda world: world.at(
         CENTRE, volunteers.admit, name="司马青", organization="O1"
     ),
+    "vk_choose_number": lambda world: world.at(ADMIN, projects.apply, world.one.form()),
     "vk_react": lambda world: world.deliver(),
 }
 """What makes the library ask a hook that is asked after the kit was loaded."""

@@ -196,8 +196,12 @@ def case_area(desk: Desk, kind: str, area: str, facts: dict[str, Any]) -> str:
 
 
 def free_number(desk: Desk, table: sa.Table, letter: str) -> str:
-    """Return the next number that is free: a letter and seven digits."""
+    """Return the next number that is free: a plugin's, else a letter and seven digits."""
     serial = next_id(desk, table)
+    kind = table.name.removeprefix("vk_")
+    chosen = calling.choose_number(desk, "vk_choose_number", kind=kind, serial=serial)
+    if chosen is not None:
+        return public_number(chosen)
     while True:
         number = f"{letter}{serial:07d}"
         if desk.connection.execute(sa.select(table.c.id).where(table.c.number == number)).first() is None:
