@@ -94,7 +94,9 @@ def hook_pages(language: str) -> Iterator[str]:
         yield f"```text\n{calling.signature(name)}\n```"
         yield f"{WORDS['kind'][language]}**{kind}**"
         yield said if language == "en" else WORDS["hook"][name]
-        yield f"```python\n{calling.example(name)}```"
+        # two empty lines, as the formatter of these pages wants them
+        example = calling.example(name).replace("\n\n@hookimpl", "\n\n\n@hookimpl")
+        yield f"```python\n{example}```"
         yield WORDS["added"][language].format(version=calling.added_in(name))
 
 
