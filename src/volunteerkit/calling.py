@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from volunteerkit.volunteers.model import Application
 
 __all__ = [
-    "ANSWERS_MAX", "FAILURES", "SLOW_SECONDS", "added_in", "answers", "arguments", "choose", "choose_number", "example",
+    "ANSWERS_MAX", "FAILURES", "SLOW_SECONDS", "added_in", "answers", "arguments", "choose", "choose_text", "example",
     "implementations", "review", "review_hours", "review_registration", "review_transfer", "signature", "unless_answering", "worded",
 ]  # fmt: skip
 
@@ -313,9 +313,9 @@ def choose(bound: Bound, hook: str, **values: Any) -> tuple[str, Any] | None:
     return chosen[0] if chosen else None
 
 
-def choose_number(desk: Desk, hook: str, **values: Any) -> str | None:
-    """Return the one number a plugin chose, None when none did; raises PluginConflict for two."""
-    chosen = choose(desk.hooks, hook, **values)
+def choose_text(bound: Bound, hook: str, **values: Any) -> str | None:
+    """Return the one text a plugin chose, None when none did; raises PluginConflict for two."""
+    chosen = choose(bound, hook, **values)
     if chosen is not None and not isinstance(chosen[1], str):
         raise _wrong(chosen[0], hook, chosen[1])
     return None if chosen is None else chosen[1]

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from volunteerkit.clock import Calendar
     from volunteerkit.events import Event
     from volunteerkit.hours.model import Claim, Overlap
+    from volunteerkit.hours.statement import Statement
     from volunteerkit.organizations.model import OrganizationForm, TeamForm
     from volunteerkit.policy import Policy
     from volunteerkit.projects.model import ProjectForm
@@ -75,7 +76,6 @@ def vk_rulebooks() -> Iterable[Rulebook | Path]:  # type: ignore[empty-body]
         @hookimpl
         def vk_rulebooks():
             yield Rulebook.loads(chr(10).join(STAR))  # or the path to a file: Path(__file__).with_name("star.toml")
-
     Added in 0.1.
     """
 
@@ -94,7 +94,6 @@ def vk_functions() -> Iterable[RuleFunction]:  # type: ignore[empty-body]
         @hookimpl
         def vk_functions():
             yield RuleFunction("city.regular", one=lambda service_days: service_days >= 24)
-
     Added in 0.1.
     """
 
@@ -112,7 +111,6 @@ def vk_facts() -> Iterable[Fact]:  # type: ignore[empty-body]
         @hookimpl
         def vk_facts():
             yield Fact("trained", "bool", "已完成培训", "has finished training", default=False)
-
     Added in 0.1.
     """
 
@@ -131,7 +129,6 @@ def vk_messages() -> Iterable[Mapping[str, Mapping[str, str]] | Path]:  # type: 
         @hookimpl
         def vk_messages():
             yield {"city.late": {"zh-CN": "{hour} 点后不服务。", "en": "No service after {hour}."}}
-
     Added in 0.1.
     """
 
@@ -154,7 +151,6 @@ def vk_tables() -> Iterable[sa.Table]:  # type: ignore[empty-body]
         @hookimpl
         def vk_tables():
             yield SENT
-
     Added in 0.1.
     """
 
@@ -174,7 +170,6 @@ def vk_routes() -> Iterable[Route]:  # type: ignore[empty-body]
         @hookimpl
         def vk_routes():
             yield Route("team.registration", (Step("centre", Office("centre"), days=5),))
-
     Added in 0.1.
     """
 
@@ -193,7 +188,6 @@ def vk_review_access(actor: Actor, action: str, place: Place) -> Iterable[Findin
         def vk_review_access(actor, action):
             if action == "hours.export" and actor.volunteer is None:
                 yield Finding("city.named_export")
-
     Added in 0.1.
     """
 
@@ -215,7 +209,6 @@ def vk_review_registration(application: Application, on: dt.date) -> Iterable[Fi
         def vk_review_registration(application):
             if application.student and not application.school_procedure:
                 yield Finding("city.school", texts={"zh-CN": "请先办理学校的手续。", "en": "Ask the school first."})
-
     Added in 0.1.
     """
 
@@ -235,7 +228,6 @@ def vk_review_transfer(volunteer: str, from_: str, to: str, effective_on: dt.dat
         def vk_review_transfer(effective_on):
             if effective_on.day != 1:
                 yield Finding("city.first_of_month", severity="warn")
-
     Added in 0.1.
     """
 
@@ -257,7 +249,6 @@ def vk_choose_calendar() -> Calendar | None:
         @hookimpl
         def vk_choose_calendar():
             return Calendar(holidays=[dt.date(2026, 10, 1)], known_until=dt.date(2026, 12, 31))
-
     Added in 0.1.
     """
 
@@ -277,7 +268,6 @@ def vk_choose_lead() -> Office | None:
         @hookimpl
         def vk_choose_lead():
             return Office("department_officer", "新余市")
-
     Added in 0.1.
     """
 
@@ -297,7 +287,6 @@ def vk_choose_policy() -> Policy | None:
         @hookimpl
         def vk_choose_policy():
             return Policy()
-
     Added in 0.1.
     """
 
@@ -316,7 +305,6 @@ def vk_review_organization(form: OrganizationForm) -> Iterable[Finding]:  # type
         def vk_review_organization(form):
             if form.kind == "hosted_group" and not form.area:
                 yield Finding("city.area")
-
     Added in 0.1.
     """
 
@@ -333,7 +321,6 @@ def vk_review_team(form: TeamForm) -> Iterable[Finding]:  # type: ignore[empty-b
         def vk_review_team(form):
             if not form.area:
                 yield Finding("city.team_area", severity="warn")
-
     Added in 0.1.
     """
 
@@ -354,7 +341,6 @@ def vk_review_project(form: ProjectForm, back_entry: bool) -> Iterable[Finding]:
         def vk_review_project(form, back_entry):
             if not back_entry and not form.statements.get("insurance"):
                 yield Finding("statement_missing_insurance")
-
     Added in 0.1.
     """
 
@@ -374,7 +360,6 @@ def vk_review_participation(volunteer: str, shift: Opening) -> Iterable[Finding]
         def vk_review_participation(shift):
             if shift.starts_at.hour < 6:
                 yield Finding("city.too_early")
-
     Added in 0.1.
     """
 
@@ -394,7 +379,6 @@ def vk_choose_matching(shift: Opening, candidates: tuple[Candidate, ...]) -> Seq
         def vk_choose_matching(candidates):
             most_first = sorted(candidates, key=lambda each: -each.minutes)
             return [each.participation_id for each in most_first]
-
     Added in 0.1.
     """
 
@@ -416,7 +400,6 @@ def vk_review_hours(claim: Claim, overlapping: tuple[Overlap, ...]) -> Iterable[
         def vk_review_hours(claim, overlapping):
             if overlapping and claim.claimed_minutes > 480:
                 yield Finding("city.too_long", {"minutes": claim.claimed_minutes}, severity="warn")
-
     Added in 0.1.
     """
 
@@ -435,7 +418,6 @@ def vk_choose_volunteer_number(organization: str, serial: int) -> str | None:
         @hookimpl
         def vk_choose_volunteer_number(organization, serial):
             return f"{organization}-{serial:06d}"
-
     Added in 0.1.
     """
 
@@ -454,7 +436,25 @@ def vk_choose_number(kind: str, serial: int) -> str | None:
         @hookimpl
         def vk_choose_number(kind, serial):
             return f"XY-{serial:05d}" if kind == "project" else None
+    Added in 0.1.
+    """
 
+
+@hookspec
+def vk_choose_rendering(document: Statement, language: str) -> str | None:
+    """Choose how a document looks that is handed to somebody: a volunteer's statement of hours.
+
+    Asked by `Kit.render`, with the language ``"zh-CN"`` or ``"en"``. The answer is the whole page as text, HTML for
+    instance. At most one plugin may answer; None leaves it to whoever shows it.
+
+    Example::
+
+        from volunteerkit import hookimpl
+
+        @hookimpl
+        def vk_choose_rendering(document, language):
+            title = {"zh-CN": "志愿服务时长", "en": "Hours served"}[language]
+            return f"{title}: {document.credited_minutes // 60} h"
     Added in 0.1.
     """
 
@@ -475,7 +475,6 @@ def vk_react(event: Event) -> None:
         @hookimpl
         def vk_react(event):
             COUNTED[event.type] = COUNTED.get(event.type, 0) + 1
-
     Added in 0.1.
     """
 

@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from copy import deepcopy
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any, TypeVar
@@ -23,7 +24,7 @@ from volunteerkit import plugins as loading
 from volunteerkit.access import Actor, matrix
 from volunteerkit.approvals import Workflow, grants
 from volunteerkit.approvals.actions import DEADLINE, expired, settle_expired
-from volunteerkit.calling import choose, unless_answering, worded
+from volunteerkit.calling import choose, choose_text, unless_answering, worded
 from volunteerkit.clock import Calendar, Clock, aware, system_clock, zone_named
 from volunteerkit.errors import (
     ImportRefused,
@@ -46,6 +47,7 @@ from volunteerkit.hooks import Bound
 from volunteerkit.hours import disputes
 from volunteerkit.hours.bank.actions import WORKFLOW as CREDIT_REFUND
 from volunteerkit.hours.periods import WORKFLOW as REOPENING
+from volunteerkit.hours.statement import Statement
 from volunteerkit.organizations import routes as organizations
 from volunteerkit.personal import ERASURE
 from volunteerkit.plugins import Plugin
@@ -305,6 +307,20 @@ class Kit:
             store.migrate(connection, self.cipher)
             for table in self.tables:
                 table.create(connection, checkfirst=True)
+
+    def render(self, document: Statement, language: str | None = None) -> str | None:
+        """Return the page that a plugin makes of a document, None when none does.
+
+        ``language`` is ``"zh-CN"`` or ``"en"``, by default the one in force. Raises InvalidValue for anything else,
+        PluginError for a plugin that fails or answers with no text, PluginConflict for two that answer.
+        """
+        if not isinstance(document, Statement):
+            raise InvalidValue(name="document", value=type(document).__name__, allowed="Statement")
+        in_ = messages.language() if language is None else language
+        if in_ not in messages.LANGUAGES:
+            raise InvalidValue(name="language", value=in_, allowed=", ".join(messages.LANGUAGES))
+        own = deepcopy(document)  # the values of its reasons could be changed
+        return choose_text(self.hooks, "vk_choose_rendering", document=own, language=in_)
 
     def rewrap(self, engine: sa.Engine, actor: Actor) -> int:
         """Seal the key of every subject anew under the first master key of the kit's cipher; return how many.

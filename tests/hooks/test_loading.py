@@ -190,6 +190,7 @@ CHOOSING = {
     "vk_choose_lead": (Office("centre"), Office("department_officer")),
     "vk_choose_policy": (Policy(), Policy()),
     "vk_choose_number": ("X1", "X2"),
+    "vk_choose_rendering": ("页", "page"),
     "vk_choose_volunteer_number": ("X1", "X2"),
     "vk_choose_matching": ([1], [1]),
 }

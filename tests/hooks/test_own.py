@@ -6,16 +6,21 @@ import runpy
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 import sqlalchemy as sa
 
 import volunteerkit
-from volunteerkit import Finding, KeyCipher, Kit, organizations
+from volunteerkit import Finding, KeyCipher, Kit, hours, organizations
 from volunteerkit.errors import InvalidValue, PluginConflict, PluginError, Refused
+from volunteerkit.hours.statement import StatementLine
+from volunteerkit.messages import in_language
 from volunteerkit.projects import brands
 
 _shared = runpy.run_path(str(Path(__file__).with_name("world.py")), run_name="world")
-ASKED, CENTRE, plugin, world_in = (_shared[name] for name in ("ASKED", "CENTRE", "plugin", "world_in"))
+ASKED, CENTRE, DAY, plugin, world_in = (
+    _shared[name] for name in ("ASKED", "CENTRE", "DAY", "plugin", "world_in")
+)
 TEXTS = {"xin.late": {"zh-CN": "{hour} 点后不服务。", "en": "No service after {hour}."}}
 
 
@@ -158,3 +163,31 @@ def test_a_number_that_is_taken_is_refused(small: Any) -> None:
     world = world_in(small).with_(plugin("编号", vk_choose_number=lambda: "P9"))
     with pytest.raises(Refused, match="P9"):
         APPLYING["project"](world)
+
+
+def test_a_statement_looks_as_the_city_wants_it(small: Any) -> None:
+    def vk_choose_rendering(document: Any, language: str) -> str:
+        return f"<h1>{language} {document.volunteer}: {document.confirmed_minutes}</h1>"
+
+    world = world_in(small)
+    assert ASKED["vk_choose_rendering"](world) is None
+    kit = world.with_(plugin("版式", vk_choose_rendering=vk_choose_rendering)).one.city.kit
+    found = world.at(CENTRE, hours.statement, "V1")
+    assert kit.render(found, "zh-CN") == "<h1>zh-CN V1: 0</h1>"
+    with in_language("en"):
+        assert kit.render(found) == "<h1>en V1: 0</h1>"
+    for document, language in ((found, "fr"), ("V1", "en")):
+        with pytest.raises(InvalidValue):
+            kit.render(document, language)
+
+
+def test_a_rendering_changes_nothing_of_the_statement(small: Any) -> None:
+    def vk_choose_rendering(document: Any) -> str:
+        document.lines[0].reasons[0].values.clear()
+        return "页"
+
+    world = world_in(small)
+    line = StatementLine(1, DAY, "P9", 90, 90, 60, 1, reasons=(Finding("transform", {"minutes": 30}),))
+    found = attrs.evolve(world.at(CENTRE, hours.statement, "V1"), lines=(line,))
+    kit = world.with_(plugin("版式", vk_choose_rendering=vk_choose_rendering)).one.city.kit
+    assert (kit.render(found), found.lines[0].reasons[0].values) == ("页", {"minutes": 30})

@@ -103,6 +103,9 @@ ASKED: Final[dict[str, Callable[[World], Any]]] = {
         CENTRE, volunteers.admit, name="司马青", organization="O1"
     ),
     "vk_choose_number": lambda world: world.at(ADMIN, projects.apply, world.one.form()),
+    "vk_choose_rendering": lambda world: world.one.city.kit.render(
+        world.at(CENTRE, hours.statement, "V1"), "zh-CN"
+    ),
     "vk_react": lambda world: world.deliver(),
 }
 """What makes the library ask a hook that is asked after the kit was loaded."""

@@ -69,7 +69,7 @@ def notified(planned: Any, type: str) -> list[int]:
             if event.type == type:
                 seen.append(event.payload["participation"])
 
-    kit = attrs.evolve(planned.city.kit, hooks={"vk_react": (("notifier", Notifier().vk_react),)})
+    kit = attrs.evolve(planned.city.kit, hooks=Kit.load(Notifier()).hooks)
     kit.deliver(planned.city.engine)
     return seen
 

@@ -199,7 +199,7 @@ def free_number(desk: Desk, table: sa.Table, letter: str) -> str:
     """Return the next number that is free: a plugin's, else a letter and seven digits."""
     serial = next_id(desk, table)
     kind = table.name.removeprefix("vk_")
-    chosen = calling.choose_number(desk, "vk_choose_number", kind=kind, serial=serial)
+    chosen = calling.choose_text(desk.hooks, "vk_choose_number", kind=kind, serial=serial)
     if chosen is not None:
         return public_number(chosen)
     while True:

@@ -343,8 +343,8 @@ def _number(desk: Desk, organization: str) -> str:
     """
     hold_head(desk)  # of two registrations at once the second sees the first one's number
     serial = desk.connection.execute(sa.select(head.c.event_seq)).scalar_one() + 1
-    chosen = calling.choose_number(
-        desk, "vk_choose_volunteer_number", organization=organization, serial=serial
+    chosen = calling.choose_text(
+        desk.hooks, "vk_choose_volunteer_number", organization=organization, serial=serial
     )
     if chosen is not None:
         return chosen
