@@ -302,6 +302,7 @@ class Kit:
         Raises SchemaMismatch when the database is newer than this library, KeyProblem when an older one
         holds personal data and the kit has no cipher or one of another key.
         """
+        unless_answering()
         with storage_errors(place_of(engine.url)), engine.begin() as connection:
             self_check(connection)
             store.migrate(connection, self.cipher)

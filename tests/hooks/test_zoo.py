@@ -214,6 +214,22 @@ def test_a_slow_answer_is_told_and_counts(
     assert any(" ms: -" in each.getMessage() for each in told)
 
 
+@pytest.mark.parametrize("way", ["migrate", "deliver", "desk"])
+def test_there_is_no_other_way_to_the_database_while_answering(small: Any, way: str) -> None:
+    world = world_in(small)
+    kit, engine = world.one.city.kit, world.one.city.engine
+    reacting = world.with_(plugin("好插件", vk_react=lambda: None)).one.city.kit
+
+    def desk() -> None:
+        with engine.connect() as connection:
+            kit.desk(connection, _shared["CENTRE"])
+
+    ways = {"migrate": lambda: kit.migrate(engine), "deliver": lambda: reacting.deliver(engine), "desk": desk}
+    with pytest.raises(PluginError) as caught:
+        asked(world, "vk_review_project", bad("vk_review_project", ways[way]))
+    assert caught.value.code == "plugin_reentered"
+
+
 @pytest.mark.parametrize("hook", HOOKS)
 def test_only_who_reacts_may_open_the_database(small: Any, hook: str) -> None:
     world = world_in(small)
