@@ -311,14 +311,14 @@ def _ask(desk: Desk, hook: str, **values: Any) -> Iterable[tuple[str, Any]]:
 
 def review(desk: Desk, hook: str, **values: Any) -> tuple[Finding, ...]:
     """Return every plugin's findings of a review hook, each with its plugin's name; a misspelt severity blocks."""
-    import attrs
-
-    from volunteerkit.errors import InvalidValue, PluginError
-    from volunteerkit.units import plain_text
-
     found = []
     for plugin, findings in _ask(desk, hook, **values):
         for finding in findings or ():
+            import attrs
+
+            from volunteerkit.errors import InvalidValue, PluginError
+            from volunteerkit.units import plain_text
+
             if not isinstance(finding, Finding):
                 raise PluginError(plugin=plugin, hook=hook, problem=type(finding).__name__)
             try:

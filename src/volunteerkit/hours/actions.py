@@ -87,7 +87,7 @@ def record_many(
     """
     pairs = [_pair(each) for each in (claims if isinstance(claims, Sequence) else (claims,))]
     with writing(desk):
-        asked = [each for key, claim in pairs for each in _asked(desk, key, claim)]
+        asked = (each for key, claim in pairs for each in _asked(desk, key, claim))
         accepted = _Accepted(desk, asked_ahead(desk.connection, asked))
         answers: list[Recorded | Refused | NotFound] = []
         for key, claim in pairs:

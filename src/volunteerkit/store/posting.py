@@ -55,7 +55,8 @@ Execute = Callable[..., Any]
 """Runs one statement with ``?`` marks on the driver and returns its cursor."""
 
 
-def _insert(table: str, columns: Sequence[str]) -> str:
+@lru_cache(maxsize=32)
+def _insert(table: str, columns: tuple[str, ...]) -> str:
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
 
 
@@ -146,7 +147,7 @@ def run_many(connection: sa.Connection, statement: str, rows: Sequence[Sequence[
             cursor.executemany(_percent(statement), rows)
 
 
-def asked_ahead(connection: sa.Connection, asked: Sequence[tuple[str, tuple[Any, ...]]]) -> Execute:
+def asked_ahead(connection: sa.Connection, asked: Iterable[tuple[str, tuple[Any, ...]]]) -> Execute:
     """Return the driver's ``execute``, which has the answers to these statements and values already.
 
     PostgreSQL is asked for all of them in one trip, which costs more than most statements do, and plans each
@@ -222,8 +223,9 @@ def writing(desk: Desk) -> Iterator[None]:
         raise StorageReadOnly("desk_reads")
     with storage_errors("database"):
         # SQLAlchemy's own savepoint costs more than a posting does
-        execute, depth = driver(desk.connection), desk.connection.info.get("vk_depth", 0)
-        name, desk.connection.info["vk_depth"] = f"vk_{depth}", depth + 1
+        execute, about = driver(desk.connection), desk.connection.info
+        depth = about.get("vk_depth", 0)
+        name, about["vk_depth"] = f"vk_{depth}", depth + 1
         try:
             hold_head(desk, f"SAVEPOINT {name}")
             yield
@@ -234,7 +236,7 @@ def writing(desk: Desk) -> Iterator[None]:
                 execute(f"RELEASE SAVEPOINT {name}", ())
             raise
         finally:
-            desk.connection.info["vk_depth"] = depth
+            about["vk_depth"] = depth
 
 
 def command(verb: Callable[Concatenate[Desk, P], T]) -> Callable[Concatenate[Desk, P], T]:
@@ -351,7 +353,7 @@ def _event(
 
 def write_many(
     desk: Desk, held: Numbers, transfers: Sequence[tuple[Any, ...]], events: Sequence[tuple[Any, ...]],
-    fixed: Sequence[Sequence[Any]], beside: Mapping[str, tuple[Sequence[str], Sequence[tuple[Any, ...]]]],
+    fixed: Sequence[Sequence[Any]], beside: Mapping[str, tuple[tuple[str, ...], Sequence[tuple[Any, ...]]]],
     pending: Mapping[int, int],
 ) -> None:  # fmt: skip
     """Write many transfers, each with its event, under the head as it was ``held``, and set the head once.
@@ -374,14 +376,15 @@ def write_many(
     new = {**beside, "vk_transfer": (_TRANSFER_COLUMNS, rows), "vk_event": (_EVENT_COLUMNS, told)}
     execute = driver(desk.connection)
     if desk.connection.dialect.name == "sqlite":
+        raw: Any = desk.connection.connection.dbapi_connection
         for table, (columns, some) in new.items():
-            insert_rows(desk.connection, table, columns, some)
-        run_many(desk.connection, _PENDING, [(minutes, account) for account, minutes in pending.items()])
+            raw.executemany(_insert(table, columns), some)
+        raw.executemany(_PENDING, [(minutes, account) for account, minutes in pending.items()])
         execute(_SET, head)
         return
     values = [[dict(zip(columns, row, strict=True)) for row in some] for columns, some in new.values()]
     values.append([{"id": account, "pending_minutes": minutes} for account, minutes in pending.items()])
-    statement = _at_once(tuple((table, tuple(columns)) for table, (columns, _) in new.items()))
+    statement = _at_once(tuple((table, columns) for table, (columns, _) in new.items()))
     execute(statement, (*map(_rows_json, values), *head))
 
 
