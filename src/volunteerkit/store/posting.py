@@ -37,6 +37,7 @@ __all__ = [
     "insert_rows",
     "note",
     "note_many",
+    "replay_asked",
     "replayed",
     "request_hash",
     "run_many",
@@ -270,6 +271,11 @@ def replayed(execute: Execute, type: str, key: str | None, request: bytes) -> di
     plain_text("key", key)
     row = execute(_REPLAY[type], (key,)).fetchone()
     return None if row is None else answered(key, request, *row)
+
+
+def replay_asked(type: str, key: str | None) -> list[tuple[str, tuple[Any, ...]]]:
+    """Return what `replayed` asks, for `asked_ahead`; raises InvalidValue as it does."""
+    return [] if key is None else [(_REPLAY[type], (plain_text("key", key),))]
 
 
 def answered(key: str, request: bytes, request_before: Any, payload: str) -> dict[str, Any]:
