@@ -2,7 +2,8 @@
 
 Posting and importing go through here; everything else uses SQLAlchemy Core. Measured against Core this
 halves the processor time of a posting (``tests/benchmarks/h2_posting.py``). Every writer first changes the
-single head row, so numbers are gap-free and writers queue there, in whatever order they come.
+single head row, so numbers are gap-free and writers queue there, in whatever order they come. On PostgreSQL
+what counts is how often one waits for the server, and how often it plans (``tests/benchmarks/h2_writers.py``).
 """
 
 from __future__ import annotations
