@@ -11,8 +11,8 @@ of Core (1.35; 0.2). Eight writers take 12.6 times the function (28; 1.25) and 1
 raw (1.25) and 0.5 to 0.8 of Core (0.17). No deadlock, and no update lost. What a claim asks is now asked in one trip, for a hundred
 as for one, and planned once: that it was planned anew for its values took 0.85 ms of 3.7. What is written is one
 statement with its rows as JSON. What misses: six trips are left for one posting (begin, savepoint and head, question, writing,
-release, commit) where the function makes one, and all but the first are made while the head is held, so writers wait for them;
-pipelining all of them took as long as it saved. Nearer to the function comes only a function, in which no plugin could review.
+release, commit) where the function makes one, the last four while the head is held, so writers wait for them;
+a pipeline of the small ones took as long as it saved. Nearer to the function comes only a function, in which no plugin could review.
 
     python tests/benchmarks/h2_writers.py [--quick]
 """
