@@ -57,7 +57,7 @@ from volunteerkit.rating.tables import decision as _decision
 from volunteerkit.rules import FACTS, Fact, Rulebook, RuleFunction, builtin_rulebooks
 from volunteerkit.store.cipher import Cipher
 from volunteerkit.store.desk import Desk
-from volunteerkit.store.engine import in_haste, only_reads, place_of, reading, self_check, storage_errors
+from volunteerkit.store.engine import in_haste, only_reads, reading, self_check, storage_errors
 from volunteerkit.store.posting import driver, note, replayed, request_hash, take_numbers, write_event
 from volunteerkit.store.vault import rewrap
 from volunteerkit.volunteers import belonging, claiming, merging, registering, status, transfers
@@ -165,7 +165,7 @@ class Kit:
             if not isinstance(value, wanted):
                 raise InvalidValue(name=name, value=type(value).__name__, allowed=wanted.__name__)
         unless_answering()
-        with storage_errors(place_of(connection.engine.url)):
+        with storage_errors(connection.engine.url):
             if not connection.in_transaction():
                 connection.begin()
             self_check(connection)
@@ -236,7 +236,8 @@ class Kit:
         self, engine: sa.Engine, *, mark: Callable[[sa.Connection], sa.Connection] | None = None
     ) -> Iterator[sa.Connection]:
         unless_answering()
-        with storage_errors(place_of(engine.url)), engine.connect() as connection:
+        with storage_errors(engine.url), engine.connect() as connection:
+        with storage_errors(engine.url), engine.connect() as connection:
             checked = mark(connection) if mark else connection
             with checked.begin() as transaction:
                 self_check(checked)
@@ -303,7 +304,8 @@ class Kit:
         holds personal data and the kit has no cipher or one of another key.
         """
         unless_answering()
-        with storage_errors(place_of(engine.url)), engine.begin() as connection:
+        with storage_errors(engine.url), engine.begin() as connection:
+        with storage_errors(engine.url), engine.begin() as connection:
             self_check(connection)
             store.migrate(connection, self.cipher)
             for table in self.tables:

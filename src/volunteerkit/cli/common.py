@@ -241,14 +241,14 @@ def trace_plugins() -> None:
 def _key_of(engine: sa.Engine, kit: Kit, db: str, key_file: Path | None, new: bool, create: bool) -> Any:
     """Return the cipher of the database, None for one that is read without it; make both with ``create``."""
     from volunteerkit import store
-    from volunteerkit.store.engine import place_of, storage_errors
+    from volunteerkit.store.engine import storage_errors
 
     # The key comes first: a wrong one must not leave an empty database behind.
     cipher = _cipher(db, key_file, create=new)
     if create:
         # an older database with personal data is brought up to date by its key only
         attrs.evolve(kit, cipher=cipher).migrate(engine)
-    with storage_errors(place_of(engine.url)), engine.connect() as connection, connection.begin():
+    with storage_errors(engine.url), engine.connect() as connection, connection.begin():
         store.check_schema(connection)
         sealed = store.get_meta(connection, "key_print")
     if cipher is None and sealed is not None:
