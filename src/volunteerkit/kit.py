@@ -237,7 +237,6 @@ class Kit:
     ) -> Iterator[sa.Connection]:
         unless_answering()
         with storage_errors(engine.url), engine.connect() as connection:
-        with storage_errors(engine.url), engine.connect() as connection:
             checked = mark(connection) if mark else connection
             with checked.begin() as transaction:
                 self_check(checked)
@@ -304,7 +303,6 @@ class Kit:
         holds personal data and the kit has no cipher or one of another key.
         """
         unless_answering()
-        with storage_errors(engine.url), engine.begin() as connection:
         with storage_errors(engine.url), engine.begin() as connection:
             self_check(connection)
             store.migrate(connection, self.cipher)
