@@ -24,6 +24,7 @@ from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.grants import within
 from volunteerkit.store.posting import command, driver, note
 from volunteerkit.store.registering import checked_text, id_of, next_id, possible_id
+from volunteerkit.store.sealing import insert_sealed, update_sealed
 from volunteerkit.store.texts import seal_text
 from volunteerkit.units import day_number, day_of, instant_of, plain_day
 
@@ -112,12 +113,10 @@ def enter_group(
         raise Refused(Finding("served_in_future", {"day": day, "today": desk.today}))
     _must_be_open(desk, owner, day_number(day))
     id_ = next_id(desk, group_entry)
-    desk.connection.execute(
-        sa.insert(group_entry).values(
-            id=id_, team_id=row.id, project_id=project_id, organization_id=owner, served_on=day_number(day),
-            state="pending", recorded_by=desk.actor.id, recorded_volunteer=desk.acting.volunteer,
-            recorded_at=microseconds(desk.now), **values,
-        )
+    insert_sealed(
+        desk, group_entry, id=id_, team_id=row.id, project_id=project_id, organization_id=owner,
+        served_on=day_number(day), state="pending", recorded_by=desk.actor.id,
+        recorded_volunteer=desk.acting.volunteer, recorded_at=microseconds(desk.now), **values,
     )  # fmt: skip
     note(desk, "hours.group_entered", f"group_entry:{id_}", values)
     return id_
@@ -146,9 +145,9 @@ def decide_group(desk: Desk, group_id: int, verdict: str, *, reason: str = "") -
     if verdict == "confirm":
         _must_be_open(desk, row.organization_id, row.served_on)
     address = seal_text(desk, f"group_entry:{group_id}", f"decision:{group_id}", said)
-    desk.connection.execute(
-        sa.update(group_entry).where(group_entry.c.id == group_id, group_entry.c.state == "pending").values(
-            state=_STATES[verdict], decided_by=desk.actor.id, decided_at=microseconds(desk.now), reason=address)
+    update_sealed(
+        desk, group_entry, group_id, state=_STATES[verdict], decided_by=desk.actor.id,
+        decided_at=microseconds(desk.now), reason=address,
     )  # fmt: skip
     note(desk, "hours.group_decided", f"group_entry:{group_id}", {"state": _STATES[verdict]})
     return _entry(desk.connection.execute(_rows.where(group_entry.c.id == group_id)).one())

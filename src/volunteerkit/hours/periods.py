@@ -25,6 +25,7 @@ from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, id_of, next_id, possible_id
+from volunteerkit.store.sealing import insert_sealed
 from volunteerkit.units import day_number, day_of, instant_of, plain_day
 from volunteerkit.workflow import Office, Route, Step
 
@@ -178,9 +179,7 @@ _organization = organization
 def _insert(desk: Desk, type: str, first: int, last: int, **values: Any) -> int:
     id_ = next_id(desk, period)
     row = {"id": id_, "first_on": first, "last_on": last, **values}
-    desk.connection.execute(
-        sa.insert(period).values(recorded_at=microseconds(desk.now), actor_id=desk.actor.id, **row)
-    )
+    insert_sealed(desk, period, recorded_at=microseconds(desk.now), actor_id=desk.actor.id, **row)
     note(desk, type, f"period:{id_}", row)
     return id_
 

@@ -23,6 +23,7 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import next_id
+from volunteerkit.store.sealing import insert_sealed
 from volunteerkit.units import day_number, day_of
 from volunteerkit.volunteers.tables import volunteer
 
@@ -69,11 +70,10 @@ def evaluate_organization(desk: Desk, number: str, score: int, *, on: dt.date | 
     ) else Person()  # fmt: skip
     desk.separate(cell, "own_case", own, *(Person(each.actor_id) for each in offices))
     id_ = next_id(desk, evaluation)
-    desk.connection.execute(
-        sa.insert(evaluation).values(
-            id=id_, organization_id=row.id, score=score, evaluated_on=day_number(day), actor_id=desk.actor.id
-        )
-    )
+    insert_sealed(
+        desk, evaluation, id=id_, organization_id=row.id, score=score, evaluated_on=day_number(day),
+        actor_id=desk.actor.id,
+    )  # fmt: skip
     note(desk, "organization.evaluated", f"organization:{row.id}", {"score": score, "on": day_number(day)})
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache, wraps
 from types import MappingProxyType
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import attrs
 import sqlalchemy as sa
@@ -25,6 +25,7 @@ from volunteerkit.store.engine import only_reads, storage_errors
 from volunteerkit.units import plain_text
 
 __all__ = [
+    "SEALS",
     "TRANSFER_INSERT",
     "Execute",
     "Numbers",
@@ -35,6 +36,7 @@ __all__ = [
     "insert_rows",
     "note",
     "note_many",
+    "note_migration",
     "replayed",
     "request_hash",
     "run_many",
@@ -51,6 +53,9 @@ T = TypeVar("T")
 
 Execute = Callable[[str, Sequence[Any]], Any]
 """Runs one statement with ``?`` marks on the driver and returns its cursor."""
+
+SEALS: Final = "sealed"
+"""Where an event's payload holds the seals of its command (`store.sealing`): (table, first key, last key, digest)."""
 
 NOTHING: Mapping[int, Sequence[Any]] = MappingProxyType({})
 _TAKE = (
@@ -182,13 +187,17 @@ def writing(desk: Desk) -> Iterator[None]:
     with storage_errors("database"):
         # SQLAlchemy's own savepoint costs more than a posting does
         execute, depth = driver(desk.connection), desk.connection.info.get("vk_depth", 0)
+        sealed = list(desk.connection.info.get(SEALS, ())) if depth else []
         name, desk.connection.info["vk_depth"] = f"vk_{depth}", depth + 1
         try:
             execute(f"SAVEPOINT {name}", ())
             hold_head(desk)
             yield
+            if depth == 0 and desk.connection.info.get(SEALS):
+                raise IntegrityProblem(what="no event followed on a sealed row")
             execute(f"RELEASE SAVEPOINT {name}", ())
         except BaseException:
+            desk.connection.info[SEALS] = sealed
             with suppress(Exception):  # a lost connection has nothing left to undo; its own error goes up
                 execute(f"ROLLBACK TO SAVEPOINT {name}", ())
                 execute(f"RELEASE SAVEPOINT {name}", ())
@@ -232,6 +241,7 @@ def replayed(execute: Execute, type: str, key: str | None, request: bytes) -> di
     if bytes(row[0]) != request:
         raise IdempotencyConflict(key=key)
     answer: dict[str, Any] = json.loads(row[1])
+    answer.pop(SEALS, None)
     return answer
 
 
@@ -286,8 +296,10 @@ def write_event(
     request: bytes | None = None,
 ) -> None:
     """Write the command's one event and set the head; the last step of every writing command."""
-    what = (type, subject, payload, key, request)
     at, seq = microseconds(desk.now), numbers.event_seq
+    if seals := desk.connection.info.pop(SEALS, ()):
+        payload = payload | {SEALS: seals}
+    what = (type, subject, payload, key, request)
     row = _event(desk.actor.id, at, seq, numbers.event_hash, what, numbers.transfer_seq, transfer_hash)
     execute(_EVENT, row)
     execute(_FINISH, (transfer_hash, row[-1]))
@@ -347,6 +359,18 @@ def note_many(desk: Desk, events: Sequence[tuple[str, str, dict[str, Any]]]) -> 
         before = rows[-1][-1]
     run_many(desk.connection, _EVENT, rows)
     execute(_FINISH, (numbers.transfer_hash, before))
+
+
+def note_migration(connection: sa.Connection, payload: dict[str, Any]) -> None:
+    """Write the event of a migration, which no actor began; its instant is that of the event before."""
+    execute = driver(connection)
+    at = execute("SELECT COALESCE(MAX(recorded_at), 0) FROM vk_event", ()).fetchone()[0]
+    numbers = take_numbers(execute)
+    before = bytes(numbers.event_hash), ("store.migrated", "store", payload, None, None)
+    moved = bytes(numbers.transfer_hash)
+    row = _event("migration", at, numbers.event_seq, *before, numbers.transfer_seq, moved)
+    execute(_EVENT, row)
+    execute(_FINISH, (moved, row[-1]))
 
 
 def event_hash(before: bytes, fields: Sequence[Any]) -> bytes:

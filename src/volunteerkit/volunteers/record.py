@@ -20,6 +20,7 @@ from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, id_of, next_id
+from volunteerkit.store.sealing import insert_sealed
 from volunteerkit.store.texts import seal_text
 from volunteerkit.units import day_number, day_of, plain_day
 from volunteerkit.volunteers.reading import Found, reached
@@ -66,11 +67,9 @@ def _enter(desk: Desk, found: Found, kind: str, on: int, name: str, **more: Any)
     # who was commended or judged for what tells who it is: it goes with an erasure
     if kind != "training":
         said = seal_text(desk, found.subject, f"{kind}:{id_}", said)
-    desk.connection.execute(
-        sa.insert(entry).values(
-            id=id_, volunteer_id=found.id, kind=kind, happened_on=on, name=said,
-            entered_by=desk.actor.id, entered_at=microseconds(desk.now), **more,
-        )
+    insert_sealed(
+        desk, entry, id=id_, volunteer_id=found.id, kind=kind, happened_on=on, name=said,
+        entered_by=desk.actor.id, entered_at=microseconds(desk.now), **more,
     )  # fmt: skip
     note(desk, "volunteer.entry", found.subject, {"kind": kind, "on": on, "entry": id_})
 
