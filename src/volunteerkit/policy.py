@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 
 from volunteerkit.errors import InvalidValue, nearest
-from volunteerkit.units import plain_day
+from volunteerkit.units import plain_day, plain_text, whole_number
 
 __all__ = ["MinorLimit", "Policy"]
 
@@ -28,9 +28,7 @@ def _whole(least: int, most: int, *, optional: bool = False) -> Any:
     def check(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
         if value is None and optional:
             return
-        if type(value) is not int or not least <= value <= most:
-            shown = value if isinstance(value, int | float) else type(value).__name__
-            raise InvalidValue(name=attribute.name, value=shown, allowed=f"{least} … {most}")
+        whole_number(attribute.name, value, least, most)
 
     return check
 
@@ -64,9 +62,7 @@ def _minutes_by_number(_: object, attribute: attrs.Attribute[Any], value: Any) -
     if not isinstance(value, dict):
         raise InvalidValue(name=attribute.name, value=type(value).__name__, allowed='{"O1": 480}')
     for number, minutes in value.items():
-        if type(number) is not str or type(minutes) is not int or not 1 <= minutes <= 7 * _DAY:
-            shown = minutes if isinstance(minutes, int | float) else type(minutes).__name__
-            raise InvalidValue(name=f"{attribute.name}.{number}", value=shown, allowed=f"1 … {7 * _DAY}")
+        whole_number(f"{attribute.name}.{plain_text(attribute.name, number)}", minutes, 1, 7 * _DAY)
 
 
 @attrs.frozen

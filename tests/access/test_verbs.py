@@ -8,6 +8,7 @@ import inspect
 import pkgutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from decimal import Decimal
 from types import ModuleType
 from typing import Any
 
@@ -37,8 +38,9 @@ from volunteerkit import (
 from volunteerkit.access import ROLES, Place, matrix
 from volunteerkit.approvals import Workflow, grants
 from volunteerkit.approvals.cases import open_case
-from volunteerkit.errors import ImportRefused, InvalidValue, NotFound, NotPermitted
+from volunteerkit.errors import ImportRefused, InvalidValue, NotFound, NotPermitted, VolunteerkitError
 from volunteerkit.exchange import count_flagged, flagged_rows, load_file, note_refusal, refused_rows
+from volunteerkit.messages import LANGUAGES
 from volunteerkit.organizations import OrganizationForm, TeamForm, base, teams
 from volunteerkit.organizations.tables import team, tenancy
 from volunteerkit.projects import (
@@ -967,3 +969,65 @@ def test_there_are_twelve_rules_and_somebody_else_is_allowed(city: tuple[Kit, sa
     _just_appointed(city, DAY - dt.timedelta(1))
     _own_case(city, THIRD, beneficiary="V7")
     _own_grant(city, THIRD)
+
+
+HOSTILE = [None, b"", Decimal("1.5"), {}, [], 10**30, -(10**4999), 1.5, True, dt.datetime(2026, 11, 23, 4), dt.date.max, dt.date.min,
+           dt.datetime.max, "长" * 10_000, "\ud800", object()]  # fmt: skip
+
+
+def handed(name: str, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Return the arguments with which the table calls a verb, by their names."""
+    verb, function = VERBS[name], verbs()[name]
+    given: list[inspect.BoundArguments] = []
+
+    def record(*args: Any, **named: Any) -> Any:
+        given.append(inspect.signature(function).bind(*args, **named))
+        raise _Recorded
+
+    if verb.call is function:
+        return dict(list(inspect.signature(function).bind(desk, verb.known).arguments.items())[1:])
+    place, _, short = name.rpartition(".")
+    with monkeypatch.context() as patch, suppress(_Recorded):
+        patch.setattr(dict(_modules())[place], short, record)
+        if globals().get(short) is function:
+            patch.setitem(globals(), short, record)
+        verb.call(desk, verb.known)
+    return dict(list(given[0].arguments.items())[1:])
+
+
+class _Recorded(Exception):
+    pass
+
+
+def _word(odd: Any) -> str:
+    return type(odd).__name__ if isinstance(odd, int | str) else repr(odd)[:40]
+
+
+@pytest.mark.parametrize("name", sorted(VERBS))
+def test_whatever_is_handed_to_a_verb_is_taken_or_refused_in_a_few_words(
+    name: str, city: tuple[Kit, sa.Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    function, wrong = verbs()[name], []
+    roles = matrix()[VERBS[name].action]
+    actor = CLERK if "centre" in roles else SELF if set(roles) == {"volunteer"} else COUNTER
+    with trying(city, actor) as desk:
+        usual = handed(name, desk, monkeypatch)
+        for parameter, kind in list(inspect.signature(function).parameters.items())[1:]:
+            if kind.kind is inspect.Parameter.VAR_KEYWORD:
+                continue
+            for odd in HOSTILE:
+                savepoint = desk.connection.begin_nested()
+                try:
+                    answer = function(desk, **usual | {parameter: odd})
+                    if inspect.isgenerator(answer):
+                        list(answer)
+                except VolunteerkitError as error:
+                    texts = [error.message(language) for language in LANGUAGES]
+                    # what is allowed may be a long list; what was handed in is never repeated as a whole
+                    length = max(map(len, texts)) - len(str(error.values.get("allowed", "")))
+                    if length > 300 or any("object at 0x" in text or "长" * 90 in text for text in texts):
+                        wrong.append((name, parameter, _word(odd), texts[-1][:300]))
+                except Exception as error:
+                    wrong.append((name, parameter, _word(odd), f"{type(error).__name__}: {error}"[:200]))
+                savepoint.rollback()
+    assert not wrong, "\n" + "\n".join(map(str, wrong))

@@ -39,10 +39,10 @@ from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.grants import within
 from volunteerkit.store.posting import command, note, writing
-from volunteerkit.store.registering import checked_text, next_id, possible_id
+from volunteerkit.store.registering import checked_text, next_id
 from volunteerkit.store.sealing import insert_sealed, update_sealed
 from volunteerkit.store.texts import only_masked, open_texts, seal_text
-from volunteerkit.units import day_number, day_of, instant_of, plain_text
+from volunteerkit.units import day_number, day_of, instant_of, plain_text, whole_number
 from volunteerkit.workflow import Position, after_approval
 
 __all__ = [
@@ -131,10 +131,9 @@ def pending(
     A case whose term ran out is left out, whether or not it was swept. For a list by pages: at most ``limit``
     cases, those whose ids follow ``after``, the id of the last one of the page before. Raises InvalidValue.
     """
-    if after != 0 and not possible_id(after):
-        raise InvalidValue(name="after", value=type(after).__name__, allowed="0, 1, 2, …")
-    if limit is not None and not possible_id(limit):
-        raise InvalidValue(name="limit", value=type(limit).__name__, allowed="1, 2, …")
+    whole_number("after", after)
+    if limit is not None:
+        whole_number("limit", limit, 1)
     query = selected.where(is_open, within(desk.reach("case.view"), _REACHED_BY)).order_by(case.c.id)
     if kind is not None:
         query = query.where(case.c.kind == plain_text("kind", kind))
@@ -357,8 +356,8 @@ def answer_objection(desk: Desk, case_id: int, number: int, answer: str, *, reas
     """
     if answer not in ("dismiss", "uphold"):
         raise InvalidValue(name="answer", value=answer, allowed="dismiss, uphold")
-    if type(number) is not int:
-        raise InvalidValue(name="number", value=type(number).__name__, allowed="1, 2, …")
+    if type(number) is not int:  # of numbers, what cannot be one is told like an unknown one
+        whole_number("number", number, 1)
     said = checked_text("reason", reason, 500)
     found = _to_decide(desk, case_id)
     lender = _authority(desk, found)

@@ -7,7 +7,7 @@ from volunteerkit.hours.budget import issue, post
 from volunteerkit.hours.model import Recorded
 from volunteerkit.hours.periods import open_day
 from volunteerkit.hours.records import REASON_LETTERS, find_record, last_transfer, not_own, resolved_before
-from volunteerkit.ledger import CONFIRM, REJECT, honour_account, issuer_account, whole_amount
+from volunteerkit.ledger import CONFIRM, DAY_MINUTES, REJECT, honour_account, issuer_account
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.posting import (
     driver,
@@ -19,7 +19,7 @@ from volunteerkit.store.posting import (
     writing,
 )
 from volunteerkit.store.texts import seal_text
-from volunteerkit.units import plain_text
+from volunteerkit.units import plain_text, whole_number
 
 __all__ = ["confirm", "reject"]
 
@@ -60,7 +60,7 @@ def _resolve(desk: Desk, record_id: int, code: str, type: str, state: str, minut
     execute = driver(desk.connection)
     found = find_record(desk, execute, record_id, "hours.confirm" if code == CONFIRM else "hours.reject")
     if minutes is not None:
-        whole_amount("minutes", minutes)
+        whole_number("minutes", minutes, 1, DAY_MINUTES)
     request = request_hash(record_id, code, minutes, reason)
     if before := replayed(execute, type, key, request):
         return Recorded(record_id, state, before["minutes"], replayed=True)

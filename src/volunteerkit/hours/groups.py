@@ -15,7 +15,7 @@ from volunteerkit.access import Person, Place
 from volunteerkit.errors import AlreadyResolved, Finding, InvalidValue, Refused
 from volunteerkit.hours.periods import open_day, period_state, period_values
 from volunteerkit.hours.tables import group_entry
-from volunteerkit.ledger import whole_amount
+from volunteerkit.ledger import DAY_MINUTES
 from volunteerkit.organizations.reading import reached
 from volunteerkit.organizations.tables import organization, team
 from volunteerkit.projects.tables import project as projects
@@ -26,7 +26,7 @@ from volunteerkit.store.posting import command, driver, note
 from volunteerkit.store.registering import checked_text, id_of, next_id, possible_id
 from volunteerkit.store.sealing import insert_sealed, update_sealed
 from volunteerkit.store.texts import seal_text
-from volunteerkit.units import day_number, day_of, instant_of, plain_day
+from volunteerkit.units import day_number, day_of, instant_of, plain_day, whole_number
 
 __all__ = ["GroupEntry", "decide_group", "enter_group", "group_entries"]
 
@@ -100,8 +100,8 @@ def enter_group(
     row = reached(desk, "hours.enter_group", team_number, kind="team")
     day = plain_day("served_on", served_on)
     values = {
-        "minutes": whole_amount("minutes", minutes),
-        "persons": whole_amount("persons", persons, _PERSONS),
+        "minutes": whole_number("minutes", minutes, 1, DAY_MINUTES),
+        "persons": whole_number("persons", persons, 1, _PERSONS),
     }
     project_id = id_of(desk, projects, "project", project)
     owner = desk.connection.execute(
@@ -130,7 +130,7 @@ def decide_group(desk: Desk, group_id: int, verdict: str, *, reason: str = "") -
     closed period.
     """
     if not isinstance(verdict, str) or verdict not in _STATES:
-        raise InvalidValue(name="verdict", value=str(verdict)[:80], allowed=", ".join(_STATES))
+        raise InvalidValue(name="verdict", value=verdict, allowed=", ".join(_STATES))
     said = checked_text("reason", reason, 500) if reason or verdict == "reject" else ""
     row: Any = None
     if possible_id(group_id):
@@ -166,10 +166,8 @@ def group_entries(
 
     ``since`` and ``as_of`` are the first and last day of service. Raises NotPermitted, InvalidValue.
     """
-    if after != 0 and not possible_id(after):
-        raise InvalidValue(name="after", value=type(after).__name__, allowed="0, 1, 2, …")
-    if not possible_id(limit):
-        raise InvalidValue(name="limit", value=type(limit).__name__, allowed="1, 2, …")
+    whole_number("after", after)
+    whole_number("limit", limit, 1)
     reach = desk.reach("hours.enter_group")
     if reach.nothing:
         desk.permit("hours.enter_group")

@@ -20,6 +20,7 @@ from volunteerkit.hours.attending import MISMATCHES
 from volunteerkit.hours.bank.verifying import rebuild_bank, verify_bank
 from volunteerkit.hours.tables import FIXED, covered
 from volunteerkit.ledger import GENESIS, OPENING_CODES, POSTING_CODES, chained, honour_account, issuer_account
+from volunteerkit.messages import phrase
 from volunteerkit.projects.waiting import PLACES, SET_PLACES
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
@@ -167,7 +168,7 @@ def verify_store(
     `Verification.head` that was written down elsewhere before: whoever rewrites the whole chain cannot rewrite that.
     Raises InvalidValue for what is no such head.
     """
-    execute = driver(connection)
+    execute, told = driver(connection), None if published is None else _read_head(published)
     count = {name: execute(f"SELECT COUNT(*) FROM vk_{name}", ()).fetchone()[0]
              for name in ("transfer", "event", "account", "service_record")}  # fmt: skip
     head = execute(_HEAD, ()).fetchone()
@@ -188,18 +189,23 @@ def verify_store(
         where, stored, expected = check(connection, execute, progress)
         if where:
             return attrs.evolve(done, where=where, stored=str(stored), expected=str(expected))
-    return done if published is None else _compared(execute, done, published)
+    return done if told is None else _compared(execute, done, *told)
 
 
-def _compared(execute: Execute, done: Verification, published: str) -> Verification:
+def _read_head(published: str) -> tuple[int, str]:
+    """Read a head before hours are spent on a store that it cannot be compared with."""
     match = _PUBLISHED.fullmatch(published) if type(published) is str else None
     if match is None:
-        raise InvalidValue(name="head", value=str(published)[:80], allowed=done.head)
-    found = execute("SELECT hash FROM vk_event WHERE seq = ?", (int(match[1]),)).fetchone()
-    stored = bytes(found[0]).hex() if found else "no such event"
-    if stored == match[2]:
+        raise InvalidValue(name="head", value=published, allowed=phrase("allowed_head"))
+    return int(match[1]), match[2]
+
+
+def _compared(execute: Execute, done: Verification, seq: int, digest: str) -> Verification:
+    found = execute("SELECT hash FROM vk_event WHERE seq = ?", (seq,)).fetchone()
+    stored = bytes(found[0]).hex() if found else str(phrase("head_not_reached", last=done.events))
+    if stored == digest:
         return done
-    return attrs.evolve(done, where=f"published head, event {match[1]}", stored=stored, expected=match[2])
+    return attrs.evolve(done, where=f"published head, event {seq}", stored=stored, expected=digest)
 
 
 _Found = tuple[str, Any, Any]

@@ -29,7 +29,7 @@ from volunteerkit.store.posting import command, insert_rows, note
 from volunteerkit.store.registering import next_id
 from volunteerkit.store.schema import head
 from volunteerkit.store.sealing import seal_rows
-from volunteerkit.units import day_number, plain_day, plain_text
+from volunteerkit.units import day_number, of_type, plain_day, plain_text
 from volunteerkit.volunteers.persons import everybody, together
 from volunteerkit.volunteers.reading import reached
 
@@ -258,6 +258,7 @@ def decide_city(desk: Desk, rating: CityRating) -> int:
     a new row that names the old one.
     """
     desk.permit("rating.decide")
+    of_type("rating", rating, CityRating)
     connection, following = desk.connection, next_id(desk, decision)
     latest = (
         sa.select(sa.func.max(decision.c.id))
