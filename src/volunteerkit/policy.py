@@ -117,7 +117,7 @@ class Policy:
 
     Time bank: what was served from ``credit_since`` on counts, as the rulebook ``credit_rulebook`` credits it;
     minutes expire ``credit_months`` months after the day of service, are held for ``hold_days`` days until
-    they are redeemed, a person gives away at most ``gift_minutes_per_year`` in a calendar year, and an account
+    they are redeemed, for ``longest_hold_days`` at most where the holder names a day, a person gives away at most ``gift_minutes_per_year`` in a calendar year, and an account
     may stand ``overdraft_minutes`` below zero.
 
     >>> Policy(rest_minutes=30).rest_minutes
@@ -157,6 +157,7 @@ class Policy:
     credit_since: dt.date = attrs.field(default=dt.date(1970, 1, 1), validator=_day)
     credit_rulebook: str = attrs.field(default="union", validator=_is(str, "union"))
     hold_days: int = attrs.field(default=30, validator=_whole(0, 3660))
+    longest_hold_days: int = attrs.field(default=365, validator=_whole(0, 3660))
     credit_months: int | None = attrs.field(default=None, validator=_whole(1, 1200, optional=True))
     gift_minutes_per_year: int | None = attrs.field(default=None, validator=_whole(0, 10**7, optional=True))
     overdraft_minutes: int = attrs.field(default=0, validator=_whole(0, 10**7))

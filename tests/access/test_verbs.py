@@ -896,6 +896,17 @@ def _post_in_winter(city: tuple[Kit, sa.Engine], actor: Actor) -> None:
         hours.record(city[0].desk(desk.connection, actor), Claim("V1", "P1", WINTER, 60))
 
 
+def _reopen_after_posting(
+    city: tuple[Kit, sa.Engine], *, asks: Actor = SECOND, agrees: Actor = THIRD
+) -> None:
+    """Somebody posts while a day is open again, and then has a part in opening it once more."""
+    with trying(city, SECOND) as desk:
+        approvals.decide(city[0].desk(desk.connection, THIRD), reopened(desk, 1).id, "approve")
+        hours.record(city[0].desk(desk.connection, CLERK), Claim("V1", "P1", WINTER, 60))
+        case = reopened(city[0].desk(desk.connection, asks), 1)
+        approvals.decide(city[0].desk(desk.connection, agrees), case.id, "approve")
+
+
 def _just_appointed(city: tuple[Kit, sa.Engine], since: dt.date = DAY) -> None:
     """Somebody changes a volunteer's record, gets an office, and decides about the volunteer."""
     kit, _ = city
@@ -935,6 +946,8 @@ RULES: dict[str, list[Callable[[Any], None]] | set[str]] = {
     "11 reopener, poster in the period": [
         lambda city: _post_in_winter(city, SECOND),
         lambda city: _post_in_winter(city, THIRD),
+        lambda city: _reopen_after_posting(city, asks=CLERK),
+        lambda city: _reopen_after_posting(city, agrees=CLERK),
     ],
     "12 young grant, touched object": [_just_appointed],
 }
@@ -958,6 +971,7 @@ def test_nobody_is_judge_of_their_own_affairs(rule: str, city: tuple[Kit, sa.Eng
             "decided_before",
             "grant_too_new",
             "reopened_oneself",
+            "posted_in_period",
         )
 
 
@@ -966,6 +980,7 @@ def test_there_are_twelve_rules_and_somebody_else_is_allowed(city: tuple[Kit, sa
     _own_record(city, THIRD)
     _decide_appeal(city, Actor.of("clerk-10", "centre"))
     _post_in_winter(city, CLERK)
+    _reopen_after_posting(city)
     _just_appointed(city, DAY - dt.timedelta(1))
     _own_case(city, THIRD, beneficiary="V7")
     _own_grant(city, THIRD)

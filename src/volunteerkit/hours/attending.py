@@ -155,7 +155,9 @@ def _linked(
         said = seal_text(desk, f"volunteer:{owner[0]}", f"beyond:{pair.id}", beyond)
     if driver(desk.connection)(_LINK, (found.record_id, flags, said, pair.id)).rowcount != 1:
         raise IntegrityProblem(what=f"attendance {pair.id}")
-    return Claimed(pair.id, pair.volunteer, found.minutes, found.record_id, found.findings)
+    # the reason that is given here is enough for whoever confirms it
+    told = tuple(each for each in found.findings if beyond is None or each.code != "held_outside_shifts")
+    return Claimed(pair.id, pair.volunteer, found.minutes, found.record_id, told)
 
 
 @storage_errors("database")

@@ -93,7 +93,7 @@ def adjust(desk: Desk, record_id: int, *, minutes: int, reason: str, effective_o
     """Let a confirmed record stand at ``minutes`` from ``effective_on`` (default today) on.
 
     A transfer of the difference is added. More than was claimed needs a second person: somebody who has neither
-    recorded nor confirmed nor corrected it before. Raises what `reverse` raises, and Refused when nothing would
+    recorded nor confirmed nor corrected it before, under whatever actor's id. Raises what `reverse` raises, and Refused when nothing would
     change.
     """
     return _corrected(

@@ -6,10 +6,18 @@ from volunteerkit.errors import Finding, Refused
 from volunteerkit.hours.budget import issue, post
 from volunteerkit.hours.model import Recorded
 from volunteerkit.hours.periods import open_day
-from volunteerkit.hours.records import REASON_LETTERS, find_record, last_transfer, not_own, resolved_before
+from volunteerkit.hours.records import (
+    REASON_LETTERS,
+    Found,
+    find_record,
+    last_transfer,
+    not_own,
+    resolved_before,
+)
 from volunteerkit.ledger import CONFIRM, DAY_MINUTES, REJECT, honour_account, issuer_account
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.posting import (
+    Execute,
     driver,
     replayed,
     request_hash,
@@ -24,6 +32,8 @@ from volunteerkit.units import plain_text, whole_number
 __all__ = ["confirm", "reject"]
 
 _STATE = "UPDATE vk_service_record SET state = ?, confirmed_minutes = ? WHERE id = ? AND state = 'pending'"
+
+_BEYOND = "SELECT 1 FROM vk_attendance WHERE record_id = ? AND beyond <> ''"
 
 
 def __dir__() -> list[str]:
@@ -55,6 +65,14 @@ def reject(desk: Desk, record_id: int, *, reason: str, key: str | None = None) -
         return _resolve(desk, record_id, REJECT, "hours.rejected", "rejected", None, reason, key)
 
 
+def _unanswered(execute: Execute, found: Found) -> list[str]:
+    """Return what a record is held for that nobody gave a reason for; who claims beyond a shift has said why."""
+    held = found.held.split(",") if found.held else []
+    if "outside_shifts" in held and execute(_BEYOND, (found.id,)).fetchone():
+        held.remove("outside_shifts")
+    return held
+
+
 def _resolve(desk: Desk, record_id: int, code: str, type: str, state: str, minutes: int | None,
              reason: str | None, key: str | None) -> Recorded:  # fmt: skip
     execute = driver(desk.connection)
@@ -76,9 +94,9 @@ def _resolve(desk: Desk, record_id: int, code: str, type: str, state: str, minut
         raise resolved_before(desk, record_id, found.state, last)
     confirmed = settled if code == CONFIRM else 0
     if code == CONFIRM:
-        if found.held and not reason:
+        if not reason and (held := _unanswered(execute, found)):
             raise Refused(
-                *(Finding(f"held_{why}", {}, "warn") for why in found.held.split(",")),
+                *(Finding(f"held_{why}", {}, "warn") for why in held),
                 Finding("held_needs_reason", {"record": record_id}),
             )
         open_day(desk, found.organization_id, found.served_on, found.period)

@@ -43,7 +43,7 @@ from volunteerkit.store.posting import (
 )
 from volunteerkit.store.registering import checked_text, next_id, possible_id
 from volunteerkit.store.texts import open_texts, seal_text
-from volunteerkit.units import day_number, day_of, plain_text, whole_number
+from volunteerkit.units import day_number, day_of, plain_day, plain_text, whole_number
 from volunteerkit.volunteers.persons import together
 from volunteerkit.volunteers.reading import Found, find, reached, status_of
 from volunteerkit.volunteers.tables import volunteer
@@ -109,7 +109,7 @@ def hold(
     """Hold a volunteer's minutes for a service at an organization, which redeems them until a day.
 
     By the volunteer, or their own organization for them. Nobody else can spend held minutes; ``until``
-    (inclusive) defaults to ``Policy.hold_days`` from today. With ``key`` it is done once. Raises NotFound,
+    (inclusive) defaults to ``Policy.hold_days`` from today, and is ``Policy.longest_hold_days`` off at most. With ``key`` it is done once. Raises NotFound,
     NotPermitted, InvalidValue, IdempotencyConflict, Refused (``credit_too_low``) when there is not enough.
     """
     found, _ = reached(desk, "credit.redeem", number)
@@ -136,11 +136,12 @@ def hold(
 
 
 def _until(desk: Desk, until: dt.date | None) -> dt.date:
-    last = desk.today + dt.timedelta(desk.policy.hold_days) if until is None else until
-    if type(last) is not dt.date or last < desk.today:
-        shown = str(last) if type(last) is dt.date else type(last).__name__
-        raise InvalidValue(name="until", value=shown, allowed=f"≥ {desk.today}")
-    return last
+    if until is None:
+        return desk.today + dt.timedelta(desk.policy.hold_days)
+    longest = desk.today + dt.timedelta(desk.policy.longest_hold_days)
+    if not desk.today <= plain_day("until", until) <= longest:
+        raise InvalidValue(name="until", value=until, allowed=f"{desk.today} … {longest}")
+    return until
 
 
 def _active(desk: Desk, found: Found) -> None:
