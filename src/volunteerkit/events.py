@@ -109,6 +109,7 @@ EVENT_TYPES: Final = {
     "rating.decided": "grades were decided for volunteers",
     "vault.rewrapped": "every subject's key was sealed anew under a new master key",
     "store.rebuilt": "balances were computed anew from the transfers",
+    "store.migrated": "a database of an older version was brought up to date; what it held was written down",
     "unit.run": "a portal's unit of work was done once under its key",
 }
 """Every type of event with its meaning; an unknown type is refused when it is written."""

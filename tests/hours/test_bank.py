@@ -307,6 +307,18 @@ def test_the_city_is_settled_by_pages(founded_city: Any) -> None:
     assert [city.at(DAY, CENTRE, bank.balance, f"V{n}").posted_minutes for n in (1, 2, 3)] == [10, 20, 30]
 
 
+def test_nothing_is_held_longer_than_the_city_has_settled(founded_city: Any) -> None:
+    city, longest = founded_city, DAY + dt.timedelta(365)
+    serve(city, "V1", 60)
+    city.at(DAY, CENTRE, bank.settle, "V1")
+    for until in (dt.date.max, longest + dt.timedelta(1), DAY - dt.timedelta(1)):
+        with pytest.raises(InvalidValue) as told:
+            city.at(DAY, me("V1"), bank.hold, "V1", "O2", minutes=20, until=until)
+        assert told.value.values == {"name": "until", "value": until, "allowed": f"{DAY} … {longest}"}
+    assert city.at(DAY, me("V1"), bank.redemptions, "V1") == ()
+    assert city.at(DAY, me("V1"), bank.hold, "V1", "O2", minutes=20, until=longest).until == longest
+
+
 def test_the_chain_cannot_be_changed_and_every_altered_column_is_found(founded_city: Any) -> None:
     city = founded_city
     serve(city, "V1", 60)

@@ -136,6 +136,26 @@ def test_l16_reopening_needs_two_and_neither_of_them_posts(
         assert hours.verify_store(connection).holds
 
 
+def test_l16_whoever_posted_in_a_reopening_neither_asks_for_another_nor_agrees(
+    city: Any, records: list[int]
+) -> None:
+    city.at(TODAY, CLERK, hours.close_period, *JANUARY, organization="O1")
+    reopened(city)
+    city.at(TODAY, CLERK, hours.record, Claim("V1", "P1", DAY, 60))
+    until = NOON + dt.timedelta(hours=2)
+    again = partial(
+        hours.reopen_period, period_id=1, first_on=DAY, last_on=DAY, until=until, reason="再补一张"
+    )
+    assert refused(city, again, CLERK) == ["posted_in_period"]
+    other = DAY + dt.timedelta(1)  # on whose days they posted nothing
+    city.at(TODAY, CLERK, hours.reopen_period, 1, other, other, until=until, reason="另一天")
+    city.at(TODAY, THIRD, approvals.decide, 2, "refuse", reason="不必")
+    case = city.at(TODAY, CHECKER, again)
+    decide = partial(approvals.decide, case_id=case.id, verdict="approve")
+    assert refused(city, decide, CLERK) == ["posted_in_period"]
+    assert city.at(TODAY, THIRD, decide).state == "granted"
+
+
 def test_l16_a_reopened_day_closes_by_itself(city: Any, records: list[int]) -> None:
     city.at(TODAY, CLERK, hours.close_period, *JANUARY)
     reopened(city, hours_open=2)

@@ -296,8 +296,8 @@ def verify(
         str | None,
         Parameter(
             help=_(
-                "与以前公布的链头（--json 的 head，序号:哈希）比对",
-                "compare with a head that was published before (head of --json, SEQ:HASH)",
+                "与以前公布的链头（verify 打印的 序号:摘要）比对",
+                "compare with a head that was published before (SEQ:DIGEST, as verify prints it)",
             )
         ),
     ] = None,

@@ -24,7 +24,7 @@ from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, driver, note
 from volunteerkit.store.texts import seal_text
-from volunteerkit.units import plain_text
+from volunteerkit.units import plain_text, whole_number
 
 __all__ = ["MISMATCHES", "Claimed", "claim_attendance", "unmatched_attendance"]
 
@@ -102,12 +102,10 @@ def _unclaimed(desk: Desk, shift_id: int, only: Sequence[int] | None, beyond: bo
     # all of them: one pair's minutes depend on the others
     found = read(desk, attendance.c.shift_id == shift_id, beyond=beyond)
     if only is not None:
-        if (
-            isinstance(only, str)
-            or not isinstance(only, Sequence)
-            or not all(type(each) is int for each in only)
-        ):
-            raise InvalidValue(name="only", value=type(only).__name__, allowed="1, 2, …")
+        if isinstance(only, str | bytes) or not isinstance(only, Sequence):
+            raise InvalidValue(name="only", value=type(only).__name__, allowed="(1, 2, …)")
+        for each in only:
+            whole_number("only", each, 1)
         found = [each for each in found if each.id in only]
     return [each for each in found if each.record_id is None]
 
@@ -157,7 +155,9 @@ def _linked(
         said = seal_text(desk, f"volunteer:{owner[0]}", f"beyond:{pair.id}", beyond)
     if driver(desk.connection)(_LINK, (found.record_id, flags, said, pair.id)).rowcount != 1:
         raise IntegrityProblem(what=f"attendance {pair.id}")
-    return Claimed(pair.id, pair.volunteer, found.minutes, found.record_id, found.findings)
+    # the reason that is given here is enough for whoever confirms it
+    told = tuple(each for each in found.findings if beyond is None or each.code != "held_outside_shifts")
+    return Claimed(pair.id, pair.volunteer, found.minutes, found.record_id, told)
 
 
 @storage_errors("database")

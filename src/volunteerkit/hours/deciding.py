@@ -8,15 +8,17 @@ from volunteerkit.hours.model import Recorded
 from volunteerkit.hours.periods import open_day
 from volunteerkit.hours.records import (
     REASON_LETTERS,
+    Found,
     asked_of,
     find_record,
     last_transfer,
     not_own,
     resolved_before,
 )
-from volunteerkit.ledger import CONFIRM, REJECT, honour_account, issuer_account, whole_amount
+from volunteerkit.ledger import CONFIRM, DAY_MINUTES, REJECT, honour_account, issuer_account
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.posting import (
+    Execute,
     asked_ahead,
     replay_asked,
     replayed,
@@ -27,11 +29,13 @@ from volunteerkit.store.posting import (
     writing,
 )
 from volunteerkit.store.texts import seal_text
-from volunteerkit.units import plain_text
+from volunteerkit.units import plain_text, whole_number
 
 __all__ = ["confirm", "reject"]
 
 _STATE = "UPDATE vk_service_record SET state = ?, confirmed_minutes = ? WHERE id = ? AND state = 'pending'"
+
+_BEYOND = "SELECT 1 FROM vk_attendance WHERE record_id = ? AND beyond <> ''"
 
 
 def __dir__() -> list[str]:
@@ -63,12 +67,20 @@ def reject(desk: Desk, record_id: int, *, reason: str, key: str | None = None) -
         return _resolve(desk, record_id, REJECT, "hours.rejected", "rejected", None, reason, key)
 
 
+def _unanswered(execute: Execute, found: Found) -> list[str]:
+    """Return what a record is held for that nobody gave a reason for; who claims beyond a shift has said why."""
+    held = found.held.split(",") if found.held else []
+    if "outside_shifts" in held and execute(_BEYOND, (found.id,)).fetchone():
+        held.remove("outside_shifts")
+    return held
+
+
 def _resolve(desk: Desk, record_id: int, code: str, type: str, state: str, minutes: int | None,
              reason: str | None, key: str | None) -> Recorded:  # fmt: skip
     execute = asked_ahead(desk.connection, [*asked_of(desk, record_id), *replay_asked(type, key)])
     found = find_record(desk, execute, record_id, "hours.confirm" if code == CONFIRM else "hours.reject")
     if minutes is not None:
-        whole_amount("minutes", minutes)
+        whole_number("minutes", minutes, 1, DAY_MINUTES)
     request = request_hash(record_id, code, minutes, reason)
     if before := replayed(execute, type, key, request):
         return Recorded(record_id, state, before["minutes"], replayed=True)
@@ -84,9 +96,9 @@ def _resolve(desk: Desk, record_id: int, code: str, type: str, state: str, minut
         raise resolved_before(desk, record_id, found.state, last)
     confirmed = settled if code == CONFIRM else 0
     if code == CONFIRM:
-        if found.held and not reason:
+        if not reason and (held := _unanswered(execute, found)):
             raise Refused(
-                *(Finding(f"held_{why}", {}, "warn") for why in found.held.split(",")),
+                *(Finding(f"held_{why}", {}, "warn") for why in held),
                 Finding("held_needs_reason", {"record": record_id}),
             )
         open_day(desk, found.organization_id, found.served_on, found.period)

@@ -14,7 +14,6 @@ from typing import Any, Final
 import attrs
 import sqlalchemy as sa
 
-from volunteerkit.errors import InvalidValue
 from volunteerkit.hours.checking import recording_due
 from volunteerkit.hours.tables import flag, service_record
 from volunteerkit.ledger import DAY_MINUTES
@@ -23,8 +22,7 @@ from volunteerkit.projects.tables import attendance, project, shift
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.grants import within
-from volunteerkit.store.registering import possible_id
-from volunteerkit.units import day_of, instant_of
+from volunteerkit.units import day_of, instant_of, whole_number
 from volunteerkit.volunteers.tables import volunteer
 
 __all__ = ["Doubt", "inspect"]
@@ -65,10 +63,8 @@ def inspect(desk: Desk, *, after: int = 0, limit: int = 100) -> tuple[Doubt, ...
     than 24 hours, held, late; signs of fraud: nobody checked in, office hours, many entries made at once; and what
     plugins warned of. At most ``limit``, with ids above ``after``. Raises NotPermitted, InvalidValue.
     """
-    if after != 0 and not possible_id(after):
-        raise InvalidValue(name="after", value=type(after).__name__, allowed="0, 1, 2, …")
-    if not possible_id(limit):
-        raise InvalidValue(name="limit", value=type(limit).__name__, allowed="1, 2, …")
+    whole_number("after", after)
+    whole_number("limit", limit, 1)
     reached = desk.reach("hours.inspect")
     if reached.nothing:
         desk.permit("hours.inspect")

@@ -6,13 +6,13 @@ import datetime as dt
 from typing import Any, Final, NamedTuple
 
 from volunteerkit.access import Person, Place
-from volunteerkit.errors import AlreadyResolved, Finding, InvalidValue, Refused
+from volunteerkit.errors import AlreadyResolved, Finding, Refused
 from volunteerkit.hours.budget import Budget, budget_columns
 from volunteerkit.hours.periods import period_state, period_values
 from volunteerkit.ledger import issuer_account
-from volunteerkit.messages import phrase
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.posting import Execute
+from volunteerkit.units import whole_number
 
 __all__ = [
     "REASON_LETTERS",
@@ -99,7 +99,7 @@ def find_record(
     """
     # The ledger's hash is made of the id as it is printed: 1.0, True or "01" must not stand for record 1.
     if type(record_id) is not int:
-        raise InvalidValue(name="record_id", value=type(record_id).__name__, allowed=phrase("allowed_whole"))
+        whole_number("record_id", record_id, 1)
     found = read_record(desk, execute, record_id, posted_on) if 0 < record_id < 2**63 else None
     desk.permit_on(action, "record", record_id, found.place if found else None)
     assert found is not None

@@ -23,7 +23,7 @@ from volunteerkit.projects.tables import scan
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, driver, insert_rows, note
-from volunteerkit.units import instant_of, plain_text
+from volunteerkit.units import instant_of, plain_text, whole_number
 
 __all__ = ["Answer", "Scan", "device_key", "signed", "upload"]
 
@@ -41,9 +41,7 @@ def __dir__() -> list[str]:
 
 
 def _whole(_: object, attribute: attrs.Attribute[int], value: int) -> None:
-    if type(value) is not int or not 0 <= value < 2**63:
-        shown = value if type(value) is int else type(value).__name__
-        raise InvalidValue(name=attribute.name, value=shown, allowed="0, 1, 2, …")
+    whole_number(attribute.name, value)
 
 
 def _id(_: object, attribute: attrs.Attribute[str], value: str) -> None:

@@ -13,7 +13,7 @@ from volunteerkit.clock import aware
 from volunteerkit.errors import InvalidValue, nearest
 from volunteerkit.messages import phrase
 from volunteerkit.organizations.model import given_text
-from volunteerkit.units import plain_day
+from volunteerkit.units import plain_day, whole_number
 
 __all__ = [
     "ACCEPTANCE",
@@ -136,9 +136,8 @@ def _flag(_: object, attribute: attrs.Attribute[bool], value: bool) -> None:
 
 def _whole(least: int, most: int) -> Any:
     def check(_: object, attribute: attrs.Attribute[Any], value: int | None) -> None:
-        if value is not None and (type(value) is not int or not least <= value <= most):
-            shown = value if type(value) in (int, float) else type(value).__name__
-            raise InvalidValue(name=attribute.name, value=shown, allowed=f"{least} … {most}")
+        if value is not None:
+            whole_number(attribute.name, value, least, most)
 
     return check
 

@@ -23,7 +23,7 @@ from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.grants import all_numbers, within
 from volunteerkit.store.registering import id_of, possible_id
-from volunteerkit.units import day_number, day_of, instant_of, plain_day
+from volunteerkit.units import day_number, day_of, instant_of, plain_day, whole_number
 from volunteerkit.volunteers.tables import membership, volunteer
 
 __all__ = [
@@ -183,8 +183,7 @@ def listed(
 ) -> Iterator[Any]:
     """Yield the rows that `reached` would return, in the order of their numbers, from ``after`` on."""
     given_text("after", after)
-    if not possible_id(limit):
-        raise InvalidValue(name="limit", value=type(limit).__name__, allowed="1, 2, …")
+    whole_number("limit", limit, 1)
     query = project_rows.add_columns(*more) if more else project_rows
     query = query.where(_covered(desk, action), project.c.number > after, *conditions)
     yield from desk.connection.execute(query.order_by(project.c.number).limit(limit))
@@ -405,8 +404,7 @@ def calendar(
         raise InvalidValue(
             name="until", value=str(until), allowed=f"{since} … {day_of(first + _DAYS_AT_MOST - 1)}"
         )
-    if not possible_id(limit):
-        raise InvalidValue(name="limit", value=type(limit).__name__, allowed="1, 2, …")
+    whole_number("limit", limit, 1)
     begin, end = (
         microseconds(dt.datetime.combine(day, dt.time(), desk.zone)) for day in (since, day_of(last + 1))
     )

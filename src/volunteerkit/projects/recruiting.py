@@ -39,7 +39,7 @@ from volunteerkit.projects.waiting import (
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, driver, note, take_numbers, write_event
-from volunteerkit.units import day_number, instant_of
+from volunteerkit.units import day_number, instant_of, whole_number
 
 __all__ = [
     "Joined",
@@ -89,10 +89,7 @@ class _Form:
 
     def __attrs_post_init__(self) -> None:
         for name in ("guests", "children"):
-            value = getattr(self, name)
-            if type(value) is not int or not 0 <= value <= 100:
-                shown = value if isinstance(value, int | float) else type(value).__name__
-                raise InvalidValue(name=name, value=shown, allowed="0 … 100")
+            whole_number(name, getattr(self, name), 0, 100)
         if self.party is not None and (type(self.party) is not str or not _PARTY.fullmatch(self.party)):
             raise InvalidValue(
                 name="party", value=type(self.party).__name__, allowed="A … Z, a … z, 0 … 9, _, - (1 … 40)"
