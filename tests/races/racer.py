@@ -71,7 +71,7 @@ def capacity(desk: volunteerkit.Desk, shift: int, places: int) -> str:
 
 def claimed(desk: volunteerkit.Desk, shift: int) -> str:
     """Claim what was attended and return how many records that made."""
-    return str(len(hours.claim_attendance(desk, shift)))
+    return str(sum(each.record_id is not None for each in hours.claim_attendance(desk, shift)))
 
 
 def uploaded(desk: volunteerkit.Desk, shift: int, scan_id: str) -> str:

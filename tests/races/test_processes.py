@@ -17,7 +17,8 @@ from volunteerkit import Actor, Grant, hours, organizations, projects, volunteer
 from volunteerkit.hours import bank
 
 _racing = runpy.run_path(str(Path(__file__).with_name("racing.py")), run_name="racing")
-KIT, RACERS, me, officer, admin = (_racing[name] for name in ("KIT", "RACERS", "me", "officer", "admin"))
+KIT, NOW, RACERS, do = (_racing[name] for name in ("KIT", "NOW", "RACERS", "do"))
+me, officer, admin, job = (_racing[name] for name in ("me", "officer", "admin", "job"))
 ROUNDS, CAMPAIGN = 1, 40
 CENTRE, CHECKER, THIRD = (Actor.of(f"centre-{n}", "centre", "system") for n in (1, 2, 3))
 REASON = {"reason": "核对"}
@@ -93,6 +94,50 @@ def a_hold_ends_once(race: Race) -> None:
     found = race.at(CENTRE, bank.balance, number)
     left = 0 if answers["redeemed"] else 20
     assert (found.held_minutes, found.available_minutes) == (30, left)
+
+
+def a_hold_is_redeemed_or_lapses(race: Race) -> None:
+    """Some clocks say the last day of a hold, others the day after: it ends once, and nothing of it is lost."""
+    number = race.saver(50)
+    own = Actor(f"me-{number}", (Grant("volunteer"),), volunteer=number)
+    today = NOW.astimezone(KIT.zone).date()
+    id_ = race.at(own, bank.hold, number, "O2", minutes=20, until=today).id
+    last_day, day_after = ({"at": (NOW + dt.timedelta(n)).isoformat()} for n in (0, 1))
+    redeem = [(admin(n, "O2"), "hours.bank.redeem", [id_], {}, last_day) for n in range(RACERS // 2)]
+    settle: list[Any] = [
+        (job(n), "hours.bank.settle", [number], {}, day_after) for n in range(RACERS - len(redeem))
+    ]
+    answers = race.run(*redeem, *settle)
+    assert answers["done"] == len(settle)
+    assert answers["redeemed"] <= 1
+    assert answers["redemption_settled"] == len(redeem) - answers["redeemed"]
+    state = "redeemed" if answers["redeemed"] else "lapsed"
+    assert race.query(f"SELECT state FROM vk_redemption WHERE id = {id_}") == [(state,)]
+    found = race.at(CENTRE, bank.balance, number)
+    assert (found.held_minutes, found.available_minutes) == (0, 30 if answers["redeemed"] else 50)
+
+
+def minutes_are_held_or_expire(race: Race) -> None:
+    """Some clocks say the last day of a lot, others the day after: it is held or written off, never both."""
+    number, under = race.volunteer(), {"policy": {"credit_months": 1}}
+    today = NOW.astimezone(KIT.zone).date()
+    id_ = race.at(CENTRE, hours.record, hours.Claim(number, "P1", today, 50)).record_id
+    race.at(CHECKER, hours.confirm, id_)
+    assert do(race.racing.engine, (job(0), "hours.bank.settle", [number], {}, under))[0] == "done"
+    theirs = f"JOIN vk_volunteer v ON v.id = l.volunteer_id WHERE v.number = '{number}'"
+    ((lot, until),) = race.query(f"SELECT l.id, l.expires_on FROM vk_credit_lot l {theirs}")
+    days = (dt.datetime(1970, 1, 1, 4, tzinfo=dt.UTC) + dt.timedelta(until + n) for n in (0, 1))
+    last_day, day_after = (under | {"at": day.isoformat()} for day in days)
+    one = (me(number), "hours.bank.hold", [number, "O2"], {"minutes": 50}, last_day)
+    sweep = [(job(n), "hours.bank.settle", [number], {}, day_after) for n in range(RACERS // 2)]
+    answers = race.run(*[one] * (RACERS // 2), *sweep)
+    assert answers["done"] == len(sweep)
+    assert answers["held"] <= 1
+    assert answers["credit_too_low"] == RACERS // 2 - answers["held"]
+    codes = race.query(
+        f"SELECT code FROM vk_credit_transfer WHERE coalesce(lot_id, seq) = {lot} ORDER BY seq"
+    )
+    assert codes == [("DEPOSIT",), ("HOLD" if answers["held"] else "EXPIRE",)]
 
 
 def nobody_gives_away_more_than_there_is(race: Race) -> None:
@@ -196,6 +241,8 @@ def one_key_has_one_effect(race: Race) -> None:
 RACES = (
     nobody_holds_more_than_there_is,
     a_hold_ends_once,
+    a_hold_is_redeemed_or_lapses,
+    minutes_are_held_or_expire,
     nobody_gives_away_more_than_there_is,
     one_key_has_one_effect,
     one_decides_a_dispute,
