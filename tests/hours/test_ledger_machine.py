@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import json
 import random
 from collections.abc import Callable
@@ -92,6 +93,9 @@ class Ledger(RuleBasedStateMachine):
         self.moved: set[int] = set()
         self.made: set[int] = set()  # those that the checker's moves recorded
         self.january = True  # whether it is open
+        self.reopened = False
+        self.lost: set[int] = set()  # records with a dispute that was refused
+        self.judges = itertools.count(1)  # nobody decides twice: who decided has handled the record
         self.past: list[tuple[int, int]] = []  # (known at, total then)
 
     def teardown(self) -> None:
@@ -171,7 +175,67 @@ class Ledger(RuleBasedStateMachine):
         after = {"reject": "rejected", "reverse": "reversed", "move": "reversed"}.get(verb, "confirmed")
         self.states[record_id] = (after, part if verb in ("part", "adjust") else minutes)
 
-    @precondition(lambda self: self.january)
+    @precondition(lambda self: self.states)
+    @rule(
+        data=st.data(), minutes=st.integers(0, 1440), verdict=st.sampled_from(["approve", "refuse", "appeal"])
+    )
+    def dispute(self, data: st.DataObject, minutes: int, verdict: str) -> None:
+        record_id = data.draw(st.sampled_from(sorted(self.states)))
+        state, before = self.states[record_id]
+        stands = before if state == "confirmed" else 0
+        own = Actor("me-V1", (Grant("volunteer"),), volunteer="V1")
+        try:
+            with KIT.open(self.engine, own) as desk:
+                case = hours.dispute(desk, record_id, minutes, reason="记得不对").id
+        except Refused as refused:
+            (why,) = [finding.code for finding in refused.findings]
+            assert (why == "nothing_to_dispute") == (state in ("pending", "rejected"))
+            assert why != "nothing_changes" or minutes == stands
+            assert why != "disputed_before" or record_id in self.lost
+            assert why in ("nothing_to_dispute", "nothing_changes", "disputed_before")
+            return
+        assert state in ("confirmed", "reversed")
+        assert minutes != stands
+        if verdict != "approve":
+            assert self.judged(case, "refuse") == []
+            self.lost.add(record_id)
+        if verdict == "appeal":
+            with KIT.open(self.engine, own) as desk:
+                case = hours.appeal(desk, case, reason="仍不对").id
+        if verdict == "refuse":
+            return
+        why = self.judged(case, "approve")
+        if why:
+            assert record_id in self.moved
+            assert why == ["record_moved"]
+            assert self.judged(case, "refuse") == []
+            self.lost.add(record_id)
+            return
+        self.states[record_id] = ("confirmed", minutes) if minutes else ("reversed", before)
+        self.since[record_id] = None
+
+    def judged(self, case: int, verdict: str) -> list[str]:
+        """Decide a case as somebody new; return what stood in the way."""
+        try:
+            with KIT.open(self.engine, Actor.of(f"judge-{next(self.judges)}", "centre")) as desk:
+                approvals.decide(desk, case, verdict, reason="查明")
+        except Refused as refused:
+            return [finding.code for finding in refused.findings]
+        return []
+
+    @precondition(lambda self: not self.january)
+    @rule()
+    def reopen_january(self) -> None:
+        """Two who post nothing there open it again for an hour, which is longer than this lasts."""
+        first, last = dt.date(2026, 1, 1), dt.date(2026, 1, 31)
+        with KIT.open(self.engine, Actor.of("judge-0", "centre")) as desk:
+            (closing,) = hours.periods(desk)
+            until = desk.now + dt.timedelta(hours=1)
+            case = hours.reopen_period(desk, closing.id, first, last, until=until, reason="补录")
+        assert self.judged(case.id, "approve") == []
+        self.january = self.reopened = True
+
+    @precondition(lambda self: self.january and not self.reopened)
     @rule()
     def close_january(self) -> None:
         with KIT.open(self.engine, CLERK) as desk:
