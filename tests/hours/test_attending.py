@@ -90,7 +90,24 @@ def test_before_its_end_a_shift_gives_nothing(attending: Any) -> None:
     assert attending.at(NINE - minutes(90), LEADER, claim_attendance, shift_id) == ()
     served(attending, shift_id, "V1", NINE, NINE + minutes(60))
     assert attending.at(ONE - minutes(1), LEADER, claim_attendance, shift_id) == ()
+    with pytest.raises(NotFound):
+        attending.at(ONE, LEADER, claim_attendance, "1")
+    assert attending.at(ONE - minutes(1), CENTRE, unmatched_attendance) == ()
+    assert [each.code for each in attending.at(ONE, CENTRE, unmatched_attendance)] == ["attendance_unclaimed"]
     assert codes(attending.at(ONE, LEADER, claim_attendance, shift_id)) == [60]
+
+
+def test_the_event_of_a_claim_says_how_many_records_it_made(attending: Any) -> None:
+    attending.policy = Policy(forgotten_check_out_minutes=60)
+    shift_id = attending.shift("V1", "V2", "V3")
+    served(attending, shift_id, "V1", NINE, NINE + minutes(30))
+    served(attending, shift_id, "V2", NINE, NINE + minutes(30))
+    attending.at(NINE, LEADER, check_in, shift_id, "V3")  # who forgot to check out waits for a review
+    assert codes(attending.at(ONE, LEADER, claim_attendance, shift_id))[:2] == [30, 30]
+    told = [row.payload for row in attending.rows(event) if row.type == "attendance.claimed"]
+    assert told == ['{"records":2}']
+    attending.at(ONE, LEADER, claim_attendance, shift_id)
+    assert [row.payload for row in attending.rows(event) if row.type == "attendance.claimed"] == told
 
 
 def test_who_did_not_come_gets_nothing(attending: Any) -> None:

@@ -83,6 +83,9 @@ def test_entries_are_listed_by_team_and_day(begun: Any) -> None:
     ] == [second]
     assert [each.id for each in begun.at(TODAY, LEADER, hours.group_entries)] == [first]
     assert [each.id for each in begun.at(TODAY, CLERK, partial(hours.group_entries, after=first))] == [second]
+    for after in (-1, 2**63, "1", None):
+        with pytest.raises(InvalidValue):
+            begun.at(TODAY, CLERK, partial(hours.group_entries, after=after))
     with pytest.raises(NotPermitted):
         begun.at(TODAY, Actor("nobody"), hours.group_entries)
 

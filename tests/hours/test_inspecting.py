@@ -107,6 +107,25 @@ def test_office_hours_of_a_working_day(begun: Any) -> None:
     assert codes(begun) == {made: ("office_hours",)}
 
 
+def test_late_is_after_the_last_day_and_a_night_counts_from_its_end(begun: Any) -> None:
+    thursday = FRIDAY - dt.timedelta(1)
+    due, later = (
+        hours.recording_due(day, begun.kit.calendar, begun.kit.policy) for day in (thursday, FRIDAY)
+    )
+    assert due is not None
+    assert later is not None
+    assert due < later
+    after = due + dt.timedelta(1)
+    night = Claim("V2", "P1", thursday, 240, dt.time(22), dt.time(2))
+    entered = (
+        (due, Claim("V1", "P1", thursday, 60)),
+        (after, night),
+        (after, Claim("V1", "P1", thursday, 61)),
+    )
+    *_, late = (begun.at(day, CLERK, hours.record, claim).record_id for day, claim in entered)
+    assert [id_ for id_, found in codes(begun, day=after).items() if "late_entry" in found] == [late]
+
+
 def test_names_without_a_check_in(begun: Any) -> None:
     def attend(desk: Desk) -> None:
         start = dt.datetime.combine(SUNDAY, dt.time(9), desk.zone)
