@@ -5,13 +5,15 @@ from __future__ import annotations
 import runpy
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import attrs
 import pytest
 import sqlalchemy as sa
 
-from volunteerkit import Kit
+from volunteerkit import Kit, hookimpl
+from volunteerkit.calling import implementations
 from volunteerkit.errors import NotFound, NotPermitted, PluginError
 from volunteerkit.hooks import KINDS
 from volunteerkit.store.desk import Desk
@@ -33,10 +35,12 @@ class Failing:
         self.fails_at, self.asked = fails_at, list[str]()
 
     def hooks(self) -> dict[str, tuple[tuple[str, Callable[..., Any]], ...]]:
-        return {name: (("failing", self.called(name)),) for name in sorted(ASKED)}
+        body = SimpleNamespace(**{name: self.called(name) for name in sorted(ASKED)})
+        return {name: (("failing", call),) for name, call in implementations("failing", body).items()}
 
     def called(self, name: str) -> Callable[..., Any]:
-        def answer(**given: Any) -> None:
+        @hookimpl
+        def answer() -> None:
             self.asked.append(name)
             if len(self.asked) == self.fails_at:
                 raise ZeroDivisionError("欧阳雪")
