@@ -33,6 +33,7 @@ from volunteerkit.projects.presence import (
     MINUTE,
     Pair,
     list_attendance,
+    metres_between,
     read,
     with_flags,
 )
@@ -46,7 +47,6 @@ from volunteerkit.units import plain_text
 __all__ = ["Attended", "check_in", "check_list", "check_out", "close_forgotten", "list_attendance", "review"]
 
 PEOPLE_AT_ONCE: Final = 500
-_EARTH_METRES: Final = 6_371_000
 _TEXT: Final = 500
 _DEVICE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,99}", re.ASCII)
 
@@ -215,12 +215,8 @@ def _near(desk: Desk, party: Party, here: tuple[float, float]) -> bool | None:
         raise InvalidValue(name="here", value=type(here).__name__, allowed="(-90 … 90, -180 … 180)")
     if party.latitude_e6 is None or party.longitude_e6 is None:
         return None
-    south, west, north, east = (
-        math.radians(each) for each in (*numbers, party.latitude_e6 / 1e6, party.longitude_e6 / 1e6)
-    )
-    half = math.sin((north - south) / 2) ** 2
-    half += math.cos(south) * math.cos(north) * math.sin((east - west) / 2) ** 2
-    return 2 * _EARTH_METRES * math.asin(math.sqrt(min(1.0, half))) <= desk.policy.geofence_metres
+    place = (party.latitude_e6 / 1e6, party.longitude_e6 / 1e6)
+    return metres_between((numbers[0], numbers[1]), place) <= desk.policy.geofence_metres
 
 
 @command

@@ -7,6 +7,7 @@ before and after the sweeper has written it.
 from __future__ import annotations
 
 import datetime as dt
+import math
 from typing import Any, Final
 
 import attrs
@@ -28,6 +29,7 @@ __all__ = [
     "Attendance",
     "Pair",
     "list_attendance",
+    "metres_between",
     "minutes_within",
     "place_of_shift",
     "read",
@@ -36,6 +38,8 @@ __all__ = [
 
 MINUTE: Final = 60_000_000
 """A minute in microseconds, the unit of every instant in the tables."""
+
+_EARTH_METRES: Final = 6_371_000
 
 SWEPT: Final = ("forgotten", "discharged")
 """Ways in which a pair ended without a check-out; each is also a flag."""
@@ -89,6 +93,18 @@ def with_flags(held: str, *more: str, without: tuple[str, ...] = ()) -> str:
     """
     words = dict.fromkeys([*filter(None, held.split(",")), *more])
     return ",".join(word for word in words if word not in without)
+
+
+def metres_between(one: tuple[float, float], other: tuple[float, float]) -> float:
+    """Return how far two places are from each other; (latitude, longitude) in degrees.
+
+    >>> round(metres_between((27.8, 114.9), (27.8, 115.0)), -2)
+    9800.0
+    """
+    south, west, north, east = (math.radians(each) for each in (*one, *other))
+    half = math.sin((north - south) / 2) ** 2
+    half += math.cos(south) * math.cos(north) * math.sin((east - west) / 2) ** 2
+    return 2 * _EARTH_METRES * math.asin(math.sqrt(min(1.0, half)))
 
 
 def minutes_within(begin: int, end: int, starts_at: int, ends_at: int) -> int:
