@@ -436,6 +436,27 @@ def test_what_waits_is_reviewed_by_somebody_else(attending: Any) -> None:
     ]
 
 
+@pytest.mark.parametrize("way", ["leader", "self"])
+def test_a_refused_report_occupies_no_time(attending: Any, way: str) -> None:
+    shift_id = attending.shift("V1")
+    attending.policy = Policy(pairs_per_day=1)
+    for verb, at in ((check_in, NINE), (check_out, ONE)):
+        attending.at(at, me("V1"), verb, shift_id, "V1", evidence="照片")
+    by, given = (LEADER, {}) if way == "leader" else (me("V1"), {"evidence": "队长的说明"})
+    asked = (ONE, by, check_in, shift_id, "V1")
+    assert attending.at(*asked, at=NINE + minutes(60), **given).repeated  # it waits, and stands until then
+    attending.at(ONE, SECOND, review, 1, accept=False, reason="照片不是当天的")
+    assert refused(attending, ONE, by, check_out, shift_id, "V1", **given) == ["not_checked_in"]
+    done = attending.at(*asked, at=NINE + minutes(60), **given)
+    assert (done.attendance_id, done.repeated) == (2, False)
+    attending.at(ONE, by, check_out, shift_id, "V1", **given)
+    assert [each.minutes for each in attending.list(shift_id, ONE) if "refused" not in each.flags] == [180]
+    over = {"accept": False, "reason": "也不对"}
+    if way == "self":  # and so on, as often as it is refused
+        attending.at(ONE, SECOND, review, 2, **over)
+        assert not attending.at(*asked, at=NINE, **given).repeated
+
+
 def test_a_forgotten_check_out_is_reviewed_before_or_after_the_sweeper(attending: Any) -> None:
     shift_id = attending.shift("V1", "V2")
     attending.at(NINE, LEADER, check_list, shift_id, ["V1", "V2"])

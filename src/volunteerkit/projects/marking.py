@@ -36,12 +36,15 @@ _PARTY = (
     "(SELECT w.id FROM vk_alias b JOIN vk_volunteer w ON w.number = b.number WHERE b.volunteer_number = v.number)) "
     "WHERE s.id = ? AND p.status <> 'deleted' ORDER BY CASE WHEN q.state = 'accepted' THEN 0 ELSE 1 END, q.id LIMIT 1"
 )
+_REFUSED: Final = "%refused%"
+_STANDS: Final = "flags NOT LIKE ?"
+"""What a review refused occupies no time, and counts for no limit: whoever knows better enters another pair."""
 _PAIRS = (
     "SELECT id, in_at, out_at, out_method, flags, record_id FROM vk_attendance WHERE participation_id = ? "
-    "ORDER BY in_at, id"
+    f"AND {_STANDS} ORDER BY in_at, id"
 )
 _TODAY = (
-    "SELECT COUNT(*) FROM vk_attendance WHERE served_on = ? AND volunteer_id IN (SELECT v.id FROM vk_volunteer v "
+    f"SELECT COUNT(*) FROM vk_attendance WHERE served_on = ? AND {_STANDS} AND volunteer_id IN (SELECT v.id FROM vk_volunteer v "
     "WHERE v.number = ? UNION ALL SELECT w.id FROM vk_alias a JOIN vk_volunteer w ON w.number = a.number "
     "WHERE a.volunteer_number = ?)"
 )
@@ -213,7 +216,7 @@ def enter_out(desk: Desk, shift_id: int, party: Party, mark: Mark) -> Attended:
 
 
 def _pairs(desk: Desk, participation_id: int) -> list[Pair]:
-    rows = driver(desk.connection)(_PAIRS, (participation_id,)).fetchall()
+    rows = driver(desk.connection)(_PAIRS, (participation_id, _REFUSED)).fetchall()
     return [Pair(*row) for row in rows]
 
 
@@ -257,7 +260,7 @@ def _full(desk: Desk, party: Party, day: int) -> bool:
     limit = desk.policy.pairs_per_day
     if limit is None:
         return False
-    count = driver(desk.connection)(_TODAY, (day, party.volunteer, party.volunteer)).fetchone()[0]
+    count = driver(desk.connection)(_TODAY, (day, _REFUSED, party.volunteer, party.volunteer)).fetchone()[0]
     return bool(count >= limit)
 
 
