@@ -269,11 +269,14 @@ def withdraw(desk: Desk, shift_id: int, volunteer: str) -> None:
 def change_guests(desk: Desk, shift_id: int, volunteer: str, guests: int) -> None:
     """Bring another number of guests than said before; a place too many is given back.
 
-    At most as many as the project allows, and no more than there are free places. Raises Refused, NotFound,
-    NotPermitted, InvalidValue.
+    At most as many as the project allows, no more than there are free places, and until the shift's end. Raises
+    Refused, NotFound, NotPermitted, InvalidValue.
     """
     _Form(guests)
     shift, person, row = _active(desk, shift_id, volunteer)
+    if microseconds(desk.now) >= shift.ends_at:  # who came is settled then
+        end = instant_of(shift.ends_at).astimezone(desk.zone)
+        raise Refused(Finding("shift_over", {"shift": shift_id, "end": end}))
     more = guests - row.guests
     if more > 0:
         blocked = [each for each in shift_findings(desk, shift, by_oneself=False) if each.severity == "block"]
