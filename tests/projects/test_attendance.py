@@ -87,6 +87,17 @@ def test_a_morning_with_everybodys_way_in(attending: Any) -> None:
     assert (third.in_by, attending.rows(attendance)[0].in_by) == ("device:gate-1", "me-V1")
 
 
+def test_instants_are_read_in_the_zone_of_the_city(attending: Any) -> None:
+    shift_id = attending.shift("V1")
+    came = scan(attending, NINE, shift_id, "V1")
+    again = scan(attending, NINE + minutes(1), shift_id, "V1")
+    left = scan(attending, ONE, shift_id, "V1", "out")
+    (found,) = attending.list(shift_id, ONE)
+    told = (came.in_at, again.in_at, left.in_at, left.out_at, found.starts_at, found.ends_at, found.in_at,
+            found.out_at, found.in_received_at)  # fmt: skip
+    assert {f"{each:%H:%M %z}" for each in told} == {"09:00 +0800", "13:00 +0800"}
+
+
 def test_a_person_there_has_no_minutes_yet(attending: Any) -> None:
     shift_id = attending.shift("V1")
     scan(attending, NINE, shift_id, "V1")

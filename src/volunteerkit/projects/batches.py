@@ -176,7 +176,11 @@ class _Taking:
             return False
         row = driver(self.desk.connection)(_KNOWN, (self.device, each.scan_id)).fetchone()
         if row is not None and bytes(row[0]) == each.signature:
-            known = Attended(row[2], row[3], instant_of(row[4]), None if row[5] is None else instant_of(row[5]),
+            came, left = (
+                None if at is None else instant_of(at).astimezone(self.desk.zone) for at in row[4:6]
+            )
+            assert came is not None
+            known = Attended(row[2], row[3], came, left,
                              tuple(filter(None, row[6].split(","))), None if row[7] is None else bool(row[7]),
                              row[1] == "repeated")  # fmt: skip
             self.answers[each] = Answer(each.scan_id, known, replayed=True)

@@ -18,7 +18,8 @@ from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.posting import driver, note
 from volunteerkit.store.registering import possible_id
 from volunteerkit.store.texts import seal_text
-from volunteerkit.units import day_number, instant_of, plain_text
+from volunteerkit.units import day_number, instant_of
+from volunteerkit.volunteers.reading import number_given
 
 __all__ = ["Attended", "Mark", "Party", "enter_in", "enter_out", "find_party", "write_ended"]
 
@@ -71,7 +72,7 @@ def __dir__() -> list[str]:
 
 @attrs.frozen
 class Attended:
-    """What became of a check-in or a check-out: the pair as it stands now, instants aware in UTC.
+    """What became of a check-in or a check-out: the pair as it stands now, instants in the city's zone.
 
     ``repeated`` tells that the pair said so already: nothing was written now. ``flags`` are codes, and
     ``distance_ok`` whether the phone was near the place, None when that is not known.
@@ -136,7 +137,7 @@ class Party:
 
 def find_party(desk: Desk, shift_id: object, volunteer: str) -> Party | None:
     """Return the shift with the volunteer on it, None for an unknown shift; raises InvalidValue."""
-    plain_text("volunteer", volunteer, 100)
+    number_given(volunteer)
     if not possible_id(shift_id):
         return None
     day = day_number(desk.today)
@@ -160,7 +161,7 @@ def enter_in(desk: Desk, shift_id: int, party: Party, mark: Mark, until: Mark | 
         )
         before = mark.at < pair.in_at and (until is None or until.at > pair.in_at)
         if inside or before:
-            return _answer(party, seen, repeated=True)
+            return _answer(desk, party, seen, repeated=True)
     day = served_on(desk, party.starts_at)
     findings = _against(desk, shift_id, party, mark.at)
     if not findings and _full(desk, party, day):
@@ -185,7 +186,7 @@ def enter_in(desk: Desk, shift_id: int, party: Party, mark: Mark, until: Mark | 
     if until is not None:
         _told(desk, "attendance.checked_out", new, shift_id, until)
     pair = Pair(new, mark.at, ended[0], ended[1], flags, None)
-    return _answer(party, pair, distance_ok=mark.distance_ok)
+    return _answer(desk, party, pair, distance_ok=mark.distance_ok)
 
 
 def enter_out(desk: Desk, shift_id: int, party: Party, mark: Mark) -> Attended:
@@ -199,10 +200,10 @@ def enter_out(desk: Desk, shift_id: int, party: Party, mark: Mark) -> Attended:
         raise Refused(Finding("not_checked_in", {"volunteer": party.volunteer, "shift": shift_id}))
     seen = _seen(desk, party, pair)
     if (pair.out_at is not None and pair.out_method not in SWEPT) or pair.record_id is not None:
-        return _answer(party, seen, repeated=True)
+        return _answer(desk, party, seen, repeated=True)
     gone = party.discharged_at
     if gone is not None and mark.at >= gone:  # the discharge was the end
-        return _answer(party, seen, repeated=True)
+        return _answer(desk, party, seen, repeated=True)
     if mark.at > pair.limit(desk.policy):
         minutes = desk.policy.forgotten_check_out_minutes
         raise Refused(Finding("check_out_too_late", {"volunteer": party.volunteer, "minutes": minutes}))
@@ -212,7 +213,7 @@ def enter_out(desk: Desk, shift_id: int, party: Party, mark: Mark) -> Attended:
     if driver(desk.connection)(_END, values).rowcount != 1:  # behind the head nobody else can have been here
         raise Refused(Finding("not_checked_in", {"volunteer": party.volunteer, "shift": shift_id}))
     _told(desk, "attendance.checked_out", pair.id, shift_id, mark)
-    return _answer(party, attrs.evolve(pair, out_at=mark.at, out_method=mark.method, flags=flags))
+    return _answer(desk, party, attrs.evolve(pair, out_at=mark.at, out_method=mark.method, flags=flags))
 
 
 def _pairs(desk: Desk, participation_id: int) -> list[Pair]:
@@ -274,10 +275,13 @@ def _sealed(desk: Desk, party: Party, id: int, purpose: str, mark: Mark) -> str:
     return seal_text(desk, f"volunteer:{party.participant_id}", f"attendance:{id}_{purpose}", mark.evidence)
 
 
-def _answer(party: Party, pair: Pair, *, repeated: bool = False, distance_ok: bool | None = None) -> Attended:
-    out = None if pair.out_at is None else instant_of(pair.out_at)
+def _answer(
+    desk: Desk, party: Party, pair: Pair, *, repeated: bool = False, distance_ok: bool | None = None
+) -> Attended:
+    came = instant_of(pair.in_at).astimezone(desk.zone)
+    left = None if pair.out_at is None else instant_of(pair.out_at).astimezone(desk.zone)
     flags = tuple(filter(None, pair.flags.split(",")))
-    return Attended(pair.id, party.volunteer or "", instant_of(pair.in_at), out, flags, distance_ok, repeated)
+    return Attended(pair.id, party.volunteer or "", came, left, flags, distance_ok, repeated)
 
 
 def write_ended(desk: Desk, seen: Pair) -> None:

@@ -34,6 +34,7 @@ __all__ = [
     "place_of_shift",
     "read",
     "served_on",
+    "shown",
 ]
 
 MINUTE: Final = 60_000_000
@@ -130,7 +131,7 @@ def served_on(desk: Desk, starts_at: int) -> int:
 class Attendance:
     """One pair of check-in and check-out as it stands at the desk's moment.
 
-    Instants are aware, UTC. ``out_at`` is None while the person is there; ``served_on`` is the day on which the
+    Instants are aware, in the city's zone. ``out_at`` is None while the person is there; ``served_on`` is the day on which the
     shift began; ``minutes`` are whole and lie within the shift, 0 until the pair has ended; ``distance_ok``
     tells whether the phone was near, None when that is not known. ``flags`` are codes: ``self_reported`` and
     ``forgotten`` wait for a review (`attendance.review`).
@@ -178,7 +179,7 @@ _ROWS = (
 
 
 def read(desk: Desk, *where: sa.ColumnElement[bool], beyond: bool = False) -> list[Attendance]:
-    """Return the pairs that meet the conditions, each person's in the order of time.
+    """Return the pairs that meet the conditions, each person's in the order of time; instants in UTC, to count with.
 
     Minutes that two pairs of one person share (two lists kept on paper) count for the first of them only, of a
     refused one for the other. With ``beyond`` the minutes outside of the shift count too.
@@ -234,4 +235,10 @@ def list_attendance(desk: Desk, shift_id: int) -> tuple[Attendance, ...]:
     Raises NotFound (also for a foreign shift), NotPermitted.
     """
     desk.permit_on("project.list_participants", "shift", shift_id, place_of_shift(desk, shift_id))
-    return tuple(read(desk, attendance.c.shift_id == shift_id))
+    return tuple(shown(desk, each) for each in read(desk, attendance.c.shift_id == shift_id))
+
+
+def shown(desk: Desk, pair: Attendance) -> Attendance:
+    """Return a pair of `read` with its instants in the city's zone, as everything that is read says them."""
+    names = ("starts_at", "ends_at", "in_at", "in_received_at", *(("out_at",) if pair.out_at else ()))
+    return attrs.evolve(pair, **{name: getattr(pair, name).astimezone(desk.zone) for name in names})

@@ -40,6 +40,7 @@ from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, driver, note, take_numbers, write_event
 from volunteerkit.units import day_number, instant_of
+from volunteerkit.volunteers.reading import number_given
 
 __all__ = [
     "Joined",
@@ -100,8 +101,8 @@ class _Form:
 
 
 def _self(desk: Desk, volunteer: str) -> Person:
-    """Return the volunteer for whom the actor acts; raises NotPermitted, NotFound."""
-    person = person_of(desk, volunteer) if isinstance(volunteer, str) else None
+    """Return the volunteer for whom the actor acts; raises InvalidValue, NotPermitted, NotFound."""
+    person = person_of(desk, number_given(volunteer))
     desk.permit_on("project.join", "volunteer", volunteer, None if person is None else Place(person.number))
     assert person is not None
     return person

@@ -28,9 +28,9 @@ from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import driver, insert_rows, take_numbers, write_event
 from volunteerkit.store.registering import next_id
 from volunteerkit.store.schema import head
-from volunteerkit.units import day_number, plain_day, plain_text
+from volunteerkit.units import day_number, plain_day
 from volunteerkit.volunteers.persons import everybody, together
-from volunteerkit.volunteers.reading import reached
+from volunteerkit.volunteers.reading import number_given, reached
 
 __all__ = [
     "CityRating",
@@ -93,7 +93,7 @@ def rate_volunteer(
 
     Raises NotFound, NotPermitted, and InvalidValue when there is no ladder or no version in force.
     """
-    plain_text("number", number)
+    number_given(number)
     person, _ = reached(desk, "rating.assess", number)
     ladder, day = ladder_for(desk), desk.today if as_of is None else plain_day("as_of", as_of)
     if ladder is None:
