@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import attrs
+import sqlalchemy as sa
 
 from volunteerkit.access import Cell, Person
 from volunteerkit.clock import aware
@@ -38,11 +39,12 @@ from volunteerkit.projects.presence import (
     with_flags,
 )
 from volunteerkit.projects.tables import attendance
+from volunteerkit.projects.tables import device as devices
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.posting import command, driver, note
 from volunteerkit.store.registering import possible_id
 from volunteerkit.store.texts import seal_text
-from volunteerkit.units import plain_text
+from volunteerkit.units import instant_of, plain_text
 
 __all__ = ["Attended", "check_in", "check_list", "check_out", "close_forgotten", "list_attendance", "review"]
 
@@ -148,6 +150,7 @@ def _asked(
     if device is not None:
         desk.permit("project.check_in")  # everywhere: whoever leads one team is no device
         by = f"device:{checked_device('device', device)}"
+        not_revoked(desk, device)
         return party, Mark(instant, "device", by, skew_of(desk, desk.now if at is None else at), near)
     if given:
         if desk.acting.volunteer is None or desk.acting.volunteer != party.volunteer:
@@ -173,6 +176,22 @@ def checked_device(name: str, value: str) -> str:
         shown = phrase("count_letters", count=len(value)) if type(value) is str else type(value).__name__
         raise InvalidValue(name=name, value=shown, allowed="gate-1, A-Z a-z 0-9 _ . : / -, 1 … 100")
     return value
+
+
+def revocation(desk: Desk, device: str) -> tuple[Finding, ...]:
+    """Return that a device was revoked, and when; nothing for another one."""
+    query = sa.select(devices.c.revoked_at).where(devices.c.device == device)
+    at = desk.connection.execute(query).scalar()
+    if at is None:
+        return ()
+    since = instant_of(at).astimezone(desk.zone)
+    return (Finding("device_revoked", {"device": device, "since": since}),)
+
+
+def not_revoked(desk: Desk, device: str) -> None:
+    """Raise Refused for a device that was revoked."""
+    if found := revocation(desk, device):
+        raise Refused(*found)
 
 
 def _led(desk: Desk, cell: Cell, party: Party, volunteer: str) -> None:
