@@ -329,12 +329,15 @@ def brands_(*, seat: Seat, json: Json = False) -> None:
         pages = [statistics.brand_page(desk, each.number) for each in brands.list_brands(desk, limit=1000)]
     if json:
         print_json([attrs.asdict(each.brand) | {"projects": each.projects, "volunteers": each.volunteers,
-                                                "confirmed_minutes": each.confirmed_minutes} for each in pages])  # fmt: skip
+                                                "confirmed_minutes": each.confirmed_minutes,
+                                                "group_minutes": each.group_minutes} for each in pages])  # fmt: skip
     elif not pages:
         print(both("还没有品牌。", "There is no brand yet."))
     else:
         _table(
-            (("编号", "number"), ("名称", "name"), ("项目", "projects"), ("志愿者", "volunteers"), ("时长", "time")),
-            ((each.brand.number, each.brand.name, each.projects, each.volunteers, hours_text(each.confirmed_minutes))
+            (("编号", "number"), ("名称", "name"), ("项目", "projects"), ("志愿者", "volunteers"), ("时长", "time"),
+             ("集体时长", "group time")),
+            ((each.brand.number, each.brand.name, each.projects, each.volunteers, hours_text(each.confirmed_minutes),
+              hours_text(each.group_minutes))
              for each in pages),
         )  # fmt: skip
