@@ -93,6 +93,7 @@ EVENT_TYPES: Final = {
     "attendance.closed": "a check-out that was forgotten, or a discharge, ended a pair",
     "attendance.reviewed": "a pair that waited for it was let count, or refused",
     "attendance.uploaded": "a device handed in what it scanned while it was offline",
+    "attendance.device_revoked": "a device was lost or stolen; nothing more is taken of it",
     "attendance.claimed": "the minutes of a pair were claimed",
     "volunteer.entry": "a training, commendation or evaluation was entered into a record",
     "volunteer.qualified": "a qualification was noted",

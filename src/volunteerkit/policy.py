@@ -111,7 +111,8 @@ class Policy:
 
     Hours: recorded within ``record_working_days`` working days after the activity's end (Order 67, art. 15), a
     claim by the volunteer within ``claim_months`` months, later only with evidence; a line is disputed within
-    ``dispute_days`` days; an entry under ``short_minutes`` or over ``long_minutes`` is looked into; a day of
+    ``dispute_days`` days; an entry under ``short_minutes`` or over ``long_minutes`` is looked into, and so are two
+    of one volunteer at places between which nobody travels with ``travel_km_per_hour``; a day of
     statistics begins at minute ``day_begins_minute``; a project may issue ``issuance_percent`` percent of its
     places times the length of its shifts.
 
@@ -151,6 +152,7 @@ class Policy:
     dispute_days: int = attrs.field(default=90, validator=_whole(1, 3660))
     short_minutes: int = attrs.field(default=15, validator=_whole(0, _DAY))
     long_minutes: int = attrs.field(default=12 * 60, validator=_whole(1, _DAY))
+    travel_km_per_hour: int = attrs.field(default=100, validator=_whole(1, 1000))
     day_begins_minute: int = attrs.field(default=0, validator=_whole(0, _DAY - 1))
     issuance_percent: int = attrs.field(default=100, validator=_whole(1, 1000))
 

@@ -334,6 +334,10 @@ VERBS = {
     "projects.codes.shift_code": Verb("project.check_in", codes.shift_code, 11, 404),
     "projects.codes.shift_code_svg": Verb("project.check_in", codes.shift_code_svg, 11, 404),
     "projects.batches.device_key": Verb("project.check_in", lambda desk, _: batches.device_key(desk, "gate-1")),
+    "projects.batches.revoke_device": Verb(
+        "project.revoke_device", lambda desk, _: batches.revoke_device(desk, "gate-9", reason="被盗")
+    ),
+    "projects.batches.revoked_devices": Verb("project.revoke_device", lambda desk, _: batches.revoked_devices(desk)),
     "projects.batches.upload": Verb("project.check_in", lambda desk, _: _uploaded(desk)),
     "hours.claim_attendance": Verb("hours.record", hours.claim_attendance, 12, 404),
     "hours.unmatched_attendance": Verb("store.verify", lambda desk, _: hours.unmatched_attendance(desk)),
@@ -371,6 +375,7 @@ VERBS = {
     ),
     "hours.decide_group": Verb("hours.confirm", lambda desk, id: hours.decide_group(desk, id, "confirm"), 1, 404),
     "hours.group_entries": Verb("hours.enter_group", lambda desk, _: hours.group_entries(desk)),
+    "hours.attendance_of": Verb("hours.statement", hours.attendance_of, "V1", "V404"),
     "hours.statement": Verb("hours.statement", hours.statement, "V1", "V404"),
     "rating.rate_volunteer": Verb("rating.assess", rating.rate_volunteer, "V1", "V404"),
     "rating.rate_organization": Verb("rating.assess", rating.rate_organization, "O1", "O404"),

@@ -73,6 +73,57 @@ def test_a_shift_becomes_one_claim_a_pair(attending: Any) -> None:
     assert attending.at(LATER, SECOND, hours.confirm, claimed[0].record_id).state == "confirmed"
 
 
+def states(attending: Any) -> list[str]:
+    return [row.state for row in attending.rows(participation)]
+
+
+def test_confirmed_attendance_completes_the_participation(attending: Any) -> None:
+    shift_id = attending.shift("V1", "V2", "V3", "V4")
+    for number in ("V1", "V2", "V3"):
+        served(attending, shift_id, number, NINE, ONE)
+    first, second, third = attending.at(ONE, LEADER, claim_attendance, shift_id)
+    assert states(attending) == ["accepted"] * 4
+    attending.at(LATER, SECOND, hours.reject, first.record_id, reason="不在场")
+    assert states(attending) == ["accepted"] * 4
+    attending.at(LATER, SECOND, participants.mark, 3, "missed", reason="中途离开未归")
+    for each in (second, third):
+        attending.at(LATER, SECOND, hours.confirm, each.record_id, key=f"confirm {each.record_id}")
+    assert states(attending) == ["accepted", "completed", "missed", "accepted"]  # V4 did not come
+    before = len(attending.rows(event))
+    attending.at(LATER, SECOND, hours.confirm, second.record_id, key=f"confirm {second.record_id}")
+    assert len(attending.rows(event)) == before
+    (told,) = [
+        row
+        for row in attending.rows(event)
+        if row.type == "participation.moved" and "completed" in row.payload
+    ]
+    assert (told.subject, told.actor_id) == ("volunteer:2", SECOND.id)
+    third_person = Actor("admin-3", (Grant("organization_admin", "O1"),))
+    attending.at(LATER, third_person, hours.reverse, second.record_id, reason="录错")
+    assert states(attending)[1] == "completed"  # somebody else says so: `participants.mark`
+    with attending.planned.city.engine.connect() as connection:
+        assert hours.verify_store(connection).holds
+
+
+def test_who_was_discharged_stays_so_and_a_second_pair_changes_nothing(attending: Any) -> None:
+    shift_id = attending.shift("V1", "V2")
+    served(attending, shift_id, "V1", NINE, NINE + minutes(60))
+    served(attending, shift_id, "V2", NINE, NINE + minutes(60))
+    served(attending, shift_id, "V2", NINE + minutes(90), ONE)
+    attending.at(NINE + minutes(70), SECOND, participants.mark, 1, "discharged", until=NINE + minutes(60))
+    for each in attending.at(ONE, LEADER, claim_attendance, shift_id):
+        attending.at(LATER, SECOND, hours.confirm, each.record_id)
+    assert states(attending) == ["discharged", "completed"]
+
+
+def test_hours_without_a_check_in_complete_nothing(attending: Any) -> None:
+    attending.shift("V1")
+    claim = hours.Claim("V1", "P1", NINE.date(), 240, dt.time(9), dt.time(13))
+    made = attending.at(LATER, LEADER, hours.record, claim)
+    attending.at(LATER, SECOND, hours.confirm, made.record_id)
+    assert states(attending) == ["accepted"]
+
+
 def test_done_twice_there_is_one_record(attending: Any) -> None:
     """A49: what is done at the end of an activity is done once."""
     shift_id = attending.shift("V1", "V2")

@@ -401,7 +401,7 @@ def decisions(desk: Desk, case_id: int) -> tuple[Decision, ...]:
     return tuple(
         Decision(
             steps[row.step].name if row.step < len(steps) else str(row.step), row.verdict, row.actor_id,
-            row.volunteer, row.on_behalf_of, said[row.reason], instant_of(row.decided_at),
+            row.volunteer, row.on_behalf_of, said[row.reason], instant_of(row.decided_at).astimezone(desk.zone),
         )
         for row in rows
     )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from volunteerkit.errors import Finding, Refused
+from volunteerkit.hours.attending import complete
 from volunteerkit.hours.budget import issue, post
 from volunteerkit.hours.model import Recorded
 from volunteerkit.hours.periods import open_day
@@ -47,7 +48,7 @@ def confirm(desk: Desk, record_id: int, *, minutes: int | None = None, reason: s
     """Confirm a pending record, wholly or with fewer ``minutes`` (then with a ``reason``).
 
     A record that is held (see `Claim`'s findings) is accepted with a reason only. The confirmer must be another
-    person than the recorder and the volunteer. Raises NotFound, NotPermitted, AlreadyResolved (naming who, when and
+    person than the recorder and the volunteer. With the hours of a check-in the participation is completed. Raises NotFound, NotPermitted, AlreadyResolved (naming who, when and
     how), IdempotencyConflict, InvalidValue, and Refused: in a closed period, or beyond what the project may
     issue; the record waits on then.
     """
@@ -113,4 +114,6 @@ def _resolve(desk: Desk, record_id: int, code: str, type: str, state: str, minut
     post(execute, debit, credit, confirmed, issuer=debit, pending=found.claimed)
     payload = {"record": record_id, "minutes": confirmed}
     write_event(execute, desk, numbers, chained, type, f"record:{record_id}", payload, key, request)
+    if code == CONFIRM and found.method == "checkin":
+        complete(desk, record_id)
     return Recorded(record_id, state, confirmed)

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from volunteerkit.hours.checking import recording_due
 from volunteerkit.hours.tables import flag, service_record
+from volunteerkit.hours.travelling import impossible_travel
 from volunteerkit.ledger import DAY_MINUTES
 from volunteerkit.organizations.tables import organization
 from volunteerkit.projects.tables import attendance, project, shift
@@ -60,8 +61,8 @@ def inspect(desk: Desk, *, after: int = 0, limit: int = 100) -> tuple[Doubt, ...
     """Return records that the actor may inspect and somebody should look into, by pages in the order of their ids.
 
     Longer than the city's policy finds likely or shorter, waiting for long, reversed, overlapping, on a day of more
-    than 24 hours, held, late; signs of fraud: nobody checked in, office hours, many entries made at once; and what
-    plugins warned of. At most ``limit``, with ids above ``after``. Raises NotPermitted, InvalidValue.
+    than 24 hours, held, late; signs of fraud: nobody checked in, office hours, many entries made at once, travel that
+    nobody can have made; and what plugins warned of. At most ``limit``, with ids above ``after``. Raises NotPermitted, InvalidValue.
     """
     whole_number("after", after)
     whole_number("limit", limit, 1)
@@ -105,6 +106,7 @@ def _doubts(desk: Desk, rows: Sequence[Any]) -> Iterator[Doubt]:
     for record_id, kind in desk.connection.execute(flags):
         marked[record_id].append(kind)
     attended, bulk, full = _attended(desk, rows), _bulk(desk, rows), _full_days(desk, rows)
+    travelled = impossible_travel(desk, rows)
     for row in rows:
         held = row.held.split(",") if row.held else ()
         codes = [*marked[row.id], *(f"held_{why}" for why in held), *_of_itself(desk, row)]
@@ -120,6 +122,8 @@ def _doubts(desk: Desk, rows: Sequence[Any]) -> Iterator[Doubt]:
             codes.append("no_check_in")
         if live and (row.recorded_by, row.entered_at) in bulk and row.batch_id is None:
             codes.append("entered_in_bulk")
+        if live and row.id in travelled:
+            codes.append("impossible_travel")
         if codes:
             yield Doubt(row.id, row.volunteer, row.project, row.organization, day_of(row.served_on), row.minutes,
                         row.state, tuple(codes))  # fmt: skip

@@ -262,6 +262,6 @@ def periods(desk: Desk) -> tuple[Period, ...]:
     )
     return tuple(
         Period(row.id, row.number, day_of(row.first_on), day_of(row.last_on), row.actor_id, row.refers_to,
-               None if row.recloses_at is None else instant_of(row.recloses_at))
+               None if row.recloses_at is None else instant_of(row.recloses_at).astimezone(desk.zone))
         for row in desk.connection.execute(query.order_by(period.c.id))
     )  # fmt: skip

@@ -34,7 +34,7 @@ _DAY: Final = "COALESCE(CAST(? AS BIGINT), r.served_on)"
 _ISSUER: Final = f"r.project_id * {issuer_account(2) - issuer_account(1)} + {issuer_account(0)}"
 _RECORD: Final = (
     "SELECT r.id, r.state, r.claimed_minutes, r.confirmed_minutes, r.served_on, r.recorded_by, r.project_id, "
-    "r.volunteer_id, r.held, r.organization_id, o.number, v.number, t.number, "
+    "r.volunteer_id, r.held, r.organization_id, o.number, v.number, t.number, r.method, "
     f"{period_state(_DAY, 'r.organization_id')}, {budget_columns('r.project_id', 'a')} FROM vk_service_record r "
     f"JOIN vk_account a ON a.id = {_ISSUER} "
     "JOIN vk_organization o ON o.id = r.organization_id JOIN vk_volunteer v ON v.id = r.volunteer_id "
@@ -70,6 +70,7 @@ class Found(NamedTuple):
     organization: str
     volunteer: str
     team: str | None
+    method: str
     period: int | None
     budget: Budget
 

@@ -15,9 +15,9 @@ from volunteerkit.rules import CreditLine
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import Execute, driver
-from volunteerkit.units import day_number, day_of, plain_day, plain_text, whole_number
+from volunteerkit.units import day_number, day_of, plain_day, whole_number
 from volunteerkit.volunteers.persons import everybody, together
-from volunteerkit.volunteers.reading import reached
+from volunteerkit.volunteers.reading import number_given, reached
 from volunteerkit.volunteers.tables import volunteer as volunteers
 
 __all__ = ["Statement", "StatementLine", "statement"]
@@ -123,7 +123,7 @@ def statement(
     statement read between it and the next transfer shows it without ``known_at`` only.
     Raises NotFound, NotPermitted, InvalidValue.
     """
-    plain_text("volunteer", volunteer)
+    number_given(volunteer)
     reached(desk, "hours.statement", volunteer)
     execute = driver(desk.connection)
     seq = _seq(execute("SELECT transfer_seq FROM vk_head", ()).fetchone()[0], known_at)

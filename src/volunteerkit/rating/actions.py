@@ -29,9 +29,9 @@ from volunteerkit.store.posting import command, insert_rows, note
 from volunteerkit.store.registering import next_id
 from volunteerkit.store.schema import head
 from volunteerkit.store.sealing import seal_rows
-from volunteerkit.units import day_number, of_type, plain_day, plain_text
+from volunteerkit.units import day_number, of_type, plain_day
 from volunteerkit.volunteers.persons import everybody, together
-from volunteerkit.volunteers.reading import reached
+from volunteerkit.volunteers.reading import number_given, reached
 
 __all__ = [
     "CityRating",
@@ -94,7 +94,7 @@ def rate_volunteer(
 
     Raises NotFound, NotPermitted, and InvalidValue when there is no ladder or no version in force.
     """
-    plain_text("number", number)
+    number_given(number)
     person, _ = reached(desk, "rating.assess", number)
     ladder, day = ladder_for(desk), desk.today if as_of is None else plain_day("as_of", as_of)
     if ladder is None:
