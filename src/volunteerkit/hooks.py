@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from volunteerkit.policy import Policy
     from volunteerkit.projects.model import ProjectForm
     from volunteerkit.projects.participating import Candidate, Opening
-    from volunteerkit.rules import Fact, Rulebook, RuleFunction
+    from volunteerkit.rules import Fact, Record, Rulebook, RuleFunction
     from volunteerkit.store.desk import Desk
     from volunteerkit.volunteers.model import Application
     from volunteerkit.workflow import Office, Route
@@ -43,6 +43,7 @@ __all__ = [
     "choose",
     "choose_volunteer_number",
     "hookimpl",
+    "records",
     "review",
     "review_hours",
     "review_registration",
@@ -55,6 +56,7 @@ __all__ = [
     "vk_facts",
     "vk_functions",
     "vk_react",
+    "vk_records",
     "vk_review_access",
     "vk_review_hours",
     "vk_review_organization",
@@ -104,6 +106,19 @@ def vk_facts() -> Iterable[Fact]:  # type: ignore[empty-body]
     Asked once, in `Kit.load`, before rulebooks are checked. A name declared twice conflicts.
 
     Example: ``yield Fact("trained", "bool", "已完成培训", "has finished training", default=False)``
+    """
+
+
+@hookspec
+def vk_records(volunteers: Sequence[str], until: dt.date) -> Iterable[tuple[str, Record]]:  # type: ignore[empty-body]
+    """Contribute records that count beside the hours: training, gifts, blood donations, points.
+
+    Asked once for a whole run of rating, with the numbers of all volunteers it is about, and only for
+    rulebooks that look at records. Yields pairs (number, record) in any order, of days up to ``until``; they
+    come into the volunteer's stream with the ``kind`` the plugin gives them. A way of crediting that is not the
+    rulebook's own does not see them.
+
+    Example: ``yield "V1", Record(1, day_number(date(2026, 3, 5)), -1, 0, 0, kind="whole_blood", quantity=400)``
     """
 
 
@@ -277,6 +292,7 @@ KINDS: Final = {
     "vk_functions": "contribute",
     "vk_rulebooks": "contribute",
     "vk_routes": "contribute",
+    "vk_records": "contribute",
     "vk_review_access": "review",
     "vk_review_hours": "review",
     "vk_review_registration": "review",
@@ -300,7 +316,10 @@ def _ask(desk: Desk, hook: str, **values: Any) -> Iterable[tuple[str, Any]]:
     for plugin, implementation in desk.hooks.get(hook, ()):
         try:
             answer = implementation(**values)
-            yield plugin, tuple(answer) if KINDS[hook] == "review" and answer is not None else answer
+            yield (
+                plugin,
+                tuple(answer) if KINDS[hook] in ("review", "contribute") and answer is not None else answer,
+            )
         except Exception as error:
             from volunteerkit.errors import PluginError, VolunteerkitError
 
@@ -330,6 +349,25 @@ def review(desk: Desk, hook: str, **values: Any) -> tuple[Finding, ...]:
             severity: Literal["block", "warn"] = "warn" if finding.severity == "warn" else "block"
             found.append(attrs.evolve(finding, plugin=plugin, severity=severity))
     return tuple(found)
+
+
+def records(desk: Desk, volunteers: Sequence[str], until: dt.date) -> dict[str, list[Record]]:
+    """Return what plugins contribute to the streams of these volunteers, by number; a wrong value names its plugin."""
+    from volunteerkit.errors import PluginError
+    from volunteerkit.rules import Record
+
+    hook, wanted, found = "vk_records", set(volunteers), dict[str, list[Record]]()
+    for plugin, given in _ask(desk, hook, volunteers=tuple(volunteers), until=until):
+        for pair in given or ():
+            if not (isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[1], Record)):
+                raise PluginError(plugin=plugin, hook=hook, problem=type(pair).__name__)
+            number, record = pair
+            whole = (record.served_on, record.start_minute, record.clock_minutes, record.claimed_minutes)
+            if any(type(each) is not int for each in whole) or record.claimed_minutes < 0:
+                raise PluginError(plugin=plugin, hook=hook, problem="Record")
+            if number in wanted:
+                found.setdefault(number, []).append(record)
+    return found
 
 
 def review_hours(desk: Desk, claim: Claim, overlapping: tuple[Overlap, ...]) -> tuple[Finding, ...]:

@@ -1,6 +1,7 @@
 """Assessment and stars, of volunteers and of organizations."""
 
-from volunteerkit.rating.actions import CityRating, Rated, decide_city, ladder_for, rate_city, rate_volunteer
+from volunteerkit.rating.actions import CityRating, Rated, ladder_for, rate_city, rate_volunteer
+from volunteerkit.rating.deciding import Fallen, Reversal, decide_city, fallen
 from volunteerkit.rating.groups import (
     Evaluation,
     RatedOrganization,
@@ -8,15 +9,20 @@ from volunteerkit.rating.groups import (
     evaluations,
     rate_organization,
 )
+from volunteerkit.rating.model import Standing
 
 __all__ = [
     "CityRating",
     "Evaluation",
+    "Fallen",
     "Rated",
     "RatedOrganization",
+    "Reversal",
+    "Standing",
     "decide_city",
     "evaluate_organization",
     "evaluations",
+    "fallen",
     "ladder_for",
     "rate_city",
     "rate_organization",

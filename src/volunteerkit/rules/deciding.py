@@ -15,7 +15,7 @@ import attrs
 
 from volunteerkit.rules.crediting import Credited, credit
 from volunteerkit.rules.expression import CALENDAR, Expression, mentioned
-from volunteerkit.rules.ladder import Assessment, assess_version, holds_in
+from volunteerkit.rules.ladder import UNTOLD, Assessment, assess_version, holds_in
 from volunteerkit.rules.measures import Rules, Stream, looked_up, measured
 from volunteerkit.rules.parts import Answer, Lookup, Measure, Scheme
 from volunteerkit.rules.plan import Record, plan_of
@@ -26,7 +26,7 @@ from volunteerkit.units import day_number, day_of
 
 __all__ = ["UNCREDITED", "Decision", "decide"]
 
-UNCREDITED: Final = frozenset({"award", "revocation", "absence", "points", "misconduct"})
+UNCREDITED: Final = frozenset({"award", "revocation", "absence", "points", "misconduct", "redemption"})
 """Kinds of records that no way of crediting sees: they are no service, whatever it selects."""
 
 
@@ -60,8 +60,11 @@ class Decision:
         return assess_version(self.rulebook, self.version, self.facts)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the decision as JSON: with the same version and facts it can be replayed."""
-        facts = {name: value for name, value in self.facts.items() if name != CALENDAR}
+        """Return the decision as JSON: with the same version and facts it can be replayed.
+
+        Facts that say when somebody was born are not told.
+        """
+        facts = {name: value for name, value in self.facts.items() if name not in UNTOLD}
         return {
             "rulebook": self.rulebook,
             "digest": self.version.digest,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from volunteerkit import messages
 from volunteerkit.rules.expression import CALENDAR, Fact
+from volunteerkit.rules.facts import PRIVATE
 from volunteerkit.units import day_of, hours_text
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class _Writer:
         yield self.say("explain_citation", citation=version.citation)
         yield self.say("explain_facts")
         for name, value in ruling.facts:
-            if name == CALENDAR:
+            if name == CALENDAR or name in PRIVATE:
                 continue
             yield f"  {self.label(name)} = {self.value(name, value)}"
         yield self.say("explain_conditions")
