@@ -46,7 +46,8 @@ def takes_records(version: Version) -> bool:
     )
     lasting = any(step.after or step.valid_months for step in version.steps)
     beside = {*PERSON_FACTS, *DAY_FACTS} & set(version.mentions)
-    return bool(version.made or version.credit or not plain or lasting or beside or version.suspended_from)
+    made = [part for part in version.made if part != version.scheme]
+    return bool(made or version.credit or not plain or lasting or beside or version.suspended_from)
 
 
 def decided_as(rulebook: Rulebook, question: str) -> str:
@@ -191,7 +192,7 @@ class Run:
     ) -> Run:
         """Make a run; grades kept for the rulebooks ``kept_for`` count as if this one had given them."""
         version, books = rulebook.version_on(day), (rulebook, *kept_for)
-        schemes = [part for part in (version.scheme, *version.made) if isinstance(part, Scheme)]
+        schemes = [part for part in version.made if isinstance(part, Scheme)]
         awards = tuple(
             awards_kept(desk, scheme, {decided_as(each, scheme.name) for each in books}, person)
             for scheme in schemes
