@@ -33,7 +33,7 @@ CREDITED = {
     "route",
     "day_percent",
 }
-NOT_ERRORS = re.compile(r"explain_|say_|kind_|length|word_participation_")
+NOT_ERRORS = re.compile(r"explain_|say_|kind_|length|word_")
 HELP = """
 import io, json
 from rich.console import Console

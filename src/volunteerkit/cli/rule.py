@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 
 from volunteerkit.cli.common import both, print_json
 from volunteerkit.cli.help import groups
-from volunteerkit.cli.options import Json, in_chinese
+from volunteerkit.cli.options import AsOf, Json, Limit, Place, in_chinese
 from volunteerkit.cli.tables import print_table
 from volunteerkit.errors import InvalidValue
 
@@ -26,9 +26,16 @@ def __dir__() -> list[str]:
     return __all__
 
 
+RuleFile = Annotated[
+    Path, Parameter(name=both("规则文件", "FILE"), help=both("规则文件（.toml）", "the rulebook (.toml)"))
+]
+
 rule = App(
     name="rule",
-    help=both("规则：用案例核对（rule cases）。", "Rules: check them by cases (rule cases)."),
+    help=both(
+        "规则：用案例核对（rule cases），在本市数据上试行（rule try）。",
+        "Rules: check them by cases (rule cases), try them on the city (rule try).",
+    ),
     **groups(),
 )
 
@@ -57,6 +64,28 @@ def cases(
 ) -> None:
     """Run the cases in a folder (JSON or TOML) against the rulebooks; exit code 1 when one comes out otherwise."""
     run_cases_in(folder, plugin, json)
+
+
+@rule.command(
+    name="try",
+    help=in_chinese("在本市数据上试行一份规则：与现行规则比，谁会上升、谁会下降，为什么。不写入任何内容。"),
+)
+def try_(
+    file: RuleFile,
+    /,
+    *,
+    place: Place,
+    rulebook: Annotated[
+        str, Parameter(help=both("计时规则：plain 或 union", "credit rulebook: plain or union"))
+    ] = "union",
+    as_of: AsOf = None,
+    limit: Limit = 20,
+    json: Json = False,
+) -> None:
+    """Try a rulebook on the city: who would rise and fall against the rule in force, and why. Nothing is written."""
+    from volunteerkit.cli.trying import run_try
+
+    run_try(file, place.open(), rulebook, as_of, limit, json)
 
 
 def run_cases_in(folder: Path, plugin: tuple[str, ...], json: bool) -> None:

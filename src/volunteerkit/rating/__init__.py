@@ -10,15 +10,19 @@ from volunteerkit.rating.groups import (
     rate_organization,
 )
 from volunteerkit.rating.model import Standing
+from volunteerkit.rating.trying import Count, Move, Trial, try_rule
 
 __all__ = [
     "CityRating",
+    "Count",
     "Evaluation",
     "Fallen",
+    "Move",
     "Rated",
     "RatedOrganization",
     "Reversal",
     "Standing",
+    "Trial",
     "decide_city",
     "evaluate_organization",
     "evaluations",
@@ -27,6 +31,7 @@ __all__ = [
     "rate_city",
     "rate_organization",
     "rate_volunteer",
+    "try_rule",
 ]
 
 

@@ -34,8 +34,10 @@ from volunteerkit.volunteers.reading import reached
 __all__ = [
     "MEASURES",
     "CityRating",
+    "Graded",
     "Rated",
     "credited_people",
+    "graded",
     "ladder_for",
     "rate_city",
     "rate_volunteer",
@@ -183,41 +185,58 @@ def rated_city(
     kernel: bool | None = None,
 ) -> CityRating:
     """Return what `rate_city` does, for any ladder; the caller has asked whether this is permitted."""
-    book = credit_rulebook(desk, rulebook)
-    people = everybody(desk.connection)
-    if kernel is None:
-        kernel = _has_numpy()
-    standings: list[Standing] = []
-    if ladder is not None and takes_records(ladder.version_on(day)):
-        standings, facts = _one_by_one(desk, ladder, book, day, people, question)
-        grades = [each.allowed or 0 for each in standings]
-    else:
-        facts = credited_people(desk, book, day, people, kernel=kernel)
-    facts["registered_days"] = [day_number(day) - person[2] for person in people]
-    if not standings:
-        grades = _grades(ladder, facts, day, kernel) if ladder is not None else []
+    book, people = credit_rulebook(desk, rulebook), everybody(desk.connection)
+    made = graded(desk, ladder, book, day, people, question, kernel=kernel)
+    facts = made.facts
     return CityRating(
         day, book.id, book.version_on(day).digest, ladder.id if ladder else "",
         ladder.version_on(day).digest if ladder else "", [person[0] for person in people],
         [person[1] for person in people], facts["claimed_minutes"], facts["credited_minutes"], facts["service_days"],
-        facts["service_records"], facts["registered_days"], grades, question if ladder else "", standings,
+        facts["service_records"], facts["registered_days"], [each or 0 for each in made.grades],
+        question if ladder else "", made.standings,
     )  # fmt: skip
 
 
-def _one_by_one(
-    desk: Desk, ladder: Rulebook, book: Rulebook, day: dt.date, people: Sequence[Any], question: str
-) -> tuple[list[Standing], dict[str, list[int]]]:
-    """Decide about one volunteer after the other; a run on columns has its place here."""
-    version = book.version_on(day)
-    run = Run.of(desk, ladder, version, day, streams_of(desk, day, (version, ladder.version_on(day))))
+@attrs.frozen
+class Graded:
+    """Everybody's totals and grades, in the order in which they were asked for.
+
+    A grade is None where absent facts leave it open; ``run`` is there where the ladder looks at records.
+    """
+
+    facts: dict[str, list[int]]
+    grades: Sequence[int | None]
+    standings: list[Standing]
+    run: Run | None = None
+
+
+def graded(
+    desk: Desk, ladder: Rulebook | None, book: Rulebook, day: dt.date, people: Sequence[Any], question: str,
+    *, kernel: bool | None = None, kept_for: Sequence[Rulebook] = (),
+) -> Graded:  # fmt: skip
+    """Grade ``people`` (rows as `credited_people` takes them) by totals at once, or by their records one by one.
+
+    A run on columns for ladders that look at records has its place here. Grades kept for the rulebooks
+    ``kept_for`` count as awards of this ladder.
+    """
+    kernel = _has_numpy() if kernel is None else kernel
+    registered_days = [day_number(day) - person[2] for person in people]
+    if ladder is None or not takes_records(ladder.version_on(day)):
+        facts = credited_people(desk, book, day, people, kernel=kernel)
+        facts["registered_days"] = registered_days
+        return Graded(facts, _grades(ladder, facts, day, kernel) if ladder is not None else [], [])
+    versions = (book.version_on(day), ladder.version_on(day))
+    run = Run.of(desk, ladder, versions[0], day, streams_of(desk, day, versions), kept_for=kept_for)
     standings: list[Standing] = []
-    facts: dict[str, list[int]] = {name: [] for name in ("credited_minutes", *MEASURES)}
+    facts = {name: [] for name in ("credited_minutes", *MEASURES)}
     for id_, _, registered_on, adult_on in people:
         found = run.decide(id_, registered_on, adult_on)
         standings.append(standing(found, question))
         for name, column in facts.items():
             column.append(found.facts.get(name, 0))
-    return standings, facts
+    return Graded(
+        {**facts, "registered_days": registered_days}, [each.allowed for each in standings], standings, run
+    )
 
 
 def credited_people(

@@ -52,6 +52,15 @@ class Clause:
     kind: str = ""
     parts: tuple[Clause, ...] = ()
 
+    @property
+    def open_parts(self) -> tuple[Clause, ...]:
+        """The smallest conditions that keep it from holding, itself where it has no parts that all must hold."""
+        if self.holds:
+            return ()
+        if self.kind == "all":
+            return tuple(leaf for part in self.parts for leaf in part.open_parts)
+        return (self,)
+
     def as_dict(self) -> dict[str, Any]:
         """Return the clause as JSON."""
         made: dict[str, Any] = {"text": self.text, "holds": self.holds, "values": dict(self.values)}
