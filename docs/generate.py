@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
 
-from volunteerkit import Kit, errors, hooks
+from volunteerkit import Kit, calling, errors, hooks
 from volunteerkit.messages import LANGUAGES
 
 DOCS = Path(__file__).parent
@@ -89,16 +89,15 @@ def hook_pages(language: str) -> Iterator[str]:
     """Yield every hook with its signature, kind and meaning."""
     for name, kind in hooks.KINDS.items():
         function = getattr(hooks, name)
-        signature = str(inspect.signature(function)).replace("'", "")
-        said = (inspect.getdoc(function) or "").replace("``", "`")
+        said = (inspect.getdoc(function) or "").partition("Example::")[0].strip().replace("``", "`")
         yield f"## {name}"
-        yield f"```text\n{name}{signature}\n```"
+        yield f"```text\n{calling.signature(name)}\n```"
         yield f"{WORDS['kind'][language]}**{kind}**"
-        yield (
-            said
-            if language == "en"
-            else f"{WORDS['hook'][name]}\n\n{said[said.index('Example:') :].replace('Example: ', '例：')}"
-        )
+        yield said if language == "en" else WORDS["hook"][name]
+        # two empty lines, as the formatter of these pages wants them
+        example = calling.example(name).replace("\n\n@hookimpl", "\n\n\n@hookimpl")
+        yield f"```python\n{example}```"
+        yield WORDS["added"][language].format(version=calling.added_in(name))
 
 
 def error_pages(language: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ import inspect
 import pkgutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import attrs
@@ -27,6 +27,7 @@ from volunteerkit import (
     Refused,
     approvals,
     fixed_clock,
+    hookimpl,
     hours,
     organizations,
     personal,
@@ -807,17 +808,17 @@ def test_a_claim_carries_nothing_more(key: str) -> None:
         Claim("V1", "P1", DAY, 60, **{key: "x"})
 
 
-def _raises(**_: object) -> Any:
+def _raises() -> Any:
     raise RuntimeError("out of order")
 
 
-def _raises_later(**_: object) -> Iterator[Finding]:
+def _raises_later() -> Iterator[Finding]:
     yield Finding("x.told", {}, "warn")
     raise RuntimeError("out of order")
 
 
 def _says(answer: Any) -> Callable[..., Any]:
-    return lambda **_: answer
+    return lambda: answer
 
 
 WARNED = Finding("x.told", {}, "warn")
@@ -838,7 +839,11 @@ def test_a_plugin_that_vetoes_or_fails_denies(
     name: str, veto: Any, permitted: bool, city: tuple[Kit, sa.Engine]
 ) -> None:
     kit, engine = city
-    kit = attrs.evolve(kit, hooks={"vk_review_access": (("bad", veto), ("good", _says(None)))})
+    two = (
+        SimpleNamespace(__name__=who, vk_review_access=hookimpl(answer))
+        for who, answer in (("bad", veto), ("good", _says(None)))
+    )
+    kit = attrs.evolve(kit, hooks=Kit.load(*two).hooks)
     verb = VERBS[name]
     if permitted:
         assert told((kit, engine), SECOND, verb, verb.known) == ("done",)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,6 +16,7 @@ from volunteerkit import (
     Actor,
     Finding,
     Grant,
+    Kit,
     Policy,
     Refused,
     approvals,
@@ -706,7 +708,7 @@ def test_a_plugin_may_have_conditions_of_its_own(planned: Any) -> None:
             else:
                 yield Finding("strict.note", {}, "warn")
 
-    hooks = {"vk_review_participation": (("strict", Strict().vk_review_participation),)}
+    hooks = Kit.load(Strict()).hooks
     kit = attrs.evolve(planned.city.kit, hooks=hooks)
     strict = attrs.evolve(planned, city=attrs.evolve(planned.city, kit=kit))
     first = planned.shift(on(8))
@@ -718,7 +720,8 @@ def test_a_plugin_may_have_conditions_of_its_own(planned: Any) -> None:
 
 def test_a_misspelt_severity_of_a_plugin_refuses(planned: Any) -> None:
     no = Finding("strict.no", {}, "BLOCK", texts={"zh-CN": "不行。", "en": "No."})  # type: ignore[arg-type]
-    hooks = {"vk_review_participation": (("strict", lambda **_: [no]),)}
+    answer = hookimpl(lambda: [no])
+    hooks = Kit.load(SimpleNamespace(__name__="strict", vk_review_participation=answer)).hooks
     kit = attrs.evolve(planned.city.kit, hooks=hooks)
     strict = attrs.evolve(planned, city=attrs.evolve(planned.city, kit=kit))
     with pytest.raises(Refused):
@@ -726,7 +729,12 @@ def test_a_misspelt_severity_of_a_plugin_refuses(planned: Any) -> None:
 
 
 def with_matching(planned: Any, *answers: Any) -> Any:
-    hooks = {"vk_choose_matching": tuple((f"p{n}", answer) for n, answer in enumerate(answers))}
+    hooks = Kit.load(
+        *(
+            SimpleNamespace(__name__=f"p{n}", vk_choose_matching=hookimpl(answer))
+            for n, answer in enumerate(answers)
+        )
+    ).hooks
     return attrs.evolve(
         planned, city=attrs.evolve(planned.city, kit=attrs.evolve(planned.city.kit, hooks=hooks))
     )
@@ -786,8 +794,8 @@ def test_candidates_are_ranked_by_skill_then_service_and_a_plugin_may_choose(pla
                 ADMIN, participants.candidates, first
             )
     with pytest.raises(PluginConflict):
-        with_matching(planned, lambda **_: [], lambda **_: []).at(ADMIN, participants.candidates, first)
-    assert with_matching(planned, lambda **_: None).at(ADMIN, participants.candidates, first) == found
+        with_matching(planned, lambda: [], lambda: []).at(ADMIN, participants.candidates, first)
+    assert with_matching(planned, lambda: None).at(ADMIN, participants.candidates, first) == found
 
 
 def test_a_team_leader_decides_for_the_projects_of_the_team(planned: Any) -> None:

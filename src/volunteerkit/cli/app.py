@@ -28,7 +28,7 @@ from volunteerkit.cli.common import command
 from volunteerkit.cli.help import Pages, groups, told_of_flags
 from volunteerkit.cli.hours import hours
 from volunteerkit.cli.keys import key
-from volunteerkit.cli.options import AsOf, Db, Json, Key, Place, Plugins, read_whole
+from volunteerkit.cli.options import AsOf, Db, Json, Key, Place, Plugins, PluginsDir, Trace, read_whole
 from volunteerkit.cli.options import both as _
 from volunteerkit.cli.options import in_chinese as _in_chinese
 from volunteerkit.cli.periods import period
@@ -310,19 +310,35 @@ def verify(
 
 
 @app.command(group=_look, help=_in_chinese("列出已安装的插件及其内容，以及不能使用的插件和原因。"))
-def plugins(*, plugin: Plugins = (), json: Json = False) -> None:
+def plugins(
+    *, plugin: Plugins = (), plugins_dir: PluginsDir = None, trace: Trace = False, json: Json = False
+) -> None:
     """List installed plugins, what the active ones contribute, and which cannot be used and why."""
+    from volunteerkit.cli.common import trace_plugins
     from volunteerkit.cli.inspect import run_plugins
 
-    run_plugins(plugin, json)
+    if trace:
+        trace_plugins()
+    run_plugins(plugin, plugins_dir, json)
 
 
-@app.command(group=_look, help=_in_chinese("列出所有钩子：种类、参数、何时调用、由谁实现。"))
-def hooks(*, plugin: Plugins = (), json: Json = False) -> None:
-    """List every hook: its kind, its arguments, when it is asked, who implements it."""
+@app.command(
+    group=_look, help=_in_chinese("列出所有钩子：种类、参数、由谁实现；给出名字则显示这个钩子的手册和示例。")
+)
+def hooks(
+    name: Annotated[
+        str | None, Parameter(help=_("只看这个钩子的手册和示例", "the manual of this hook, with its example"))
+    ] = None,
+    /,
+    *,
+    plugin: Plugins = (),
+    plugins_dir: PluginsDir = None,
+    json: Json = False,
+) -> None:
+    """List every hook: its kind, its signature, who implements it; with a name, its manual and example."""
     from volunteerkit.cli.inspect import run_hooks
 
-    run_hooks(plugin, json)
+    run_hooks(name, plugin, plugins_dir, json)
 
 
 @app.command(group=_look, help=_in_chinese("检查 Python、附加包、数据库、密钥和插件，并说明如何补齐。"))

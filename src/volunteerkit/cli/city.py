@@ -282,6 +282,10 @@ def run_statement(
             ],
         })  # fmt: skip
         return
+    page = city.kit.render(found)
+    if page is not None:
+        print(page)
+        return
     title = both(
         f"{volunteer} 截至 {found.as_of}，按账本序号 {found.known_at} 所知（单位：分钟）",
         f"{volunteer} as of {found.as_of}, as known at seq {found.known_at} (in minutes)",

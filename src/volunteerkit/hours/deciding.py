@@ -6,11 +6,19 @@ from volunteerkit.errors import Finding, Refused
 from volunteerkit.hours.budget import issue, post
 from volunteerkit.hours.model import Recorded
 from volunteerkit.hours.periods import open_day
-from volunteerkit.hours.records import REASON_LETTERS, find_record, last_transfer, not_own, resolved_before
+from volunteerkit.hours.records import (
+    REASON_LETTERS,
+    asked_of,
+    find_record,
+    last_transfer,
+    not_own,
+    resolved_before,
+)
 from volunteerkit.ledger import CONFIRM, REJECT, honour_account, issuer_account, whole_amount
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.posting import (
-    driver,
+    asked_ahead,
+    replay_asked,
     replayed,
     request_hash,
     take_numbers,
@@ -57,7 +65,7 @@ def reject(desk: Desk, record_id: int, *, reason: str, key: str | None = None) -
 
 def _resolve(desk: Desk, record_id: int, code: str, type: str, state: str, minutes: int | None,
              reason: str | None, key: str | None) -> Recorded:  # fmt: skip
-    execute = driver(desk.connection)
+    execute = asked_ahead(desk.connection, [*asked_of(desk, record_id), *replay_asked(type, key)])
     found = find_record(desk, execute, record_id, "hours.confirm" if code == CONFIRM else "hours.reject")
     if minutes is not None:
         whole_amount("minutes", minutes)

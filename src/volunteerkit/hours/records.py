@@ -18,6 +18,7 @@ __all__ = [
     "REASON_LETTERS",
     "Found",
     "Last",
+    "asked_of",
     "find_record",
     "last_transfer",
     "not_own",
@@ -103,6 +104,13 @@ def find_record(
     desk.permit_on(action, "record", record_id, found.place if found else None)
     assert found is not None
     return found
+
+
+def asked_of(desk: Desk, record_id: int) -> list[tuple[str, tuple[Any, ...]]]:
+    """Return what `find_record` and `last_transfer` ask about a record, for `store.posting.asked_ahead`."""
+    if type(record_id) is not int or not 0 < record_id < 2**63:
+        return []
+    return [(_RECORD, (*period_values(desk, None), record_id)), (_LAST, (record_id,))]
 
 
 def read_record(desk: Desk, execute: Execute, record_id: int, posted_on: int | None = None) -> Found | None:

@@ -189,6 +189,7 @@ def _people(
 ) -> tuple[tuple[int, ...], tuple[int, str, int, int | None], tuple[str, ...]]:
     """Return who was one person with this number: ids, the person as one row, the merged ones' numbers."""
     asked = desk.connection.execute(sa.select(volunteers.c.id).where(volunteers.c.number == number))
-    ids = together(desk.connection, asked.scalar_one(), known_at)
-    merged = sa.select(volunteers.c.number).where(volunteers.c.id.in_(ids[1:])).order_by(volunteers.c.number)
-    return ids, everybody(desk.connection, ids)[0], tuple(desk.connection.execute(merged).scalars())
+    _, *others = ids = together(desk.connection, asked.scalar_one(), known_at)
+    merged = sa.select(volunteers.c.number).where(volunteers.c.id.in_(others)).order_by(volunteers.c.number)
+    numbers = tuple(desk.connection.execute(merged).scalars()) if others else ()
+    return ids, everybody(desk.connection, ids)[0], numbers

@@ -9,7 +9,7 @@ from typing import Any, Final
 import attrs
 import sqlalchemy as sa
 
-from volunteerkit import hooks
+from volunteerkit import calling
 from volunteerkit.access import Place
 from volunteerkit.approvals import Case
 from volunteerkit.approvals.cases import open_case, put, workflow_of
@@ -84,7 +84,7 @@ def check_application(desk: Desk, form: TeamForm) -> tuple[Finding, ...]:
     that may not act.
     """
     desk.permit("team.register", _place_of_form(desk, form))
-    return (*_findings(desk, form), *hooks.review(desk, "vk_review_team", form=form))
+    return (*_findings(desk, form), *calling.review(desk, "vk_review_team", form=form))
 
 
 def _findings(desk: Desk, form: TeamForm) -> Iterator[Finding]:
@@ -112,7 +112,7 @@ def apply(desk: Desk, form: TeamForm, *, number: str | None = None) -> Applied:
     without one the department of the ``area``. Raises NotPermitted, NotFound, InvalidValue, Refused.
     """
     desk.permit("team.register", _place_of_form(desk, form))
-    told = hooks.review(desk, "vk_review_team", form=form)
+    told = calling.review(desk, "vk_review_team", form=form)
     findings = (*_findings(desk, form), *told)
     if any(finding.severity == "block" for finding in findings):
         raise Refused(*findings)

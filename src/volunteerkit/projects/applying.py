@@ -10,7 +10,7 @@ from typing import Any, Final
 import attrs
 import sqlalchemy as sa
 
-from volunteerkit import hooks
+from volunteerkit import calling
 from volunteerkit.access import Place
 from volunteerkit.approvals import Case
 from volunteerkit.approvals.cases import open_case
@@ -86,7 +86,7 @@ def check_application(
 def _all_findings(desk: Desk, form: ProjectForm, back_entry: bool, evidence: str) -> tuple[Finding, ...]:
     if type(back_entry) is not bool:
         raise InvalidValue(name="back_entry", value=type(back_entry).__name__, allowed="True, False")
-    told = hooks.review(desk, "vk_review_project", form=form, back_entry=back_entry)
+    told = calling.review(desk, "vk_review_project", form=form, back_entry=back_entry)
     found = (*_findings(desk, form), *_plan_findings(desk, form, back_entry))
     if back_entry and not evidence:
         found = (*found, Finding("evidence_missing"))

@@ -13,9 +13,9 @@ import attrs
 import sqlalchemy as sa
 
 from volunteerkit.access import Place
+from volunteerkit.calling import review
 from volunteerkit.clock import age_on
 from volunteerkit.errors import Finding, NotFound
-from volunteerkit.hooks import review
 from volunteerkit.organizations.reading import below
 from volunteerkit.organizations.tables import organization, team
 from volunteerkit.projects.conflicts import MINUTE, OVERRIDABLE, minor_findings, time_findings

@@ -10,8 +10,7 @@ from typing import Any
 import attrs
 import sqlalchemy as sa
 
-from volunteerkit import hooks
-from volunteerkit.errors import InvalidValue
+from volunteerkit.errors import InvalidValue, PluginError
 from volunteerkit.hours.bank.model import REDEEM
 from volunteerkit.hours.bank.tables import credit_transfer, redemption
 from volunteerkit.hours.crediting import asked_by, credit_person, person_facts, rule_records
@@ -154,12 +153,22 @@ def _redeemed(desk: Desk, person: tuple[int, ...] | None) -> Iterator[tuple[int,
 
 
 def _contributed(desk: Desk, day: dt.date, person: tuple[int, ...] | None) -> Iterator[tuple[int, Record]]:
-    if not desk.hooks.get("vk_records"):
+    """Yield what plugins contribute; a wrong value names its plugin."""
+    hook = "vk_records"
+    if not desk.hooks.get(hook):
         return
     query = sa.select(volunteer.c.number, volunteer.c.id).where(_mine(volunteer.c.id, person))
     ids = {number: id_ for number, id_ in desk.connection.execute(query.order_by(volunteer.c.id))}
-    for number, records in hooks.records(desk, tuple(ids), day).items():
-        yield from ((ids[number], record) for record in records)
+    for plugin, answer in desk.hooks[hook]:
+        for pair in answer(volunteers=tuple(ids), until=day):
+            if not (isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[1], Record)):
+                raise PluginError(plugin=plugin, hook=hook, problem=type(pair).__name__)
+            number, record = pair
+            whole = (record.served_on, record.start_minute, record.clock_minutes, record.claimed_minutes)
+            if any(type(each) is not int for each in (*whole, record.quantity)) or record.claimed_minutes < 0:
+                raise PluginError(plugin=plugin, hook=hook, problem="Record")
+            if number in ids:
+                yield ids[number], record
 
 
 @attrs.frozen

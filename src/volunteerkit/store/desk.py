@@ -24,7 +24,7 @@ from volunteerkit.access import (
     same_person,
 )
 from volunteerkit.clock import Calendar
-from volunteerkit.errors import Finding, KeyProblem, NotFound, NotPermitted, Refused
+from volunteerkit.errors import Finding, KeyProblem, NotFound, NotPermitted, Refused, VolunteerkitError
 from volunteerkit.policy import Policy
 from volunteerkit.store.cipher import Cipher
 from volunteerkit.store.grants import (
@@ -263,10 +263,9 @@ class Desk:
         """Ask the plugins; one finding that blocks refuses, and so does a plugin that fails."""
         for plugin, veto in self.hooks.get("vk_review_access", ()):
             try:
-                said = veto(actor=self.actor, action=action, place=place)
-                found = () if said is None else tuple(said)
-                blocked = not all(isinstance(each, Finding) and each.severity == "warn" for each in found)
-            except Exception:  # whatever a plugin raises or returns, the answer is no
+                found = veto(actor=self.actor, action=action, place=place)
+                blocked = any(each.severity == "block" for each in found)
+            except VolunteerkitError:  # it failed: the answer is no
                 blocked = True
             if blocked:
                 raise NotPermitted("vetoed", actor=self.actor.id, action=action, plugin=plugin)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import attrs
 import sqlalchemy as sa
 
-from volunteerkit import hooks
+from volunteerkit import calling
 from volunteerkit.access import Person, Place
 from volunteerkit.approvals import Case, Workflow, decide
 from volunteerkit.approvals.cases import last_case, open_case
@@ -110,7 +110,7 @@ def _findings(desk: Desk, application: Application, *, first: bool) -> tuple[Fin
         found += (Finding("missing_id", {}, "warn"),)
     else:
         found += tuple(Finding(kind, {}, "warn") for kind in _doubts(application, identity))
-    return found + hooks.review_registration(desk, attrs.evolve(application, born_on=born_on), desk.today)
+    return found + calling.review_registration(desk, attrs.evolve(application, born_on=born_on), desk.today)
 
 
 def _unreadable(application: Application) -> tuple[Finding, ...]:
@@ -343,7 +343,9 @@ def _number(desk: Desk, organization: str) -> str:
     """
     hold_head(desk)  # of two registrations at once the second sees the first one's number
     serial = desk.connection.execute(sa.select(head.c.event_seq)).scalar_one() + 1
-    chosen = hooks.choose_volunteer_number(desk, organization, serial)
+    chosen = calling.choose_text(
+        desk.hooks, "vk_choose_volunteer_number", organization=organization, serial=serial
+    )
     if chosen is not None:
         return chosen
     while True:
