@@ -92,6 +92,17 @@ def found(make_city: Callable[..., Any], tmp_path: Path) -> Callable[..., Any]:
     return make
 
 
+def test_a_question_may_have_its_rulebook_before_its_name(found: Any) -> None:
+    city = found("sqlite://", rule=MEDAL.replace('decides = "star"', 'decides = "city_medal.medal"'))
+    serve(city, "V1", (dt.date(2026, 3, 5), 480), (dt.date(2026, 3, 6), 480))
+
+    def decide(desk: Any, question: str) -> int:
+        return rating.decide_city(desk, rating.rate_city(desk, decides=question))
+
+    assert [city.at(DAY, CENTRE, decide, each) for each in ("city_medal.medal", "medal")] == [1, 0]
+    assert city.at(DAY, CENTRE, rating.rate_volunteer, "V1", decides="city_medal.medal").assessment.grade == 1
+
+
 def grades(city: Any, day: dt.date = DAY, **asked: Any) -> list[int]:
     return list(city.at(day, CENTRE, rating.rate_city, **asked).grades)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from volunteerkit.rules import Rulebook
     from volunteerkit.rules.cases import Result
 
-__all__ = ["rule", "run_cases_in"]
+__all__ = ["rule", "rulebooks_of", "run_cases_in"]
 
 
 def __dir__() -> list[str]:
@@ -33,8 +33,8 @@ RuleFile = Annotated[
 rule = App(
     name="rule",
     help=both(
-        "规则：用案例核对（rule cases），在本市数据上试行（rule try）。",
-        "Rules: check them by cases (rule cases), try them on the city (rule try).",
+        "规则：检查、说明、比较，用案例核对，在本市数据上试行。",
+        "Rules: check, explain and compare them, run cases against them, try them on the city.",
     ),
     **groups(),
 )
@@ -88,6 +88,57 @@ def try_(
     run_try(file, place.open(), rulebook, as_of, limit, json)
 
 
+Books = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name="--plugin", negative=(), show_default=False,
+        help=both("带事实、函数或规则的插件，可多次给出", "a plugin with facts, functions or rulebooks, may be repeated"),
+    ),
+]  # fmt: skip
+Named = Annotated[
+    str,
+    Parameter(
+        name=both("规则", "RULE"),
+        help=both("规则文件，或规则的编号", "a rulebook's file, or its id"),
+    ),
+]
+Dated = Annotated[
+    str, Parameter(help=both("规则文件或编号，可加 @日期 取当日的版本", "a file or an id, perhaps with @DATE for the version of a day"))
+]  # fmt: skip
+
+
+@rule.command(help=in_chinese("读一份规则：写得对就给出摘要和它提到的事实，否则列出全部问题和位置。"))
+def check(file: Named, /, *, plugin: Books = (), json: Json = False) -> None:
+    """Read a rulebook: says that it is right, with digest and what it mentions, or all problems with their paths."""
+    from volunteerkit.cli.ruling import run_check
+
+    run_check(file, plugin, json)
+
+
+@rule.command(help=in_chinese("用句子说出一份规则：条件、期间、计入的次序、等级、程序和依据。"))
+def explain(
+    file: Named,
+    /,
+    *,
+    lang: Annotated[
+        str | None, Parameter(help=both("zh-CN 或 en，默认两种都印", "zh-CN or en, both by default"))
+    ] = None,
+    plugin: Books = (),
+) -> None:
+    """Say a rulebook in sentences: conditions, windows, crediting in its order, grades, procedure and sources."""
+    from volunteerkit.cli.ruling import run_explain_rule
+
+    run_explain_rule(file, plugin, lang)
+
+
+@rule.command(help=in_chinese("用句子说出两份规则（或同一规则的两个版本）有哪些不同。"))
+def diff(old: Dated, new: Dated, /, *, plugin: Books = (), json: Json = False) -> None:
+    """Say in sentences what differs between two rulebooks, or two versions of one."""
+    from volunteerkit.cli.ruling import run_diff
+
+    run_diff(old, new, plugin, json)
+
+
 def run_cases_in(folder: Path, plugin: tuple[str, ...], json: bool) -> None:
     """Run every file of cases, print the figures of each regime and what came out otherwise."""
     from volunteerkit.plugins import installed
@@ -99,7 +150,7 @@ def run_cases_in(folder: Path, plugin: tuple[str, ...], json: bool) -> None:
     if not files:
         raise InvalidValue("cases_none", place=folder.name)
     names = [*(plugin or installed()), *map(str, beside)]
-    books = [book for name in names for book in _rulebooks(name)]
+    books = [book for name in names for book in rulebooks_of(name)]
     results = [run_cases(read_cases(file), books) for file in files]
     if json:
         print_json([result.as_dict() for result in results])
@@ -129,14 +180,14 @@ def _is_rulebook(place: Path) -> bool:
         return False  # whoever reads it as cases says what is wrong
 
 
-def _rulebooks(name: str) -> Iterator[Rulebook]:
+def rulebooks_of(name: str) -> Iterator[Rulebook]:
     """Yield what one plugin brings; each is loaded by itself, since two may answer one question."""
     from volunteerkit.kit import Kit
     from volunteerkit.rules import builtin_rulebooks
 
     if Path(name).is_dir():
         for place in sorted(each for each in Path(name).glob("*.toml") if _is_rulebook(each)):
-            yield from _rulebooks(str(place))
+            yield from rulebooks_of(str(place))
         return
     shipped = {book.id for book in builtin_rulebooks()}
     kit = Kit.load(Path(name) if name.endswith((".py", ".toml")) else name)

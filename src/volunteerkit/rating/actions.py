@@ -21,7 +21,7 @@ from volunteerkit.hours.crediting import (
 from volunteerkit.hours.reading import cluster_rows, packed_columns
 from volunteerkit.projects.tables import project
 from volunteerkit.rating.model import Standing, assessed, standing
-from volunteerkit.rating.stream import Run, streams_of, takes_records
+from volunteerkit.rating.stream import Run, scheme_asked, streams_of, takes_records
 from volunteerkit.rules import Assessment, Credited, Rulebook, assess
 from volunteerkit.rules.deciding import Decision
 from volunteerkit.rules.parts import Scheme
@@ -128,7 +128,8 @@ def rate_volunteer(
         run = Run.of(desk, ladder, version, day, streams_of(desk, day, (version, ruling), ids), ids)
         found = run.decide(ids[0], registered_on, adult_on)
         credited = found.credited or credit_person(desk, version, [], registered_on, adult_on)
-        return Rated(person.number, credited, assessed(found, decides), found)
+        name = scheme_asked(ladder, ruling, decides).name
+        return Rated(person.number, credited, assessed(found, name), found)
     rows = cluster_rows(desk.connection, day_number(day), ids)
     records = rule_records(desk, [each[1:] for each in rows], version)
     _, credited = credited_of(desk, rulebook, day, records, registered_on=registered_on, adult_on=adult_on)
@@ -227,13 +228,14 @@ def graded(
         return Graded(facts, _grades(ladder, facts, day, kernel) if ladder is not None else [], [])
     versions = (book.version_on(day), ladder.version_on(day))
     run = Run.of(desk, ladder, versions[0], day, streams_of(desk, day, versions), kept_for=kept_for)
+    name = scheme_asked(ladder, run.version, question).name
     standings: list[Standing] = []
     facts = {name: [] for name in ("credited_minutes", *MEASURES)}
     for id_, _, registered_on, adult_on in people:
         found = run.decide(id_, registered_on, adult_on)
-        standings.append(standing(found, question))
-        for name, column in facts.items():
-            column.append(found.facts.get(name, 0))
+        standings.append(standing(found, name))
+        for total, column in facts.items():
+            column.append(found.facts.get(total, 0))
     return Graded(
         {**facts, "registered_days": registered_days}, [each.allowed for each in standings], standings, run
     )

@@ -14,7 +14,7 @@ from volunteerkit.errors import InvalidValue, NotFound
 from volunteerkit.hours.tables import transfer
 from volunteerkit.ledger import ADJUST, MOVE, REVERSE, honour_account
 from volunteerkit.rating.actions import MEASURES, CityRating
-from volunteerkit.rating.stream import decided_as
+from volunteerkit.rating.stream import decided_as, scheme_asked
 from volunteerkit.rating.tables import decision
 from volunteerkit.rules.parts import Scheme
 from volunteerkit.store.desk import Desk
@@ -67,8 +67,8 @@ def _scheme(desk: Desk, rating: CityRating) -> tuple[str, Scheme]:
     if book is None:
         return rating.ladder, Scheme(rating.question, ())
     version = book.version_on(rating.as_of)
-    parts = (part for part in version.made if isinstance(part, Scheme) and part.name == rating.question)
-    return decided_as(book, rating.question or book.decides), next(parts, version.scheme)
+    scheme = scheme_asked(book, version, rating.question)
+    return decided_as(book, version, scheme), scheme
 
 
 def _before(desk: Desk, name: str) -> dict[int, list[_Last]]:

@@ -28,7 +28,7 @@ from volunteerkit.units import day_number, instant_of
 from volunteerkit.volunteers.persons import merged_into
 from volunteerkit.volunteers.tables import volunteer
 
-__all__ = ["Run", "Streams", "awards_kept", "decided_as", "streams_of", "takes_records"]
+__all__ = ["Run", "Streams", "awards_kept", "decided_as", "scheme_asked", "streams_of", "takes_records"]
 
 
 def __dir__() -> list[str]:
@@ -49,9 +49,23 @@ def takes_records(version: Version) -> bool:
     return bool(made or version.credit or not plain or lasting or beside or version.suspended_from)
 
 
-def decided_as(rulebook: Rulebook, question: str) -> str:
-    """Return the name under which decisions about a question of ``rulebook`` are kept: its id for the main one."""
-    return rulebook.id if question == rulebook.decides else f"{rulebook.id}#{question}"
+def scheme_asked(rulebook: Rulebook, version: Version, question: str) -> Scheme:
+    """Return the scheme that answers a question: the main one for what the rulebook decides, else one of that name.
+
+    Raises InvalidValue where this version has none.
+    """
+    schemes = [part for part in version.made if isinstance(part, Scheme)]
+    main = version.scheme if question in ("", rulebook.decides) else None
+    found = main or next((each for each in schemes if each.name == question), None)
+    if found is None:
+        known = [rulebook.decides, *(each.name for each in schemes if each != version.scheme)]
+        raise InvalidValue("question_unknown", name=question, known=", ".join(known), near="")
+    return found
+
+
+def decided_as(rulebook: Rulebook, version: Version, scheme: Scheme) -> str:
+    """Return the name under which decisions about a scheme are kept: the rulebook's id for its main one."""
+    return rulebook.id if scheme == version.scheme else f"{rulebook.id}#{scheme.name}"
 
 
 @attrs.frozen
@@ -203,7 +217,7 @@ class Run:
         version, books = rulebook.version_on(day), (rulebook, *kept_for)
         schemes = [part for part in version.made if isinstance(part, Scheme)]
         awards = tuple(
-            awards_kept(desk, scheme, {decided_as(each, scheme.name) for each in books}, person)
+            awards_kept(desk, scheme, {decided_as(each, version, scheme) for each in books}, person)
             for scheme in schemes
         )
         asked = frozenset(asked_by(version) | asked_by(version.credit or crediting))

@@ -16,6 +16,7 @@ from volunteerkit.hours.crediting import credit_rulebook, person_facts
 from volunteerkit.organizations.tables import organization
 from volunteerkit.rating.actions import Graded, graded, ladder_for
 from volunteerkit.rating.model import assessed
+from volunteerkit.rating.stream import scheme_asked
 from volunteerkit.rules import Assessment, Clause, Fact, Rulebook, Version, assess
 from volunteerkit.rules.explain import lack_text
 from volunteerkit.store.desk import Desk
@@ -145,7 +146,9 @@ class _Side:
     def assessment(self, i: int, person: Any) -> Assessment:
         assert self.ladder is not None
         if self.found.run is not None:
-            return assessed(self.found.run.decide(person[0], person[2], person[3]), self.question)
+            run = self.found.run
+            name = scheme_asked(self.ladder, run.version, self.question).name
+            return assessed(run.decide(person[0], person[2], person[3]), name)
         return assess(self.ladder, {name: column[i] for name, column in self.found.facts.items()}, self.day)
 
 
