@@ -121,4 +121,4 @@ def run_diff(old: str, new: str, plugin: tuple[str, ...], json: bool) -> None:
         for each in texts:
             print(f"  {each.message()}")
         if titles:
-            print(f"  {dict(one.title).get(language(), '')} → {dict(other.title).get(language(), '')}")
+            print(f"  {dict(one.title).get(language(), '—')} → {dict(other.title).get(language(), '—')}")
