@@ -60,6 +60,7 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import in_haste, only_reads, reading, self_check, storage_errors
 from volunteerkit.store.posting import driver, note, replayed, request_hash, take_numbers, write_event
 from volunteerkit.store.vault import rewrap
+from volunteerkit.units import whole_number
 from volunteerkit.volunteers import belonging, claiming, merging, registering, status, transfers
 from volunteerkit.workflow import Office, Route
 
@@ -135,8 +136,7 @@ class Kit:
         ``grant_rest_days`` (0 for none) is for how many days a new grant decides nothing that its holder had to
         do with before.
         """
-        if type(grant_rest_days) is not int or grant_rest_days < 0:
-            raise InvalidValue(name="grant_rest_days", value=grant_rest_days, allowed="0, 1, 2, …")
+        whole_number("grant_rest_days", grant_rest_days)
         asked = (*plugins, *(() if plugins_dir is None else loading.in_folder(plugins_dir)))
         found = tuple(sorted((loading.find(each) for each in asked), key=lambda plugin: plugin.name))
         bound = loading.bind(found)

@@ -396,6 +396,18 @@ def test_a16_guests_are_limited_by_the_project_and_by_the_free_places(planned: A
     assert events(planned, "participation.guests")[-1] == {"participation": 1, "shift": first, "guests": 0}
 
 
+@pytest.mark.parametrize("guests", [0, 1, 2])
+def test_a16_after_the_shift_s_end_nobody_s_guests_change(planned: Any, guests: int) -> None:
+    change(planned, project, 1, guests_at_most=3)
+    first = planned.shift(on(8), capacity=4)  # eight to twelve, and the desk opens at noon
+    join(planned, "V1", first, 1)
+    with pytest.raises(Refused) as caught:
+        planned.at(me("V1"), recruiting.change_guests, first, "V1", guests, on=THEN)
+    assert [each.code for each in caught.value.findings] == ["shift_over"]
+    (stands,) = planned.at(ADMIN, participants.list_participants, first)
+    assert (stands.guests, stands.state) == (1, "accepted")
+
+
 def test_a16_with_a_waiting_list_the_free_places_do_not_limit(planned: Any) -> None:
     change(planned, project, 1, guests_at_most=3)
     first = planned.shift(on(8), capacity=3)

@@ -257,11 +257,14 @@ def statement(
 
 @app.command(
     group=_work,
-    help=_in_chinese("每名志愿者导出一行：申报分钟、计入分钟、记录数、星级；或导出整本账，供他处核对。"),
+    help=_in_chinese(
+        "每名志愿者导出一行：申报分钟、计入分钟、记录数、星级；或每个品牌一行；或整本账，供他处核对。"
+    ),
 )
 def export(
     what: Annotated[
-        Literal["hours", "ledger"], Parameter(name=_("内容", "WHAT"), help=_("导出内容", "what to export"))
+        Literal["hours", "brands", "ledger"],
+        Parameter(name=_("内容", "WHAT"), help=_("导出内容", "what to export")),
     ],
     /,
     *,
@@ -272,9 +275,12 @@ def export(
     rulebook: Credit = "union",
     as_of: AsOf = None,
 ) -> None:
-    """Export one row a volunteer: claimed and credited minutes, records, grade; or the ledger, to check it elsewhere."""
-    from volunteerkit.cli.city import run_export, run_export_ledger
+    """Export a row a volunteer: claimed and credited minutes, records, grade; or a row a brand; or the whole ledger."""
+    from volunteerkit.cli.city import run_export, run_export_brands, run_export_ledger
 
+    if what == "brands":
+        run_export_brands(place, out)
+        return
     if what == "ledger":
         run_export_ledger(place, out)
         return
@@ -296,8 +302,8 @@ def verify(
         str | None,
         Parameter(
             help=_(
-                "与以前公布的链头（--json 的 head，序号:哈希）比对",
-                "compare with a head that was published before (head of --json, SEQ:HASH)",
+                "与以前公布的链头（verify 打印的 序号:摘要）比对",
+                "compare with a head that was published before (SEQ:DIGEST, as verify prints it)",
             )
         ),
     ] = None,

@@ -57,8 +57,14 @@ def run_verify(db: str, rebuild: bool, head: str | None, json: bool) -> None:
             )
         print(both(f"已核对 {found.transfers:,} 笔转账、{found.events:,} 条事件、{found.accounts:,} 个账户、{found.records:,} 条记录。",
                    f"Checked {found.transfers:,} transfers, {found.events:,} events, {found.accounts:,} accounts, {found.records:,} records."))  # fmt: skip
+        print(both(f"链头：{found.head}", f"Head: {found.head}"))
         if found.holds:
-            print(both("全部一致。", "Everything agrees."))
+            print(
+                both(
+                    "全部一致。请抄录并公布链头，以后用 --head 比对。",
+                    "Everything agrees. Publish the head, and compare it later by --head.",
+                )
+            )
         else:
             print(both(f"第一处不一致：{found.where}\n  存储：{found.stored}\n  应为：{found.expected}",
                        f"First divergence: {found.where}\n  stored:   {found.stored}\n  expected: {found.expected}"))  # fmt: skip

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from volunteerkit.cli.common import City
 
 __all__ = [
+    "WRITTEN_IN",
     "After",
     "AsOf",
     "Db",
@@ -39,6 +40,9 @@ __all__ = [
     "read_whole",
     "read_zone",
 ]
+
+WRITTEN_IN = language()
+"""The language in which the help of the commands was written, when their modules were imported."""
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 _DAY = re.compile(r"[0-9]{4}[-/.年]")

@@ -30,7 +30,7 @@ from volunteerkit.store.posting import (
     writing,
 )
 from volunteerkit.store.texts import seal_text
-from volunteerkit.units import day_number, day_of, plain_text
+from volunteerkit.units import day_number, day_of, of_type, plain_text
 
 __all__ = ["record", "record_many"]
 
@@ -103,8 +103,7 @@ def _pair(given: object) -> tuple[str | None, Claim]:
     if not isinstance(given, tuple | list) or len(given) != 2:
         raise InvalidValue(name="claims", value=type(given).__name__, allowed="(key, Claim(…)), …")
     key, claim = given
-    if not isinstance(claim, Claim):
-        raise InvalidValue(name="claim", value=type(claim).__name__, allowed="Claim(…)")
+    of_type("claim", claim, Claim)
     return None if key is None else plain_text("key", key), claim
 
 

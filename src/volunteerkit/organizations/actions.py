@@ -44,7 +44,7 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, next_id, register_row
-from volunteerkit.units import day_number
+from volunteerkit.units import day_number, of_type
 
 __all__ = [
     "answering_for",
@@ -83,6 +83,7 @@ def check_application(
 
 
 def _place_of_form(desk: Desk, form: OrganizationForm) -> Place:
+    of_type("form", form, OrganizationForm)
     above = tuple(each for each in (form.parent, form.hosted_by) if each)
     areas = (form.area,) if form.area else ()
     return Place(desk.acting.volunteer, (), above, areas, desk.actor.id)

@@ -41,7 +41,7 @@ from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, next_id
 from volunteerkit.store.texts import seal_text
-from volunteerkit.units import day_number
+from volunteerkit.units import day_number, of_type
 from volunteerkit.workflow import Position
 
 __all__ = [
@@ -72,6 +72,7 @@ def _of_team(desk: Desk, action: str, number: str) -> Any:
 
 
 def _place_of_form(desk: Desk, form: TeamForm) -> Place:
+    of_type("form", form, TeamForm)
     owners = (form.organization,) if form.organization else ()
     return Place(desk.acting.volunteer, (), owners, (form.area,) if form.area else (), desk.actor.id)
 
@@ -132,6 +133,7 @@ def apply(desk: Desk, form: TeamForm, *, number: str | None = None) -> Applied:
     desk.connection.execute(sa.insert(team).values(id=id_, number=given, **values))
     facts = {"organization": form.organization or "", "area": form.area}
     area = case_area(desk, REGISTRATION, form.area, facts)
+    of_type("form", form, TeamForm)
     owners = (form.organization,) if form.organization else ()
     place = Place(None, (given,), owners, (area,) if area else ())
     opened = open_case(desk, REGISTRATION, f"team:{id_}", place, facts=facts, findings=findings)

@@ -37,7 +37,7 @@ from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, id_of, next_id, register_row
 from volunteerkit.store.schema import account
 from volunteerkit.store.texts import seal_text
-from volunteerkit.units import day_number, plain_day
+from volunteerkit.units import day_number, of_type, plain_day
 
 __all__ = ["apply", "check_application", "copy", "register", "settle_application"]
 
@@ -51,8 +51,7 @@ def __dir__() -> list[str]:
 
 def _place_of_form(desk: Desk, form: ProjectForm) -> tuple[Place, str]:
     """Return where a form belongs, and the area where it takes place."""
-    if not isinstance(form, ProjectForm):
-        raise InvalidValue(name="form", value=type(form).__name__, allowed="ProjectForm")
+    of_type("form", form, ProjectForm)
     row = found_row(desk, form.organization)
     known = row is not None and place_of(row).published
     own = tuple(place_of(row).areas) if known else ()

@@ -29,7 +29,7 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.units import day_number, plain_day, plain_text
 from volunteerkit.volunteers.persons import everybody, together
-from volunteerkit.volunteers.reading import reached
+from volunteerkit.volunteers.reading import number_given, reached
 
 __all__ = [
     "MEASURES",
@@ -115,7 +115,7 @@ def rate_volunteer(
     Hours count under ``rulebook`` unless the ladder has its own way of crediting. Raises NotFound,
     NotPermitted, and InvalidValue when there is no ladder or no version in force.
     """
-    plain_text("number", number)
+    number_given(number)
     person, _ = reached(desk, "rating.assess", number)
     ladder, day = _ladder(desk, decides), desk.today if as_of is None else plain_day("as_of", as_of)
     if ladder is None:

@@ -19,10 +19,11 @@ from volunteerkit.rating.tables import decision
 from volunteerkit.rules.parts import Scheme
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
-from volunteerkit.store.posting import driver, insert_rows, take_numbers, write_event
+from volunteerkit.store.posting import command, insert_rows, note
 from volunteerkit.store.registering import next_id
 from volunteerkit.store.schema import head
-from volunteerkit.units import day_number, day_of
+from volunteerkit.store.sealing import seal_rows
+from volunteerkit.units import day_number, day_of, of_type
 from volunteerkit.volunteers.persons import together
 
 __all__ = ["Fallen", "Reversal", "decide_city", "fallen"]
@@ -100,6 +101,7 @@ def fallen(desk: Desk, rating: CityRating) -> tuple[Fallen, ...]:
     `decide_city` leaves them what they hold unless it is told otherwise. Raises NotPermitted.
     """
     desk.permit("rating.decide")
+    of_type("rating", rating, CityRating)
     name, scheme = _scheme(desk, rating)
     if scheme.loss == "never":
         return ()
@@ -121,7 +123,7 @@ def _reversals(desk: Desk, volunteer_id: int, known_at: int) -> tuple[Reversal, 
     )
 
 
-@storage_errors("database")
+@command
 def decide_city(
     desk: Desk, rating: CityRating, *, applied: Collection[str] | None = None, lower: Collection[str] = ()
 ) -> int:
@@ -134,6 +136,7 @@ def decide_city(
     NotPermitted, InvalidValue, NotFound for a number that is not in ``rating``.
     """
     desk.permit("rating.decide")
+    of_type("rating", rating, CityRating)
     name, scheme = _scheme(desk, rating)
     if scheme.procedure != "automatic" and applied is None:
         raise InvalidValue("decide_needs_applied", rulebook=rating.ladder, procedure=scheme.procedure)
@@ -180,8 +183,7 @@ def _write(desk: Desk, name: str, rating: CityRating, rows: list[tuple[int, int,
         facts = json.dumps({name: getattr(rating, name)[i] for name in names}, sort_keys=True)
         made.append((following + n, rating.ids[i], name, rating.ladder_digest, rating.credit_digest,
                      day_number(rating.as_of), known_at, grade, facts, replaces))  # fmt: skip
-    insert_rows(connection, "vk_decision", [column.name for column in decision.columns], made)
-    execute = driver(connection)
-    numbers = take_numbers(execute)
+    insert_rows(connection, decision.name, decision.columns.keys(), made)
+    seal_rows(desk, decision, made)
     payload = {"rulebook": name, "digest": rating.ladder_digest, "decisions": len(made)}
-    write_event(execute, desk, numbers, bytes(numbers.transfer_hash), "rating.decided", "city", payload)
+    note(desk, "rating.decided", "city", payload)

@@ -59,6 +59,7 @@ _LADDER: Final = {
     "repeat": str,
     "loss": str,
     "procedure": str,
+    "grant_when": str,
 }
 _CHECK: Final = {**_VERSION, **_PARTS}
 _CREDIT: Final = {**_VERSION, "select": str, "once": bool, "transform": list, "window": list, "coefficient": dict,

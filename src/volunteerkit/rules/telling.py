@@ -293,6 +293,9 @@ class _Teller:
         for name in ("take", "repeat", "loss", "procedure"):
             value = getattr(part, name)
             yield Line(f"{path}.{name}", value, self.say(f"{name}_{value}"), 2)
+        if part.grant_when is not None:
+            said = self.say("grant_when", rule=self.words.rule(part.grant_when))
+            yield Line(f"{path}.grant_when", str(part.grant_when), said, 2)
 
     def step(self, step: Step, path: str) -> Iterator[Line]:
         number = messages.text("explain_grade_number", self.words.language, grade=step.award)

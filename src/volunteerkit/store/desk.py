@@ -230,13 +230,20 @@ class Desk:
             raise Refused(Finding("grant_too_new", {"days": self.grant_rest_days}))
 
     def is_one_of(self, *others: Person, lender: str | None = None) -> bool:
-        """Tell whether the actor, or whom they act for, is one of ``others``, followed through merges."""
+        """Tell whether the actor, or whom they act for, is one of ``others``, followed through merges.
+
+        Of others who are known by the id of an actor alone it is looked up which volunteer they are.
+        """
         lenders = [each for each in (self.actor.on_behalf_of, lender) if each]
         selves = [each for who in (None, *lenders) for each in self._known_as(who)]
-        return any(same_person(mine, other) for mine in selves for other in others)
+        if any(same_person(mine, other) for mine in selves for other in others):
+            return True
+        numbers = {each.volunteer for each in selves if each.volunteer}
+        actors = sorted({each.actor_id for each in others if each.actor_id}) if numbers else []
+        return any(each.volunteer in numbers for actor in actors for each in self._known_as(actor))
 
     def _known_as(self, lender: str | None) -> tuple[Person, ...]:
-        """Return the actor, or that ``lender`` of a grant, under every number that stands for them.
+        """Return the actor, or another one such as the ``lender`` of a grant, under every number that stands for them.
 
         Whatever the portal says of them: who registered or claimed under their id is that volunteer, as is
         whoever was merged into the same one.

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache, wraps
 from types import MappingProxyType
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import attrs
 import sqlalchemy as sa
@@ -26,6 +26,7 @@ from volunteerkit.store.engine import only_reads, storage_errors
 from volunteerkit.units import plain_text
 
 __all__ = [
+    "SEALS",
     "TRANSFER_INSERT",
     "Execute",
     "Numbers",
@@ -38,6 +39,7 @@ __all__ = [
     "insert_rows",
     "note",
     "note_many",
+    "note_migration",
     "replay_asked",
     "replayed",
     "request_hash",
@@ -55,6 +57,9 @@ T = TypeVar("T")
 
 Execute = Callable[..., Any]
 """Runs one statement with ``?`` marks on the driver and returns its cursor."""
+
+SEALS: Final = "sealed"
+"""Where an event's payload holds the seals of its command (`store.sealing`): (table, first key, last key, digest)."""
 
 
 @lru_cache(maxsize=32)
@@ -227,12 +232,16 @@ def writing(desk: Desk) -> Iterator[None]:
         # SQLAlchemy's own savepoint costs more than a posting does
         execute, about = driver(desk.connection), desk.connection.info
         depth = about.get("vk_depth", 0)
+        sealed = list(about.get(SEALS, ())) if depth else []
         name, about["vk_depth"] = f"vk_{depth}", depth + 1
         try:
             hold_head(desk, f"SAVEPOINT {name}")
             yield
+            if depth == 0 and desk.connection.info.get(SEALS):
+                raise IntegrityProblem(what="no event followed on a sealed row")
             execute(f"RELEASE SAVEPOINT {name}", ())
         except BaseException:
+            desk.connection.info[SEALS] = sealed
             with suppress(Exception):  # a lost connection has nothing left to undo; its own error goes up
                 execute(f"ROLLBACK TO SAVEPOINT {name}", ())
                 execute(f"RELEASE SAVEPOINT {name}", ())
@@ -287,6 +296,7 @@ def answered(key: str, request: bytes, request_before: Any, payload: str) -> dic
     if bytes(request_before) != request:
         raise IdempotencyConflict(key=key)
     answer: dict[str, Any] = json.loads(payload)
+    answer.pop(SEALS, None)
     return answer
 
 
@@ -341,8 +351,10 @@ def write_event(
     request: bytes | None = None,
 ) -> None:
     """Write the command's one event and set the head; the last step of every writing command."""
-    what = (type, subject, payload, key, request)
     at, seq = microseconds(desk.now), numbers.event_seq
+    if seals := desk.connection.info.pop(SEALS, ()):
+        payload = payload | {SEALS: seals}
+    what = (type, subject, payload, key, request)
     row = _event(desk.actor.id, at, seq, numbers.event_hash, what, numbers.transfer_seq, transfer_hash)
     execute(_EVENT, row)
     execute(_FINISH, (transfer_hash, row[-1]))
@@ -433,6 +445,18 @@ def note_many(desk: Desk, events: Sequence[tuple[str, str, dict[str, Any]]]) -> 
         before = rows[-1][-1]
     run_many(desk.connection, _EVENT, rows)
     execute(_FINISH, (numbers.transfer_hash, before))
+
+
+def note_migration(connection: sa.Connection, payload: dict[str, Any]) -> None:
+    """Write the event of a migration, which no actor began; its instant is that of the event before."""
+    execute = driver(connection)
+    at = execute("SELECT COALESCE(MAX(recorded_at), 0) FROM vk_event", ()).fetchone()[0]
+    numbers = take_numbers(execute)
+    before = bytes(numbers.event_hash), ("store.migrated", "store", payload, None, None)
+    moved = bytes(numbers.transfer_hash)
+    row = _event("migration", at, numbers.event_seq, *before, numbers.transfer_seq, moved)
+    execute(_EVENT, row)
+    execute(_FINISH, (moved, row[-1]))
 
 
 def event_hash(before: bytes, fields: Sequence[Any]) -> bytes:
