@@ -13,8 +13,10 @@ import pytest
 import sqlalchemy as sa
 
 from volunteerkit import Actor, Claim, Grant, hookimpl, hours, organizations, projects, rating, volunteers
+from volunteerkit.cli.app import app
 from volunteerkit.errors import InvalidValue, NotFound, PluginError
 from volunteerkit.hours import bank
+from volunteerkit.messages import in_language
 from volunteerkit.rules import Record
 from volunteerkit.units import day_number
 
@@ -298,3 +300,32 @@ def test_a_question_nobody_answers_is_told_with_the_nearest(found: Any) -> None:
         city.at(DAY, CENTRE, rating.rate_city, decides="jubiles")
     assert told.value.code == "question_unknown"
     assert "jubilee" in told.value.message("zh-CN")
+
+
+def test_the_terminal_tells_schemes_answers_and_who_holds_too_much(
+    found: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "city.db"
+    city = found(f"sqlite:///{place}")
+    serve(city, "V1", (dt.date(2026, 3, 5), 480), (dt.date(2026, 3, 6), 480))
+    city.engine.dispose()
+
+    def run(*words: str) -> str:
+        app([*words, "--db", str(place), "--plugin", str(tmp_path / "规则.toml"), "--as-of", "2026-11-23"],
+            exit_on_error=False, result_action="return_value")  # fmt: skip
+        return capsys.readouterr().out
+
+    with in_language("zh-CN"):
+        told = run("explain", "V1")
+        assert "star：符合 铜章；持有 铜章；现可授予 铜章" in told
+        assert "age = 36" in told
+        assert "1990" not in told
+        assert "写入 1 项决定。" in run("rate", "--decide")
+        assert "holds" in json.dumps(json.loads(run("explain", "V1", "--json"))["steps"])
+        city.at(DAY, SECOND, hours.reverse, 2, reason="录错了")
+        told = run("rate", "--decide")
+    assert "写入 0 项决定。" in told
+    assert "#2 -8 小时" in told
+    with in_language("en"):
+        assert "jubilee: eligible for none; holds none" in run("explain", "V1", "--decides", "jubilee")
+    assert json.loads(run("rate", "--decide", "--json"))["fallen"][0]["volunteer"] == "V1"

@@ -11,10 +11,11 @@ import attrs
 import pytest
 
 from volunteerkit.messages import LANGUAGES, catalogue, text
-from volunteerkit.rules import FACTS, Rulebook, builtin_rulebooks, parse
+from volunteerkit.rules import FACTS, Rulebook, builtin_rulebooks, parse, parts
 from volunteerkit.rules.differing import differences
 from volunteerkit.rules.functions import BUILT_IN
 from volunteerkit.rules.parts import PERIODS, Measure, Scheme
+from volunteerkit.rules.rulebook import Version
 from volunteerkit.rules.telling import explained_rulebook, lines_of
 from volunteerkit.rules.wording import Words
 
@@ -90,6 +91,26 @@ def test_every_word_of_a_part_has_its_own_words() -> None:
     found |= {f"say_{each}" for each in hows} | {f"say_limit_{each}" for each in ("minutes", "records")}
     found |= {f"say_call_{each}" for each in BUILT_IN}
     assert found - set(catalogue()) == set()
+
+
+@pytest.mark.parametrize(
+    "cls", [getattr(parts, name) for name in parts.__all__ if attrs.has(getattr(parts, name))]
+)
+def test_every_field_of_a_part_is_told(cls: type) -> None:
+    told_by = (ROOT / "src/volunteerkit/rules/telling.py").read_text("utf-8")
+    own = {field.name for field in attrs.fields(cls)} - {
+        "gives",
+        "reason",
+    }  # the author's code is told with its rulings
+    silent = {name for name in own if f".{name}" not in told_by and f'"{name}"' not in told_by}
+    assert silent == set()
+
+
+def test_every_part_of_a_version_is_told() -> None:
+    told_by = (ROOT / "src/volunteerkit/rules/telling.py").read_text("utf-8")
+    plain = {"steps", "answers", "scheme", "facts", "functions", "compiled"}  # ``made`` holds them
+    own = {field.name for field in attrs.fields(Version)} - plain
+    assert {name for name in own if f".{name}" not in told_by and f'"{name}"' not in told_by} == set()
 
 
 def test_no_text_is_left_over() -> None:

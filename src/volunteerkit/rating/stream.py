@@ -22,6 +22,7 @@ from volunteerkit.rules import Record, Rulebook, Version
 from volunteerkit.rules.deciding import UNCREDITED, Decision, decide
 from volunteerkit.rules.expression import CALENDAR
 from volunteerkit.rules.facts import DAY_FACTS, PERSON_FACTS
+from volunteerkit.rules.ladder import UNTOLD
 from volunteerkit.rules.parts import Scheme
 from volunteerkit.store.desk import Desk
 from volunteerkit.units import day_number, instant_of
@@ -238,19 +239,15 @@ class Run:
             credited = credit_person(self.desk, self.crediting, service, registered_on, adult_on)
             facts |= {name: getattr(credited, name) for name in _TOTALS}
         granted = [record for each in self.awards for record in each.get(id_, [])]
+        records = [*service, *others, *granted]
         try:
-            return decide(
-                self.rulebook,
-                self.day,
-                records=[*service, *others, *granted],
-                facts=facts,
-                crediting=self.crediting,
-            )
+            found = decide(self.rulebook, self.day, records=records, facts=facts, crediting=self.crediting)
         except InvalidValue as error:
             if error.code != "fact_missing":
                 raise
             # nothing is known of what counts: everything that needs it stays open
-            return decide(self.rulebook, self.day, facts=facts)
+            found = decide(self.rulebook, self.day, facts=facts)
+        return attrs.evolve(found, untold=UNTOLD)
 
 
 _TOTALS = ("credited_minutes", "claimed_minutes", "service_days", "service_records")

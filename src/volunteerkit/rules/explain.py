@@ -11,9 +11,10 @@ from volunteerkit.rules.facts import PRIVATE
 from volunteerkit.units import day_of, hours_text
 
 if TYPE_CHECKING:
+    from volunteerkit.rules.deciding import Decision
     from volunteerkit.rules.ladder import Assessment, Clause
 
-__all__ = ["amount", "explained", "lack_text"]
+__all__ = ["amount", "explained", "explained_decision", "lack_text"]
 
 _MARKS = {True: "✓", False: "✗", None: "?"}
 
@@ -50,6 +51,42 @@ def lack_text(clause: Clause, declared: Mapping[str, Fact], language: str) -> st
 
 def _label(fact: Fact, language: str) -> str:
     return f"{fact.zh if language == 'zh-CN' else fact.en} ({fact.name})"
+
+
+def explained_decision(decision: Decision, in_: str | None = None) -> str:
+    """Return what each scheme and answer of a decision says, as text in language ``in_`` or the one in force."""
+    language = in_ or messages.language()
+
+    def say(code: str, **values: Any) -> str:
+        return messages.text(code, language, **values)
+
+    def grade(award: int, steps: Any) -> str:
+        names = next(
+            (dict(step.names).get(language) or step.grade for step in steps if step.award == award), ""
+        )
+        return names or say("explain_grade_number", grade=award)
+
+    comma, nothing = ("、" if language == "zh-CN" else ", "), say("explain_none")
+    lines = [say("explain_schemes")]
+    for name, each in decision.grantings.items():
+        steps = each.scheme.steps
+        eligible = say("explain_absent") if each.eligible is None else comma.join(
+            grade(award, steps) for award in each.eligible)  # fmt: skip
+        granted = comma.join(grade(award, steps) for award in each.grantable)
+        held = grade(each.held, steps) if each.held else nothing
+        lines.append("  " + say("explain_granting", name=name, eligible=eligible or nothing, held=held,
+                                grantable=granted or nothing))  # fmt: skip
+    if decision.answers:
+        lines.append(say("explain_answers"))
+    for name, value in decision.answers.items():
+        if isinstance(value, bool):
+            said = say("explain_yes" if value else "explain_no")
+        elif isinstance(value, tuple):
+            said = comma.join(value) or nothing
+        else:
+            said = say("explain_absent") if value is None else str(value)
+        lines.append(f"  {name} = {said}")
+    return "\n".join(lines)
 
 
 class _Writer:
