@@ -199,7 +199,8 @@ def _one_by_one(
     _check(records, volunteers)
     columns = {name: column.tolist() for name, column in records.items()}
     people = {
-        name: _said(column.tolist(), vocabulary.get(name)) if isinstance(column, np.ndarray)
+        name: _said(column.tolist(), vocabulary.get(name))
+        if isinstance(column, np.ndarray)
         else [column] * volunteers
         for name, column in persons.items()
     }

@@ -42,7 +42,7 @@ PARTS_MAX: Final = 100
 _TOP: Final = {"id": str, "decides": str, "version": list, "title": dict, "fact": dict, "parameter": dict,
                "case": dict}  # fmt: skip
 _VERSION: Final = {"effective_from": dt.date, "citation": str, "confidence": str, "adopted_on": dt.date,
-                   "suspended_from": dt.date}  # fmt: skip
+                   "suspended_from": dt.date, "monotone": bool}  # fmt: skip
 _PARTS: Final = {"credit": dict, "measure": dict, "lookup": list, "answer": dict, "scheme": dict}
 _LADDER: Final = {
     **_VERSION,
@@ -331,6 +331,7 @@ class _Reader:
             functions=self.functions,
             declared=self.of_file,
             confidence=got.get("confidence", ""),
+            monotone=got.get("monotone", True),
             adopted_on=got.get("adopted_on"),
             suspended_from=suspended,
             **parts,
