@@ -17,6 +17,8 @@ from volunteerkit.errors import InvalidValue, RulebookError, RuleSyntaxError, Vo
 from volunteerkit.messages import LANGUAGES
 from volunteerkit.rules import FACTS, Fact, Record, Rulebook, RuleFunction, assess, check, credit, parse
 from volunteerkit.rules.cases import read_cases, run_cases
+from volunteerkit.rules.cohorts import select
+from volunteerkit.rules.deciding import decide
 from volunteerkit.rules.kernel import credit_columns
 
 SNAPSHOTS = Path(__file__).with_name("snapshots")
@@ -56,6 +58,15 @@ transform = [{ minutes = "floor_to(minuts, 30)" }, { minutes = "0", because = { 
 route = [{ when = "day_minutes > 480" }]
 convert = { unit = "积分", every_minutes = 0 }
 day_begins = "5 am"
+""",
+    CHECK.replace("answer = {", 'answer = { days = "served_on", a = "b + 1", b = "a + 1",'),
+    LADDER + """
+suspended_from = 2014-08-01
+cohort = { among = "star", rank_by = ["service_days"] }
+measure.hours = { sum = "minutes", count = "days" }
+measure.span = { sum = "served_on", from = "today", after = "today", having = "value > 1", gap_days = -1 }
+lookup = [{ by = "service_days", row = [{ from = 2, a = 1 }, { from = 1, a = 2 }] }]
+step = [{ award = 1, when = "service_days > 1" }]
 """,
     CREDIT + "transform = [" + '{ minutes = "0" }, ' * 101 + "]",
     """
@@ -117,6 +128,11 @@ def of_cases(tmp_path: Path) -> Iterator[VolunteerkitError]:
     for text in ("[[", "cases = []", CASE + "expected = {}"):
         place.write_text(text, "utf-8")
         yield raised(read_cases, place)
+    words = Rulebook.loads('case = { hours = { kind = "{kin}" } }\n' + CHECK)
+    place.write_text(CASE + "facts = { hours = 5 }", "utf-8")
+    error = run_cases(read_cases(place), [words]).failed[0].error
+    assert error is not None
+    yield error
     for line in ("facts = { sered_on = 2026-01-01 }", "facts = { served_on = 5 }", ""):
         place.write_text(CASE + line, "utf-8")
         error = run_cases(read_cases(place), [book] if line else []).failed[0].error
@@ -143,7 +159,13 @@ def errors(tmp_path: Path) -> Iterator[VolunteerkitError]:
     yield raised(credit, version, [Record(1, 5, -1, 0, 60)])
     book = Rulebook.loads(CHECK)
     yield raised(check, book, {"served_on": 5}, dt.date(2026, 1, 1))
+    for rule in ("year_start(served_on, service_days)", "new_year(service_days)"):
+        wrong = Rulebook.loads(CHECK.replace("months_after(served_on, 5000)", rule))
+        yield raised(check, wrong, {"served_on": 5, "service_days": 0}, dt.date(2026, 1, 1))
     yield raised(check, book, {}, dt.date(2026, 1, 1), answers=["deu"])
+    decisions = [decide(each, dt.date(2026, 1, 1), facts={"service_days": 5}) for each in (ladder, book)]
+    yield raised(select, {1: decisions[0]})
+    yield raised(select, dict(enumerate(decisions)))
     yield from of_cases(tmp_path)
     yield of_columns(claimed_minutes=[])
     yield of_columns(volunteer=[1, 0])

@@ -48,8 +48,8 @@ def cases(
             negative=(),
             show_default=False,
             help=both(
-                "带规则的插件名，或 .toml 规则文件，可多次给出（默认所有已安装的插件）",
-                "a plugin with rulebooks, or a .toml rulebook, may be repeated (default all installed plugins)",
+                "带规则的插件名、.toml 规则文件或放规则的文件夹，可多次给出（默认所有已安装的插件）",
+                "a plugin with rulebooks, a .toml rulebook or a folder of them, may be repeated (default all installed plugins)",
             ),
         ),
     ] = (),
@@ -64,10 +64,13 @@ def run_cases_in(folder: Path, plugin: tuple[str, ...], json: bool) -> None:
     from volunteerkit.plugins import installed
     from volunteerkit.rules.cases import read_cases, run_cases
 
-    files = sorted(each for each in folder.glob("*") if each.suffix in (".json", ".toml"))
+    found = sorted(each for each in folder.glob("*") if each.suffix in (".json", ".toml"))
+    beside = [each for each in found if _is_rulebook(each)]
+    files = [each for each in found if each not in beside]
     if not files:
         raise InvalidValue("cases_none", place=folder.name)
-    books = [book for name in plugin or installed() for book in _rulebooks(name)]
+    names = [*(plugin or installed()), *map(str, beside)]
+    books = [book for name in names for book in _rulebooks(name)]
     results = [run_cases(read_cases(file), books) for file in files]
     if json:
         print_json([result.as_dict() for result in results])
@@ -85,11 +88,27 @@ def run_cases_in(folder: Path, plugin: tuple[str, ...], json: bool) -> None:
         sys.exit(1)
 
 
+def _is_rulebook(place: Path) -> bool:
+    """Tell a rulebook that stands beside its cases from a file of cases."""
+    import tomllib
+
+    if place.suffix != ".toml":
+        return False
+    try:
+        return "version" in tomllib.loads(place.read_text("utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
+        return False  # whoever reads it as cases says what is wrong
+
+
 def _rulebooks(name: str) -> Iterator[Rulebook]:
     """Yield what one plugin brings; each is loaded by itself, since two may answer one question."""
     from volunteerkit.kit import Kit
     from volunteerkit.rules import builtin_rulebooks
 
+    if Path(name).is_dir():
+        for place in sorted(each for each in Path(name).glob("*.toml") if _is_rulebook(each)):
+            yield from _rulebooks(str(place))
+        return
     shipped = {book.id for book in builtin_rulebooks()}
     kit = Kit.load(Path(name) if name.endswith((".py", ".toml")) else name)
     yield from (book for book in kit.rulebooks.values() if book.id not in shipped)

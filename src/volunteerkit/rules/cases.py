@@ -14,6 +14,7 @@ import json
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,12 +42,14 @@ RECORD_WORDS: Final = {
 """What a record of a case may say instead of a fact's name.
 
 ``start`` is the time of day at which it began, ``"21:30"``; its clock then goes on for its minutes, unless
-``clock_minutes`` says otherwise. ``count`` and ``year`` make so many records of a year.
+``clock_minutes`` says otherwise. ``count`` and ``year`` make so many records of a year, one a day from the
+first of January on; ``years`` makes them in so many years one after the other.
 """
 
-_BESIDE: Final = ("start", "count", "year")
+_BESIDE: Final = ("start", "count", "year", "years")
 
 RECORDS_MAX: Final = 10_000
+YEARS_MAX: Final = 100
 
 _CASE: Final = ("why", "volunteer", "records", "facts", "policy", "as_of", "expect")
 _WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -312,6 +315,7 @@ def _stream(case: Case, known: Mapping[str, Fact]) -> Iterator[Record]:
         place = f"records[{i}]"
         times = _within(f"{place}.count", data.get("count", 1), 0, RECORDS_MAX)
         year = _within(f"{place}.year", data.get("year", case.as_of.year), dt.MINYEAR, dt.MAXYEAR)
+        years = _within(f"{place}.years", data.get("years", 1), 1, min(dt.MAXYEAR - year + 1, YEARS_MAX))
         given = {RECORD_WORDS.get(name, name): value for name, value in data.items() if name not in _BESIDE}
         read = {name: _value(_known(name, known, place), value) for name, value in given.items()}
         fields = {name: value for name, value in read.items() if name in Record._fields}
@@ -321,8 +325,8 @@ def _stream(case: Case, known: Mapping[str, Fact]) -> Iterator[Record]:
             fields = {"start_minute": began, "clock_minutes": fields.get("claimed_minutes", 0), **fields}
         # Without a day of their own they stand one a day, the year round.
         first = fields.pop("served_on", None)
-        for n in range(times):
-            served_on = day_number(dt.date(year, 1, 1)) + n % 365 if first is None else first
+        for each, n in product(range(year, year + years), range(times)):
+            served_on = day_number(dt.date(each, 1, 1)) + n % 365 if first is None else first
             made = {"start_minute": -1, "clock_minutes": 0, "claimed_minutes": 0, **fields}
             yield Record(number, served_on, **made, facts=beside)
             number += 1

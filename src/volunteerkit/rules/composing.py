@@ -6,7 +6,7 @@ A part may mention what another gives; they are put in order here, and a circle 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final, Protocol
 
@@ -16,7 +16,7 @@ from volunteerkit.errors import VolunteerkitError
 from volunteerkit.rules.expression import LARGEST, Expression, Fact, FactType, RuleFunction
 from volunteerkit.rules.facts import DAY_FACTS, FACTS, MINUTES, PERSON_FACTS, RECORD_FACTS
 from volunteerkit.rules.parsing import parse_any
-from volunteerkit.rules.parts import PERIODS, Answer, Lookup, LookupRow, Measure, Scheme, Step
+from volunteerkit.rules.parts import PERIODS, Answer, Cohort, Lookup, LookupRow, Measure, Scheme, Step
 from volunteerkit.rules.rulebook import Made
 from volunteerkit.units import day_number
 
@@ -28,13 +28,16 @@ AWARD_MAX: Final = 1000
 TERM_MAX: Final = 1200
 GAP_MAX: Final = 36_600
 
-_HOWS: Final = ("sum", "count", "most", "least", "first", "last")
+_HOWS: Final = ("sum", "count", "most", "least", "first", "last", "balance")
 _MEASURE: Final = {**dict.fromkeys(_HOWS, str), "where": str, "from": str, "to": str, "after": str, "before": str,
-                   "per": str, "year_begins_month": int, "having": str, "take": str, "gap_days": int,
+                   "per": str, "year_begins_month": int, "counts": str, "having": str, "best": int, "take": str, "gap_days": int,
+                   "spends": str, "expires_months": int,
                    "otherwise": object}  # fmt: skip
 _TAKES: Final = ("sum", "count", "most", "least", "run", "last_run")
 _LOOKUP: Final = {"by": str, "row": list}
 _SCHEME: Final = {"step": list, "take": str, "repeat": str, "loss": str, "procedure": str}
+_COHORT: Final = {"among": str, "rank_by": list, "places": int, "percent": int, "at_least": int, "within": str,
+                  "exempt": str, "grades": dict}  # fmt: skip
 _STEP: Final = {"award": int, "when": str, "name": dict, "grade": str, "after": str, "wait_months": int,
                 "valid_months": int, "certifier": str}  # fmt: skip
 # What holds words of the author's own and no rule.
@@ -90,10 +93,17 @@ class Composer:
 
     reader: Reader
     known: dict[str, Fact] = attrs.Factory(dict)
+    # What could not be read: that others mention it is no problem of theirs.
+    unread: set[str] = attrs.Factory(set)
 
-    def read(self, got: Mapping[str, Any], path: str) -> tuple[Made, ...]:
-        """Return every measure, table, answer and further scheme in the order in which they need one another."""
+    def read(self, got: Mapping[str, Any], path: str, main: str = "") -> tuple[Made, ...]:
+        """Return every measure, table, answer and scheme in the order in which they need one another.
+
+        ``main`` is the name of the scheme whose steps stand in the version itself, if it has one.
+        """
         texts: dict[str, tuple[str, str, Any]] = {}
+        if main:
+            texts[main] = "scheme", path, {name: got[name] for name in _SCHEME if name in got}
         for sort in ("measure", "answer", "scheme"):
             for name, data in got.get(sort, {}).items():
                 self._place(texts, name, (sort, f"{path}.{sort}.{name}", data))
@@ -112,6 +122,8 @@ class Composer:
             part = getattr(self, f"_{sort}")(name, data, place)
             if part is not None:
                 made.append(part)
+            else:
+                self.unread |= set(_columns(data)) if sort == "lookup" else {name}
         return tuple(made)
 
     def _place(self, texts: dict[str, tuple[str, str, Any]], name: str, part: tuple[str, str, Any]) -> None:
@@ -165,12 +177,16 @@ class Composer:
         try:
             rule, found = parse_any(got[name], facts=scope, functions=self.reader.functions)
         except VolunteerkitError as error:
-            self.reader.failed(f"{path}.{name}", error)
+            self._failed(f"{path}.{name}", error)
             return None, wanted[0]
         if found not in wanted:
             self.reader.problem(f"{path}.{name}", "rulebook_rule_type", found=found, wanted=", ".join(wanted))
             return None, wanted[0]
         return rule, found
+
+    def _failed(self, path: str, error: VolunteerkitError) -> None:
+        if error.values.get("name") not in self.unread:
+            self.reader.failed(path, error)
 
     def condition(
         self, got: Mapping[str, Any], name: str, path: str, scope: Mapping[str, Fact]
@@ -206,7 +222,9 @@ class Composer:
             name, how, of, distinct,
             self.condition(got, "where", path, self.of_record), first, last,
             "after" in got, "before" in got, got.get("per", ""), got.get("year_begins_month", 1),
-            self.condition(got, "having", path, value), take, got.get("gap_days"), None,
+            self.rule(got, "counts", path, (gives,), value)[0], self.condition(got, "having", path, value),
+            got.get("best"), take, got.get("gap_days"), self.rule(got, "spends", path, ("int",), self.of_record)[0],
+            got.get("expires_months"), None,
             "int" if take in ("count", "run", "last_run") else gives,
         )  # fmt: skip
         self.knows(name, part.gives)
@@ -215,25 +233,30 @@ class Composer:
     def _what(self, got: Mapping[str, Any], how: str, path: str) -> tuple[Expression | None, str, FactType]:
         """Read what a measure adds up, counts or takes: a rule, a word, and the type it has."""
         if how == "count":
-            words = [each for each, fact in self.of_record.items() if fact.type == "word" and each in (
-                *RECORD_FACTS, *self.reader.declared)]  # fmt: skip
-            known = ("records", "days", *words)
-            self.reader.choice(got["count"], known, f"{path}.count")
+            self.reader.choice(got["count"], ("records", "days", *self._words), f"{path}.count")
             return None, "" if got["count"] == "records" else got["count"], "int"
-        if how == "sum" and got["sum"] == "minutes":
+        if how in ("sum", "balance") and got[how] == "minutes":
             return None, "", "int"
-        wanted: tuple[FactType, ...] = ("int",) if how == "sum" else ("date", "int") if how in (
+        wanted: tuple[FactType, ...] = ("int",) if how in ("sum", "balance") else ("date", "int") if how in (
             "first", "last") else ("int", "date")  # fmt: skip
         of, gives = self.rule(got, how, path, wanted, self.of_record)
         return of, "", gives
 
+    @property
+    def _words(self) -> list[str]:
+        """The words a record may have."""
+        of_record = {**RECORD_FACTS, **self.reader.declared}
+        return [name for name, fact in of_record.items() if fact.type == "word"]
+
     def _grouped(self, got: Mapping[str, Any], gives: FactType, path: str) -> None:
         """Note what does not fit together in a measure with or without groups."""
         if "per" in got:
-            words = [each for each, fact in self.of_record.items() if fact.type == "word"]
-            self.reader.choice(got["per"], (*PERIODS, *words), f"{path}.per")
+            self.reader.choice(got["per"], (*PERIODS, *self._words), f"{path}.per")
         self.reader.choice(got.get("take", "sum"), _TAKES, f"{path}.take")
-        for name in ("having", "take", "year_begins_month"):
+        for name in ("spends", "expires_months"):
+            if name in got and "balance" not in got:
+                self.reader.problem(f"{path}.{name}", "rulebook_needs", name=name, needs="balance")
+        for name in ("counts", "having", "best", "take", "year_begins_month"):
             if name in got and "per" not in got:
                 self.reader.problem(f"{path}.{name}", "rulebook_needs", name=name, needs="per")
         if got.get("take") in ("run", "last_run") and got.get("per") not in PERIODS:
@@ -244,6 +267,8 @@ class Composer:
                                 known="count, most, least, run, last_run")  # fmt: skip
         self.within(got, "year_begins_month", 1, 12, path)
         self.within(got, "gap_days", 0, GAP_MAX, path)
+        self.within(got, "best", 1, GAP_MAX, path)
+        self.within(got, "expires_months", 1, TERM_MAX, path)
         if "gap_days" in got and ("first" not in got or gives != "date"):
             self.reader.problem(f"{path}.gap_days", "rulebook_needs", name="gap_days", needs="first")
 
@@ -318,13 +343,42 @@ class Composer:
         try:
             rule, gives = parse_any(data, facts=scope, functions=self.reader.functions)
         except VolunteerkitError as error:
-            self.reader.failed(path, error)
+            self._failed(path, error)
             return None
         self.knows(name, gives)
         return Answer(name, rule, gives)
 
     def _scheme(self, name: str, data: Any, path: str) -> Scheme | None:
         return self.scheme(name, self.reader.table(data, _SCHEME, path, ("step",)), path)
+
+    def cohort(self, data: Any, path: str, schemes: Sequence[str]) -> Cohort | None:
+        """Read who of many gets a place; ``schemes`` are the version's."""
+        got = self.reader.table(data, _COHORT, path, ("among", "rank_by"))
+        if "among" in got:
+            self.reader.choice(got["among"], tuple(schemes), f"{path}.among")
+        numbers = [name for name, fact in self.of_subject.items() if fact.type in ("int", "date")]
+        for i, name in enumerate(got.get("rank_by", [])):
+            self.reader.choice(str(name), tuple(numbers), f"{path}.rank_by[{i}]")
+        if "within" in got:
+            words = [name for name, fact in self.of_subject.items() if fact.type == "word"]
+            self.reader.choice(got["within"], tuple(words), f"{path}.within")
+        if ("places" in got) == ("percent" in got):
+            self.reader.problem(path, "rulebook_cohort_places")
+        self.within(got, "places", 0, LARGEST, path)
+        self.within(got, "percent", 1, 100, path)
+        self.within(got, "at_least", 0, LARGEST, path)
+        grades = self.reader.table(
+            got.get("grades", {}), dict.fromkeys(got.get("grades", {}), int), f"{path}.grades", ()
+        )
+        for grade in grades:
+            self.within(grades, grade, 0, LARGEST, f"{path}.grades")
+        exempt = self.condition(got, "exempt", path, self.of_subject)
+        if "among" not in got or "rank_by" not in got:
+            return None
+        return Cohort(
+            got["among"], tuple(map(str, got["rank_by"])), got.get("places"), got.get("percent"), got.get("at_least", 0),
+            got.get("within", ""), exempt, tuple(sorted(grades.items())),
+        )  # fmt: skip
 
     def scheme(self, name: str, got: Mapping[str, Any], path: str) -> Scheme:
         """Read a scheme's steps and how its grades are given, kept and lost."""

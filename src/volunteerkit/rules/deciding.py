@@ -129,12 +129,9 @@ def decide(
     made = _Making(version, stream, known)
     made.run()
     answers = {answer.name: made.answers[answer.name] for answer in version.answers}
-    grantings = made.grantings
-    if version.scheme is not None:
-        grantings = {version.scheme.name: made.granted(version.scheme), **grantings}
-    return Decision(
-        rulebook.id, version, on, made.known, credited, grantings, answers, tuple(sorted(made.missing))
-    )
+    first = {version.scheme.name: made.grantings[version.scheme.name]} if version.scheme else {}
+    missing = tuple(sorted(made.missing))
+    return Decision(rulebook.id, version, on, made.known, credited, first | made.grantings, answers, missing)
 
 
 def _totals(credited: Credited, given: Mapping[str, Any], today: int) -> dict[str, Any]:

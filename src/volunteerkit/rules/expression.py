@@ -245,10 +245,10 @@ def reach(expression: Expression) -> tuple[int, int]:
             return min(reach(one)[0], reach(other)[0]), min(reach(one)[1], reach(other)[1])
         case Call("greatest", (one, other)):
             return max(reach(one)[0], reach(other)[0]), max(reach(one)[1], reach(other)[1])
-        case Call("floor_to" | "ceil_to" | "round_to", (one, Literal(int(step)))):
-            return reach(one)[0] - step, reach(one)[1] + step
-        case Call("full_steps", (one, Literal(int(step)))):
-            return reach(one)[0] // step, reach(one)[1] // step
+        case Call("floor_to" | "ceil_to" | "round_to", (one, other)):
+            return reach(one)[0] - reach(other)[0], reach(one)[1] + reach(other)[0]
+        case Call("full_steps", (one, other)):
+            return reach(one)[0] // reach(other)[0], reach(one)[1] // reach(other)[0]
         case Call("how_many", items):
             return 0, len(items)
         case Call("weekday"):

@@ -7,6 +7,7 @@ may begin at an anchor such as the last award.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
@@ -14,7 +15,7 @@ from typing import Any, TypeAlias
 
 from volunteerkit.rules.binding import source
 from volunteerkit.rules.expression import Expression, mentioned
-from volunteerkit.rules.functions import months_between, year_start, years_between
+from volunteerkit.rules.functions import months_after, months_between, year_start, years_between
 from volunteerkit.rules.parts import PERIODS, Lookup, Measure
 from volunteerkit.rules.plan import Record, record_places
 from volunteerkit.units import day_of
@@ -79,6 +80,8 @@ def _of_group(
         return len(rows)
     if part.how == "sum" and part.of is None:
         return sum(value for _, value in rows) // scale
+    if part.how == "balance":
+        return _balance(part, rows, scale, facts, rules, last)
     assert part.of is not None
     of = rules.of_record(part.of)
     values = [int(of(record, facts, value // scale)) for record, value in rows]
@@ -89,6 +92,44 @@ def _of_group(
     if not values:
         return None
     return min(values) if part.how in ("first", "least") else max(values)
+
+
+def _balance(part: Measure, rows: Rows, scale: int, facts: Mapping[str, Any], rules: Rules, last: int) -> int:
+    """Return what is left on ``last`` of what was added, the oldest spent first; negative where it is owed."""
+    of = rules.of_record(part.of) if part.of is not None else None
+    spends = rules.of_record(part.spends) if part.spends is not None else None
+    # on one day what is added comes before what is spent
+    moves = []
+    for record, value in rows:
+        added = of(record, facts, value // scale) if of else value // scale
+        spent = spends(record, facts, value // scale) if spends else 0
+        moves.append((record[1], 0, max(added, 0)))
+        moves.append((record[1], 1, max(spent, 0) + max(-added, 0)))
+    lots: deque[list[int]] = deque()
+    owed = 0
+    for day, spending, amount in sorted(moves):
+        _expire(lots, part.expires_months, day)
+        if not spending:
+            paid = min(owed, amount)
+            owed -= paid
+            if amount > paid:
+                lots.append([day, amount - paid])
+            continue
+        while amount and lots:
+            taken = min(amount, lots[0][1])
+            lots[0][1] -= taken
+            amount -= taken
+            if not lots[0][1]:
+                lots.popleft()
+        owed += amount
+    _expire(lots, part.expires_months, last)
+    return sum(left for _, left in lots) - owed
+
+
+def _expire(lots: deque[list[int]], months: int | None, today: int) -> None:
+    """Take away the lots that ran out: one of 1 March that is good for a month counts up to 31 March."""
+    while months is not None and lots and months_after(lots[0][0], months) <= today:
+        lots.popleft()
 
 
 def _unbroken_since(days: Iterable[int], last: int, gap_days: int) -> int | None:
@@ -110,12 +151,15 @@ def _over_groups(
     keyed = [(key(record[1]) if key else word(record, facts, 0), record, value)  # type: ignore[misc]
              for record, value in rows]  # fmt: skip
     keyed.sort(key=itemgetter(0))
-    having = rules.of_subject(part.having, "value") if part.having is not None else None
+    counts = rules.of_subject(part.counts) if part.counts is not None else None
+    having = rules.of_subject(part.having) if part.having is not None else None
     kept: list[tuple[Any, int]] = []
     for group, its in groupby(keyed, key=itemgetter(0)):
         value = _of_group(part, [each[1:] for each in its], scale, facts, rules, last)
         if value is not None and (having is None or having({**facts, "value": value})):
-            kept.append((group, value))
+            kept.append((group, value if counts is None else counts({**facts, "value": value})))
+    if part.best is not None:
+        kept = sorted(sorted(kept, key=itemgetter(1), reverse=True)[: part.best])
     return _taken(part, kept, key(last) if key else 0)
 
 
@@ -156,12 +200,21 @@ def _period(part: Measure, last: int) -> Callable[[int], int]:
         case "week":
             return lambda day: (day + 3) // 7
         case "month":
-            return lambda day: day_of(day).year * 12 + day_of(day).month
+            return _months
+        case "quarter" | "half_year":
+            months = 3 if part.per == "quarter" else 6
+            return lambda day: (_months(day) - part.year_begins_month + 1) // months
         case "year":
             return lambda day: day_of(year_start(day, part.year_begins_month)).year
         case "month_back":
             return lambda day: months_between(day, last)
     return lambda day: years_between(day, last)
+
+
+def _months(day: int) -> int:
+    """Return the number of a day's month, counted from January of the year 0."""
+    found = day_of(day)
+    return found.year * 12 + found.month - 1
 
 
 def looked_up(part: Lookup, facts: Mapping[str, Any], rules: Rules) -> dict[str, int]:
@@ -196,9 +249,9 @@ class Rules:
             found = self._made[rule] = self._function("r, person, minutes", rule, places)
         return found
 
-    def of_subject(self, rule: Expression, here: str = "") -> Callable[[Mapping[str, Any]], Any]:
+    def of_subject(self, rule: Expression) -> Callable[[Mapping[str, Any]], Any]:
         """Return a rule over the subject's facts."""
-        key = (rule, here)
+        key = ("subject", rule)
         found = self._made.get(key)
         if found is None:
             places = {name: f"facts[{name!r}]" for name in mentioned(rule)}

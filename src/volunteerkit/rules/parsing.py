@@ -333,7 +333,7 @@ class _Reader:
             if found != expected:
                 raise self.error("rule_wrong_type", each, found=found, wanted=expected)
             arguments.append(argument)
-        if function.step and not (isinstance(arguments[-1], Literal) and reach(arguments[-1])[0] >= 1):
+        if function.step and (mentioned(arguments[-1]) or reach(arguments[-1])[0] < 1):
             raise self.error("rule_step", node.args[-1], name=name)
         gives: FactType = (
             same or "int" if function.gives == "same" else "date" if function.gives == "date" else "int"

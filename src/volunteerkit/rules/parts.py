@@ -13,12 +13,27 @@ import attrs
 
 from volunteerkit.rules.expression import Expression, FactType, Mention
 
-__all__ = ["PERIODS", "Answer", "Coefficient", "Convert", "Limit", "Lookup", "LookupRow", "Measure", "Period", "Route",
-           "Scheme", "Step", "Transform", "Window"]  # fmt: skip
+__all__ = [
+    "PERIODS",
+    "Answer",
+    "Coefficient",
+    "Cohort",
+    "Convert",
+    "Limit",
+    "Lookup",
+    "LookupRow",
+    "Measure",
+    "Period",
+    "Route",
+    "Scheme",
+    "Step",
+    "Transform",
+    "Window",
+]  # fmt: skip
 
 Period: TypeAlias = Literal["day", "month", "year", "life"]
 
-PERIODS: Final = ("day", "week", "month", "year", "month_back", "year_back")
+PERIODS: Final = ("day", "week", "month", "quarter", "half_year", "year", "month_back", "year_back")
 """What may stand in a measure's ``per`` beside the words of a record: periods, which follow one another."""
 
 
@@ -126,14 +141,17 @@ class Measure:
     ``how`` says what becomes of the records: their ``of`` (a rule over the record) is added up, or its most,
     least, first or last value is taken; ``count`` counts records, days or the different words of ``distinct``.
     ``first_day`` and ``last_day`` are inclusive unless ``after`` or ``before`` say otherwise. With ``per``
-    every group has a ``value``; those without ``having`` are left out, and ``take`` puts the others together:
+    every group has a ``value``, or what ``counts`` makes of it; those without ``having`` are left out, of the rest
+    perhaps the ``best`` so many kept, and ``take`` puts them together:
     ``run`` is the longest chain of periods that follow one another, ``last_run`` the one that reaches today.
     ``gap_days`` lets ``first`` find the first day of the service that has gone on since without a longer gap.
+    A ``balance`` adds ``of`` and takes away what a record ``spends``, the oldest first; what was added runs out
+    after ``expires_months``. What is spent beyond it is owed.
     ``otherwise`` is its value where no record is left; without one it is absent.
     """
 
     name: str
-    how: Literal["sum", "count", "most", "least", "first", "last"]
+    how: Literal["sum", "count", "most", "least", "first", "last", "balance"]
     of: Expression | None = None
     distinct: str = ""
     where: Expression | None = None
@@ -143,16 +161,20 @@ class Measure:
     before: bool = False
     per: str = ""
     year_begins_month: int = 1
+    counts: Expression | None = None
     having: Expression | None = None
+    best: int | None = None
     take: Literal["sum", "count", "most", "least", "run", "last_run"] = "sum"
     gap_days: int | None = None
+    spends: Expression | None = None
+    expires_months: int | None = None
     otherwise: int | None = None
     gives: FactType = "int"
 
     @property
     def rules(self) -> tuple[Expression, ...]:
         """Every rule in it."""
-        found = (self.of, self.where, self.first_day, self.last_day, self.having)
+        found = (self.of, self.where, self.first_day, self.last_day, self.counts, self.having, self.spends)
         return tuple(rule for rule in found if rule is not None)
 
 
@@ -227,3 +249,28 @@ class Scheme:
     def step_of(self, award: int) -> Step | None:
         """Return the step of a grade's number, None for 0."""
         return next((step for step in self.steps if step.award == award), None)
+
+
+@attrs.frozen
+class Cohort:
+    """Who of many gets a place: those with a grade of ``among``, the highest by ``rank_by`` first.
+
+    There are so many ``places``, or a ``percent`` of all who were looked at (rounded down), but ``at_least`` so many; by the word
+    ``within`` each of its groups has its own. Who meets ``exempt`` gets a place beside them. ``grades`` give other places for
+    single grades.
+    """
+
+    among: str
+    rank_by: tuple[str, ...]
+    places: int | None = None
+    percent: int | None = None
+    at_least: int = 0
+    within: str = ""
+    exempt: Expression | None = None
+    grades: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def rules(self) -> tuple[Expression, ...]:
+        """Every rule in it, the facts it goes by among them."""
+        names = (*self.rank_by, *([self.within] if self.within else []))
+        return (*map(Mention, names), *([self.exempt] if self.exempt is not None else []))

@@ -26,7 +26,7 @@ from volunteerkit.rules.facts import (
     RECORD_FACTS,
 )
 from volunteerkit.rules.parsing import parse
-from volunteerkit.rules.parts import Answer, Coefficient, Convert, Limit, Route, Transform, Window
+from volunteerkit.rules.parts import Answer, Coefficient, Convert, Limit, Route, Scheme, Transform, Window
 from volunteerkit.rules.rulebook import Rulebook, Version
 from volunteerkit.rules.summaries import read_words
 from volunteerkit.units import plain_text
@@ -43,7 +43,14 @@ _TOP: Final = {"id": str, "decides": str, "version": list, "title": dict, "fact"
                "case": dict}  # fmt: skip
 _VERSION: Final = {"effective_from": dt.date, "citation": str, "confidence": str, "adopted_on": dt.date,
                    "suspended_from": dt.date, "monotone": bool}  # fmt: skip
-_PARTS: Final = {"credit": dict, "measure": dict, "lookup": list, "answer": dict, "scheme": dict}
+_PARTS: Final = {
+    "credit": dict,
+    "measure": dict,
+    "lookup": list,
+    "answer": dict,
+    "scheme": dict,
+    "cohort": dict,
+}
 _LADDER: Final = {
     **_VERSION,
     **_PARTS,
@@ -166,12 +173,22 @@ class _Reader:
     def ladder(self, data: Any, path: str) -> Version | None:
         got = self.table(data, _LADDER, path, ("effective_from", "citation", "step"))
         composer = Composer(self)
-        made = composer.read(got, path)
-        known, scheme = composer.known, composer.scheme(self.decides, got, path)
-        return self.version(got, known, scheme=scheme, steps=scheme.steps, **self.reckoned(got, made, path))
+        # "city.star" is the question, "star" what rules and records call it
+        name = self.decides.rpartition(".")[2]
+        made = composer.read(got, path, name if "step" in got else "")
+        scheme = next((part for part in made if isinstance(part, Scheme) and part.name == name), None)
+        steps = scheme.steps if scheme else ()
+        return self.version(
+            got, composer.known, scheme=scheme, steps=steps, **self.reckoned(got, made, composer, path)
+        )
 
-    def reckoned(self, got: Mapping[str, Any], made: tuple[Any, ...], path: str) -> dict[str, Any]:
+    def reckoned(
+        self, got: Mapping[str, Any], made: tuple[Any, ...], composer: Composer, path: str
+    ) -> dict[str, Any]:
         """Return what ladders and checks have alike: what is reckoned first, and a way of crediting of their own."""
+        begins, suspended = got.get("effective_from"), got.get("suspended_from")
+        if begins and suspended and suspended <= begins:
+            self.problem(f"{path}.suspended_from", "rulebook_suspended", begins=begins, day=suspended)
         of_credit = None
         if "credit" in got:
             whole = {name: got[name] for name in ("effective_from", "citation") if name in got}
@@ -179,8 +196,11 @@ class _Reader:
                 if name in got["credit"]:
                     self.misspelt(f"{path}.credit.{name}", "rulebook_unknown_key", name, list(_CREDIT)[3:])
             of_credit = self.credit({**whole, **got["credit"]}, f"{path}.credit")
+        schemes = [part.name for part in made if isinstance(part, Scheme)]
+        cohort = composer.cohort(got["cohort"], f"{path}.cohort", schemes) if "cohort" in got else None
         return {
             "made": made,
+            "cohort": cohort,
             "credit": of_credit,
             "answers": tuple(part for name in got.get("answer", {}) for part in made
                              if isinstance(part, Answer) and part.name == name),
@@ -313,18 +333,13 @@ class _Reader:
             self.problem(path, "rulebook_missing_key", name="answer")
         composer = Composer(self)
         made = composer.read(got, path)
-        return self.version(got, composer.known, **self.reckoned(got, made, path))
+        return self.version(got, composer.known, **self.reckoned(got, made, composer, path))
 
     def version(
         self, got: Mapping[str, Any], reckoned: Mapping[str, Fact] | None = None, **parts: Any
     ) -> Version | None:
         if "effective_from" not in got or "citation" not in got:
             return None
-        suspended = got.get("suspended_from")
-        if suspended is not None and suspended <= got["effective_from"]:
-            self.problem(
-                "$.version.suspended_from", "rulebook_order", earlier=got["effective_from"], later=suspended
-            )
         version = Version(
             got["effective_from"],
             got["citation"],
@@ -333,7 +348,7 @@ class _Reader:
             confidence=got.get("confidence", ""),
             monotone=got.get("monotone", True),
             adopted_on=got.get("adopted_on"),
-            suspended_from=suspended,
+            suspended_from=got.get("suspended_from"),
             **parts,
         )
         known = {**FACTS, **IN_PARTS, **self.facts, **(reckoned or {})}

@@ -22,6 +22,7 @@ from volunteerkit.rules.expression import Expression, Fact, RuleFunction, mentio
 from volunteerkit.rules.parts import (
     Answer,
     Coefficient,
+    Cohort,
     Convert,
     Limit,
     Lookup,
@@ -50,10 +51,10 @@ class Version:
     """A rule as it stands from ``effective_from`` on, until the next version.
 
     A ladder has ``steps`` (its main ``scheme``'s), a check ``answers``. Either may have a way of crediting of its
-    own (``credit``) and what it reckons first: ``made`` holds its measures, tables, answers and further schemes
-    in the order in which they need one another; see `deciding`. ``adopted_on`` is when it was decided on,
-    ``suspended_from`` the day from which nothing is granted. ``monotone = false`` says that more minutes may lower
-    what comes out, which is an author's mistake otherwise. A way of crediting has, in the order they are applied:
+    own (``credit``) and what it reckons: ``made`` holds its measures, tables, answers and schemes in the order
+    in which they need one another; see `deciding`. A ``cohort`` says who of many gets a place; see `cohorts`. ``adopted_on`` is when it was decided on,
+    ``suspended_from`` the day from which nothing is granted. ``monotone = false`` says that more minutes
+    may lower what comes out, which is an author's mistake otherwise. A way of crediting has, in the order they are applied:
     ``select`` (which records), ``once`` (every minute of a person's clock counts once), ``transforms``,
     ``windows``, ``coefficient``, ``limits``, ``routes``, ``day_percent`` and ``convert``; see `parts`. Its
     days begin at ``day_begins_minute``: an earlier start belongs to the day before. ``declared`` are the facts
@@ -78,6 +79,7 @@ class Version:
     credit: Version | None = None
     made: tuple[Made, ...] = ()
     scheme: Scheme | None = None
+    cohort: Cohort | None = None
     adopted_on: dt.date | None = None
     suspended_from: dt.date | None = None
     declared: tuple[Fact, ...] = ()
@@ -115,7 +117,8 @@ class Version:
     def every_rule(self) -> tuple[Expression, ...]:
         """Every rule in it, with those of its own way of crediting and of what it reckons first."""
         of_credit = self.credit.rules if self.credit else ()
-        return *of_credit, *(rule for part in self.made for rule in part.rules), *self.rules
+        of_cohort = self.cohort.rules if self.cohort else ()
+        return *of_credit, *(rule for part in self.made for rule in part.rules), *self.rules, *of_cohort
 
     @property
     def makes(self) -> tuple[str, ...]:
@@ -216,6 +219,7 @@ def _digest(version: Version) -> str:
     }
     more = (
         "credit",
+        "cohort",
         "adopted_on",
         "suspended_from",
         "transforms",
@@ -229,7 +233,9 @@ def _digest(version: Version) -> str:
     )
     # Only what is there: a part the library learns later changes no digest of what does not have it.
     meaning |= {name: _meant(value) for name in more if (value := getattr(version, name))}
-    if made := tuple(part for part in version.made if not isinstance(part, Answer)):
+    if made := tuple(
+        each for each in version.made if not isinstance(each, Answer) and each != version.scheme
+    ):
         meaning["made"] = _meant(made)
     if version.scheme and (how := attrs.evolve(version.scheme, steps=())) != Scheme(version.scheme.name, ()):
         meaning["scheme"] = _meant(how)
@@ -254,7 +260,7 @@ def _meant(value: Any) -> Any:
         return [value.name, value.type, value.default]
     if isinstance(value, Version):
         return value.digest
-    if isinstance(value, Transform | Window | Limit | Route | Convert | Step | LookupRow | Made):
+    if isinstance(value, Transform | Window | Limit | Route | Convert | Step | Cohort | LookupRow | Made):
         names = [field.name for field in attrs.fields(type(value)) if field.name not in ("because", "names")]
         found = {name: _meant(getattr(value, name)) for name in names}
         # an answer without words is what it was before there were any

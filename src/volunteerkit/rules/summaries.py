@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from volunteerkit.errors import InvalidValue, RulebookError, RuleSyntaxError
 from volunteerkit.rules.binding import bind
 from volunteerkit.rules.expression import Fact, FactType
+from volunteerkit.rules.functions import months_after, years_between
 from volunteerkit.rules.parsing import parse
 from volunteerkit.rules.plan import Record
 from volunteerkit.units import day_number
@@ -24,7 +25,8 @@ MANY: Final = 10_000
 _RULES: Final[dict[str, FactType]] = {
     "minutes": "int", "quantity": "int", "count": "int", "on": "date", "from": "date", "when": "bool",
 }  # fmt: skip
-_KEYS: Final = {**dict.fromkeys(_RULES, str), "kind": str, "fact": str, "every_days": int}
+_KEYS: Final = {**dict.fromkeys(_RULES, str), "kind": str, "fact": str, "every_days": int, "spread": str}
+_SPREADS: Final = ("all", "yearly", "each")
 _YEAR: Final = re.compile(r"[0-9]{4}")
 
 
@@ -37,6 +39,9 @@ class Reader(Protocol):
 
     def problem(self, path: str, code: str, **values: Any) -> None:
         """Note a problem."""
+
+    def choice(self, value: str, known: tuple[str, ...], path: str) -> None:
+        """Refuse what is none of the known words."""
 
     def table(
         self, data: Any, allowed: Mapping[str, type], path: str, needed: tuple[str, ...]
@@ -52,6 +57,7 @@ def read_words(reader: Reader, data: Mapping[str, Any]) -> dict[str, dict[str, A
         words = dict.fromkeys((key for key, value in each.items() if type(value) is str), str) if isinstance(
             each, dict) else {}  # fmt: skip
         found[name] = reader.table(each, {**words, **_KEYS}, f"$.case.{name}", ())
+        reader.choice(found[name].get("spread", "all"), _SPREADS, f"$.case.{name}.spread")
         if not 1 <= found[name].get("every_days", 1) <= MANY:
             reader.problem(f"$.case.{name}.every_days", "rulebook_range", value=found[name]["every_days"],
                            low=1, high=MANY)  # fmt: skip
@@ -90,8 +96,8 @@ class Summaries:
             pattern = self._pattern(here)
             if value is None:
                 continue
-            if not path and type(value) is int:
-                self.scope[str(key)] = value
+            if not path and not isinstance(value, dict | list):
+                self.scope[str(key)] = _plain(value)
             if pattern is not None:
                 self.found.append((pattern, {**keys, **_entry(key, value)}))
             elif isinstance(value, dict):
@@ -140,7 +146,7 @@ class Summaries:
         words = {
             name: text.format_map(_Words(entry))
             for name, text in word.items()
-            if name not in _RULES and type(text) is str
+            if name not in _KEYS or name == "kind"
         }
         made = Record(
             0, on, -1, 0, minutes, kind=words.pop("kind", "service"), quantity=value.get("quantity", 1)
@@ -148,7 +154,7 @@ class Summaries:
         fields: dict[str, Any] = {name: words.pop(name) for name in list(words) if name in Record._fields}
         made = made._replace(**fields, facts=words)
         if "from" in value:
-            yield from _spread(made, value["from"], word.get("every_days", 30))
+            yield from _spread(made, value["from"], word.get("every_days", 30), word.get("spread", "all"))
         else:
             for n in range(count):
                 yield made._replace(served_on=on - n)
@@ -200,11 +206,29 @@ def _type(value: Any) -> FactType:
     return "bool" if isinstance(value, bool) else "word" if isinstance(value, str) else "int"
 
 
-def _spread(record: Record, first: int, every_days: int) -> Iterator[Record]:
-    """Yield records from ``first`` to the record's own day whose minutes add up to the record's."""
-    days = [*range(first, record.served_on, every_days), record.served_on]
-    if len(days) > MANY:
-        raise InvalidValue("case_value", name="from", value=str(len(days)), wanted=f"1 … {MANY}")
-    share, left = divmod(max(record.claimed_minutes, 0), len(days))
+def _spread(record: Record, first: int, every_days: int, how: str) -> Iterator[Record]:
+    """Yield records from ``first`` to the record's own day, one every so many days.
+
+    All their minutes add up to the record's, or those of every twelve months do, or each has them.
+    """
+    if (record.served_on - first) // every_days > MANY:
+        raise InvalidValue("case_value", name="from", value=str(first), wanted=f"1 … {MANY}")
+    last, minutes = record.served_on, max(record.claimed_minutes, 0)
+    if how == "yearly":
+        years = years_between(first, last + 1)
+        for n in range(years):
+            begin, end = (months_after(last + 1, -12 * each) for each in (n + 1, n))
+            yield from _shared(record, range(end - 1, begin - 1, -every_days), minutes)
+        rest = range(months_after(last + 1, -12 * years) - 1, first - 1, -every_days)
+        yield from _shared(record, rest, minutes * len(rest) * every_days // 366)
+        return
+    days = range(last, first - 1, -every_days)
+    # the first day has a record as well: it says since when
+    listed = [*days] if days and days[-1] == first else [*days, first]
+    yield from _shared(record, listed, minutes * len(listed) if how == "each" else minutes)
+
+
+def _shared(record: Record, days: Sequence[int], minutes: int) -> Iterator[Record]:
+    share, left = divmod(minutes, len(days)) if days else (0, 0)
     for i, day in enumerate(days):
         yield record._replace(served_on=day, claimed_minutes=share + (i < left))
