@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ from cyclopts import App, Parameter
 from volunteerkit import messages
 from volunteerkit.cli.common import both, print_json
 from volunteerkit.cli.help import groups
-from volunteerkit.cli.options import Json, in_chinese
+from volunteerkit.cli.options import Json, in_chinese, read_whole
 
 __all__ = ["plugin"]
 
@@ -55,3 +56,60 @@ def new(
     print(messages.text("plugin_made", place=str(place)))
     print(f"  pip install -e '{place}'\n  volunteerkit plugin check {name}")
     print(messages.text("plugin_made_next", place=str(place / "src" / f"volunteerkit_{name}")))
+
+
+@plugin.command(
+    help=in_chinese(
+        "用各项定律检查插件，例子取在每条规则的界限上下；有一项不符，给出最小的反例，退出码为 1。"
+    )
+)
+def check(
+    what: Annotated[
+        str,
+        Parameter(
+            name=both("插件", "PLUGIN"),
+            help=both(
+                "已安装的插件名、.toml 或 .py 文件、插件的文件夹",
+                "an installed plugin's name, a .toml or .py file, a plugin's folder",
+            ),
+        ),
+    ],
+    /,
+    *,
+    examples: Annotated[
+        int,
+        Parameter(
+            converter=read_whole,
+            help=both("每个版本试多少个例子", "how many examples are tried for each version"),
+        ),
+    ] = 100,
+    seed: Annotated[
+        int,
+        Parameter(
+            converter=read_whole,
+            help=both("例子的种子：同一种子给出同样的例子", "the seed: the same one makes the same examples"),
+        ),
+    ] = 0,
+    cases: Annotated[
+        Path | None,
+        Parameter(
+            help=both(
+                "案例文件夹（默认为插件自带的 cases）", "the folder of cases (default: the plugin's own)"
+            )
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Check a plugin by its laws, on examples at the edges of its rules; exit code 1 and a small counter-example if one breaks."""
+    from volunteerkit.testing import check_target, targets_of
+
+    reports = [
+        check_target(target, examples=examples, seed=seed, cases=cases)
+        for target in targets_of(Path(what) if what.endswith((".py", ".toml")) else what)
+    ]
+    if json:
+        print_json([report.as_dict() for report in reports])
+    else:
+        print("\n".join(str(report) for report in reports))
+    if not all(report.holds for report in reports):
+        sys.exit(1)
