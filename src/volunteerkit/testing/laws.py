@@ -19,19 +19,13 @@ from volunteerkit.rules.crediting import credit
 from volunteerkit.rules.deciding import UNCREDITED, decide
 from volunteerkit.rules.expression import (
     CALENDAR,
-    All,
-    Among,
-    Apply,
-    Call,
     Expression,
     Fact,
-    Member,
-    Not,
-    Some,
 )
 from volunteerkit.rules.facts import DAY_FACTS, FACTS, IN_PARTS
+from volunteerkit.rules.limits import Cost, cost_of
 from volunteerkit.rules.parsing import parse_any
-from volunteerkit.rules.parts import Lookup, Measure
+from volunteerkit.rules.parts import Measure
 from volunteerkit.rules.plan import Record
 from volunteerkit.rules.rulebook import Rulebook, Version, builtin_rulebooks
 from volunteerkit.rules.schemes import AWARD, REVOCATION
@@ -57,7 +51,6 @@ __all__ = [
 STEPS_MAX: Final = 1_000_000
 """Steps that deciding about somebody with a thousand records may take."""
 
-_MANY_RECORDS: Final = 1000
 _TOTALS: Final = ("credited_minutes", "claimed_minutes")
 
 
@@ -363,55 +356,6 @@ def every_version_is_cited(book: Rulebook) -> Broken | None:
         if not version.citation.strip():
             return Broken(book.id, version.effective_from, "citation", version.citation)
     return None
-
-
-@attrs.frozen
-class Cost:
-    """What a version costs in steps: a node of a rule is one, for each record or once for each subject."""
-
-    per_record: int
-    per_subject: int
-
-    @property
-    def steps(self) -> int:
-        """Steps for somebody with a thousand records."""
-        return self.per_record * _MANY_RECORDS + self.per_subject
-
-
-def cost_of(version: Version) -> Cost:
-    """Return what a version costs: the same on every machine.
-
-    >>> cost_of(builtin_rulebooks()[0].versions[0])
-    Cost(per_record=1, per_subject=0)
-    """
-    way = version.credit or (version if not version.steps and not version.answers else None)
-    of_record = 1
-    if way is not None:
-        of_record += sum(map(_nodes, way.rules)) + len(way.limits) + len(way.windows) + len(way.transforms)
-    of_subject = 0
-    for part in version.made:
-        if isinstance(part, Measure):
-            within = (part.of, part.where)
-            of_record += 1 + sum(_nodes(rule) for rule in within if rule is not None)
-            of_record += _nodes(part.having) if part.having is not None else 0
-            of_subject += sum(_nodes(rule) for rule in (part.first_day, part.last_day) if rule is not None)
-        else:
-            of_subject += sum(map(_nodes, part.rules)) + (len(part.rows) if isinstance(part, Lookup) else 0)
-    of_subject += sum(_nodes(step.when) for step in version.steps)
-    return Cost(of_record, of_subject)
-
-
-def _nodes(rule: Expression) -> int:
-    match rule:
-        case Apply(_, left, right) | Among(left, right):
-            return 1 + _nodes(left) + _nodes(right)
-        case All(items) | Some(items) | Call(_, items):
-            return 1 + sum(map(_nodes, items))
-        case Not(item):
-            return 1 + _nodes(item)
-        case Member(item, values):
-            return 1 + _nodes(item) + len(values)
-    return 1
 
 
 def cost_within(book: Rulebook, steps: int = STEPS_MAX) -> Broken | None:
