@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import inspect
 import json
 import os
@@ -12,9 +13,15 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
-from volunteerkit import Kit, errors, hooks
+import attrs
+
+from volunteerkit import Kit, calling, errors, hooks
 from volunteerkit.messages import LANGUAGES
+from volunteerkit.policy import MinorLimit, Policy
+from volunteerkit.projects.moves import PARTICIPATION_MOVES, PROJECT_MOVES
+from volunteerkit.projects.participating import AGAIN, OUTCOMES
 
 DOCS = Path(__file__).parent
 WORDS = tomllib.loads(DOCS.joinpath("generate.toml").read_text("utf-8"))
@@ -89,16 +96,15 @@ def hook_pages(language: str) -> Iterator[str]:
     """Yield every hook with its signature, kind and meaning."""
     for name, kind in hooks.KINDS.items():
         function = getattr(hooks, name)
-        signature = str(inspect.signature(function)).replace("'", "")
-        said = (inspect.getdoc(function) or "").replace("``", "`")
+        said = (inspect.getdoc(function) or "").partition("Example::")[0].strip().replace("``", "`")
         yield f"## {name}"
-        yield f"```text\n{name}{signature}\n```"
+        yield f"```text\n{calling.signature(name)}\n```"
         yield f"{WORDS['kind'][language]}**{kind}**"
-        yield (
-            said
-            if language == "en"
-            else f"{WORDS['hook'][name]}\n\n{said[said.index('Example:') :].replace('Example: ', '例：')}"
-        )
+        yield said if language == "en" else WORDS["hook"][name]
+        # two empty lines, as the formatter of these pages wants them
+        example = calling.example(name).replace("\n\n@hookimpl", "\n\n\n@hookimpl")
+        yield f"```python\n{example}```"
+        yield WORDS["added"][language].format(version=calling.added_in(name))
 
 
 def error_pages(language: str) -> Iterator[str]:
@@ -168,8 +174,31 @@ def rulebook_pages(language: str) -> Iterator[str]:
         yield f"```toml\n{source.read_text('utf-8').strip()}\n```"
 
 
+def diagram(moves: Iterable[tuple[str, str, str]], groups: Mapping[str, tuple[str, ...]]) -> str:
+    """Return moves as a diagram; where all states of a group move alike the group does, and no state to itself."""
+    drawn, lines = set(moves), []
+    for name, states in groups.items():
+        lines += [f"    state {name} {{", *(f"        {each}" for each in states), "    }"]
+        for _, verb, after in sorted({each for each in drawn if each[0] in states}):
+            alike = {(each, verb, after) for each in states if each != after}
+            if alike <= drawn:
+                within = {(name, verb, after)} if after not in states else set()
+                drawn = drawn - alike | within
+    arrows: dict[tuple[str, str], list[str]] = {}
+    for before, verb, after in sorted(drawn):
+        arrows.setdefault((before or "[*]", after), []).append(verb)
+    lines += [f"    {before} --> {after}: {', '.join(verbs)}" for (before, after), verbs in arrows.items()]
+    return "```mermaid\nstateDiagram-v2\n" + "\n".join(lines) + "\n```"
+
+
+DIAGRAMS = {
+    "project": diagram(PROJECT_MOVES, {}),
+    "participation": diagram(PARTICIPATION_MOVES, {"again": AGAIN, "outcome": OUTCOMES}),
+}
+
+
 def state_pages(language: str) -> Iterator[str]:
-    """Yield every state of projects, participations, records and redemptions with its word."""
+    """Yield every state of projects, participations, records and redemptions with its word, and how they are moved."""
     areas = {"project": "projects", "participation": "recruiting", "record": "office", "redemption": "office"}
     for name, area in areas.items():
         begins, texts = f"word_{name}_state_", catalogue(area)
@@ -177,11 +206,71 @@ def state_pages(language: str) -> Iterator[str]:
         yield codes({
             key.removeprefix(begins): each for key, each in texts.items() if key.startswith(begins)
         })  # fmt: skip
+        if name in DIAGRAMS:
+            yield DIAGRAMS[name]
+            yield WORDS["moves"][name][language]
+
+
+UNITS = (
+    "minutes",
+    "minute",
+    "hours",
+    "days",
+    "months",
+    "metres",
+    "seconds",
+    "percent",
+    "km_per_hour",
+    "age",
+    "year",
+)
+
+
+def unit_of(name: str) -> str:
+    """Return the unit that a key's name says: its last words, or what stands before ``at`` and ``per``."""
+    said = name.removesuffix("_at").replace("minutes_per_year", "minutes")
+    return next((each for each in UNITS if said.endswith(each)), "")
+
+
+def settings(of: type[Any], language: str) -> str:
+    """Return a table of the keys of a policy, or of a limit for minors: default, unit, what is allowed, meaning."""
+    kind, rows = WORDS["policy"], []
+    for field in attrs.fields(of):
+        default = field.default.factory() if isinstance(field.default, attrs.Factory) else field.default
+        if field.name == "minors":
+            shown = kind["below"][language]
+        elif default in (None, attrs.NOTHING):
+            shown = kind["none"][language] if default is None else ""
+        else:
+            shown = f"`{default if isinstance(default, dt.date) else json.dumps(default)}`"
+        whole = {"below_age": 14, "day_minutes": 60} if of is MinorLimit else {}
+        try:
+            of(**whole | {field.name: object()})
+            allowed = ""
+        except errors.InvalidValue as refused:
+            allowed = str(refused.values["allowed"])
+        allowed = kind["allowed"].get(field.name, allowed)
+        unit = "minute" if field.name in ("not_before", "not_after") else unit_of(field.name)
+        rows.append((f"`{field.name}`", shown, kind["unit"][unit][language] if unit else "", allowed,
+                     kind[of.__name__][field.name][language]))  # fmt: skip
+    return table(kind["heads"][language], rows)
+
+
+def policy_pages(language: str) -> Iterator[str]:
+    """Yield every key of a city's policy."""
+    yield settings(Policy, language)
+    yield f"## {WORDS['policy']['minors'][language]}"
+    yield settings(MinorLimit, language)
+    limits = (attrs.asdict(each) for each in Policy().minors)
+    lines = (
+        "[[minors]]\n" + "\n".join(f"{name} = {value}" for name, value in each.items()) for each in limits
+    )
+    yield "```toml\n" + "\n\n".join(lines) + "\n```"
 
 
 PAGES = {
     "commands": commands, "hooks": hook_pages, "errors": error_pages, "reasons": reason_pages,
-    "rulebooks": rulebook_pages, "states": state_pages,
+    "rulebooks": rulebook_pages, "states": state_pages, "policy": policy_pages,
 }  # fmt: skip
 
 

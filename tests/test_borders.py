@@ -28,6 +28,7 @@ from volunteerkit import (
     fixed_clock,
     hours,
     organizations,
+    personal,
     projects,
     rating,
     volunteers,
@@ -155,6 +156,29 @@ def test_a_wrong_value_is_told_and_nothing_is_written(engine: sa.Engine, place: 
         assert "object at 0x" not in str(told.value)
     with KIT.open(engine, CHECKER, read_only=True) as desk:
         assert hours.verify_store(desk.connection).holds
+
+
+NOBODY: dict[str, Callable[[Desk, Any], object]] = {
+    "statement": hours.statement,
+    "balance": hours.bank.balance,
+    "rated": rating.rate_volunteer,
+    "profile": personal.profile,
+    "check in": lambda desk, number: projects.attendance.check_in(desk, 1, number),
+    "check out": lambda desk, number: projects.attendance.check_out(desk, 1, number),
+    "join": lambda desk, number: projects.recruiting.join(desk, 1, number),
+    "check join": lambda desk, number: projects.recruiting.check_join(desk, 1, number),
+    "withdraw": lambda desk, number: projects.recruiting.withdraw(desk, 1, number),
+    "commitments": projects.recruiting.commitments,
+}
+
+
+@pytest.mark.parametrize("call", NOBODY)
+def test_an_account_that_is_no_volunteer_s_is_told_so(engine: sa.Engine, call: str) -> None:
+    for actor in (Actor("app-9", (Grant("volunteer"),)), CHECKER):
+        with KIT.open(engine, actor) as desk:
+            with pytest.raises(InvalidValue) as told:
+                NOBODY[call](desk, actor.volunteer)
+            assert told.value.code == "no_volunteer"
 
 
 @pytest.mark.parametrize("record_id", [0, -1, 2**63, 2**70])

@@ -6,6 +6,7 @@ reads it. No personal datum may be handed to an error: callers mask it first.
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 import errno
 import re
@@ -42,6 +43,7 @@ __all__ = [
     "VolunteerkitError",
     "cause_of",
     "did_you_mean",
+    "excerpt",
     "nearest",
     "place_of_failure",
 ]
@@ -124,6 +126,38 @@ def place_of_failure(error: BaseException) -> str:
     return f"{told}, {PurePath(at[0]).name}:{at[1]}" if at else told
 
 
+_LONGEST: Final = 80
+_HUGE: Final = 10**30
+
+
+def excerpt(value: object) -> object:
+    """Return what stands in a message for ``value``: of a long text the beginning, of a vast number its size.
+
+    Whoever pasted a whole file into a field is not answered with the file.
+
+    >>> excerpt("x" * 9999) == "x" * 40 + "…", excerpt(10**4999), excerpt(-12)
+    (True, '> 10^30', -12)
+    """
+    if isinstance(value, str) and len(value) > _LONGEST:
+        return value[:40] + "…"
+    if isinstance(value, int) and not -_HUGE < value < _HUGE:
+        return "> 10^30" if value > 0 else "< -10^30"
+    return value
+
+
+def _shown(name: str, value: object) -> object:
+    if name in _OURS:
+        return value
+    plain = (str, int, float, messages.Phrase, dt.date, tuple)
+    return excerpt(
+        value if name != "value" or value is None or isinstance(value, plain) else type(value).__name__
+    )
+
+
+_OURS: Final = ("allowed", "known", "problem", "reason", "near", "place", "file", "text", "texts")
+"""Values that the library itself makes, never whoever calls it."""
+
+
 class VolunteerkitError(Exception):
     """Root of the tree. ``code`` is stable; ``values`` fill the text; ``str()`` is for people.
 
@@ -138,8 +172,8 @@ class VolunteerkitError(Exception):
 
     def __init__(self, code: str | None = None, /, **values: Any) -> None:
         self.code = code or self.default_code
-        self.values = values
-        super().__init__(self.code, values)
+        self.values: dict[str, Any] = {name: _shown(name, value) for name, value in values.items()}
+        super().__init__(self.code, self.values)
 
     def message(self, in_: str | None = None) -> str:
         """Return the text in language ``in_`` (``"zh-CN"`` or ``"en"``), by default the one in force."""
@@ -147,6 +181,10 @@ class VolunteerkitError(Exception):
 
     def __str__(self) -> str:
         return self.message()
+
+
+def _shortened(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _shown(name, value) for name, value in values.items()}
 
 
 def _texts(given: Mapping[str, str]) -> dict[str, str]:
@@ -165,7 +203,7 @@ class Finding:
     """
 
     code: str
-    values: dict[str, Any] = attrs.field(factory=dict, hash=False)
+    values: dict[str, Any] = attrs.field(factory=dict, converter=_shortened, hash=False)
     severity: Literal["block", "warn"] = "block"
     plugin: str = ""
     texts: dict[str, str] = attrs.field(factory=dict, converter=_texts, hash=False)
@@ -216,6 +254,8 @@ class NotFound(VolunteerkitError):
         id_ = values.get("id")
         if isinstance(id_, str) and not _ID_FORM.fullmatch(id_):
             values["id"] = "＊"
+        elif id_ is not None and not isinstance(id_, str | int | float):
+            values["id"] = type(id_).__name__
         super().__init__(code, **values)
 
     def message(self, in_: str | None = None) -> str:

@@ -93,6 +93,7 @@ EVENT_TYPES: Final = {
     "attendance.closed": "a check-out that was forgotten, or a discharge, ended a pair",
     "attendance.reviewed": "a pair that waited for it was let count, or refused",
     "attendance.uploaded": "a device handed in what it scanned while it was offline",
+    "attendance.device_revoked": "a device was lost or stolen; nothing more is taken of it",
     "attendance.claimed": "the minutes of a pair were claimed",
     "volunteer.entry": "a training, commendation or evaluation was entered into a record",
     "volunteer.qualified": "a qualification was noted",
@@ -109,6 +110,7 @@ EVENT_TYPES: Final = {
     "rating.decided": "grades were decided for volunteers",
     "vault.rewrapped": "every subject's key was sealed anew under a new master key",
     "store.rebuilt": "balances were computed anew from the transfers",
+    "store.migrated": "a database of an older version was brought up to date; what it held was written down",
     "unit.run": "a portal's unit of work was done once under its key",
 }
 """Every type of event with its meaning; an unknown type is refused when it is written."""

@@ -14,58 +14,36 @@ wrappers, tryfirst and trylast are refused when the plugin is loaded.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import pluggy
 
-from volunteerkit.errors import Finding, place_of_failure
+from volunteerkit.errors import Finding
 
 if TYPE_CHECKING:
     import datetime as dt
     from pathlib import Path
 
+    import sqlalchemy as sa
+
     from volunteerkit.access import Actor, Place
     from volunteerkit.clock import Calendar
     from volunteerkit.events import Event
     from volunteerkit.hours.model import Claim, Overlap
+    from volunteerkit.hours.statement import Statement
     from volunteerkit.organizations.model import OrganizationForm, TeamForm
     from volunteerkit.policy import Policy
     from volunteerkit.projects.model import ProjectForm
     from volunteerkit.projects.participating import Candidate, Opening
     from volunteerkit.rules import Fact, Rulebook, RuleFunction
-    from volunteerkit.store.desk import Desk
     from volunteerkit.volunteers.model import Application
     from volunteerkit.workflow import Office, Route
 
-__all__ = [
-    "KINDS",
-    "choose",
-    "choose_volunteer_number",
-    "hookimpl",
-    "review",
-    "review_hours",
-    "review_registration",
-    "review_transfer",
-    "vk_choose_calendar",
-    "vk_choose_lead",
-    "vk_choose_matching",
-    "vk_choose_policy",
-    "vk_choose_volunteer_number",
-    "vk_facts",
-    "vk_functions",
-    "vk_react",
-    "vk_review_access",
-    "vk_review_hours",
-    "vk_review_organization",
-    "vk_review_participation",
-    "vk_review_project",
-    "vk_review_registration",
-    "vk_review_team",
-    "vk_review_transfer",
-    "vk_routes",
-    "vk_rulebooks",
-]
+__all__ = ["KINDS", "Bound", "hookimpl"]
+
+Bound = Mapping[str, tuple[tuple[str, Callable[..., Any]], ...]]
+"""Hook name -> ((plugin name, implementation), …), sorted by plugin name."""
 
 hookspec = pluggy.HookspecMarker("volunteerkit")
 hookimpl = pluggy.HookimplMarker("volunteerkit")
@@ -82,7 +60,23 @@ def vk_rulebooks() -> Iterable[Rulebook | Path]:  # type: ignore[empty-body]
     Asked once, in `Kit.load`. A path to a TOML file is read with the facts and functions of all plugins; a
     `Rulebook` is taken as it is. Two plugins with a ladder for the same question (``decides``) conflict.
 
-    Example: ``yield Path(__file__).with_name("star.toml")``
+    Example::
+
+        from volunteerkit import Rulebook, hookimpl
+
+        STAR = [
+            'id = "city.star"',
+            'decides = "star"',
+            "[[version]]",
+            "effective_from = 2026-01-01",
+            'citation = "article 9 of our measures"',
+            'step = [{ award = 1, when = "credited_minutes >= 6000" }]',
+        ]
+
+        @hookimpl
+        def vk_rulebooks():
+            yield Rulebook.loads(chr(10).join(STAR))  # or the path to a file: Path(__file__).with_name("star.toml")
+    Added in 0.1.
     """
 
 
@@ -93,7 +87,14 @@ def vk_functions() -> Iterable[RuleFunction]:  # type: ignore[empty-body]
     Asked once, in `Kit.load`, before rulebooks are checked. ``one`` works on whole numbers, the optional
     ``many`` on columns.
 
-    Example: ``yield RuleFunction("xinyu.regular", one=lambda service_days: service_days >= 24)``
+    Example::
+
+        from volunteerkit import RuleFunction, hookimpl
+
+        @hookimpl
+        def vk_functions():
+            yield RuleFunction("city.regular", one=lambda service_days: service_days >= 24)
+    Added in 0.1.
     """
 
 
@@ -103,7 +104,54 @@ def vk_facts() -> Iterable[Fact]:  # type: ignore[empty-body]
 
     Asked once, in `Kit.load`, before rulebooks are checked. A name declared twice conflicts.
 
-    Example: ``yield Fact("trained", "bool", "已完成培训", "has finished training", default=False)``
+    Example::
+
+        from volunteerkit import Fact, hookimpl
+
+        @hookimpl
+        def vk_facts():
+            yield Fact("trained", "bool", "已完成培训", "has finished training", default=False)
+    Added in 0.1.
+    """
+
+
+@hookspec
+def vk_messages() -> Iterable[Mapping[str, Mapping[str, str]] | Path]:  # type: ignore[empty-body]
+    """Contribute the texts of the plugin's findings: code -> language -> text, or the path to a TOML file of that.
+
+    Asked once, in `Kit.load`. Every code has a text in each language, with the names of the finding's values in
+    braces. A code that the library or another plugin has conflicts. A finding's own ``texts`` go first.
+
+    Example::
+
+        from volunteerkit import hookimpl
+
+        @hookimpl
+        def vk_messages():
+            yield {"city.late": {"zh-CN": "{hour} 点后不服务。", "en": "No service after {hour}."}}
+    Added in 0.1.
+    """
+
+
+@hookspec
+def vk_tables() -> Iterable[sa.Table]:  # type: ignore[empty-body]
+    """Contribute tables of the plugin's own, for what it keeps while it reacts.
+
+    Asked once, in `Kit.load`; `Kit.migrate` makes those that the database lacks and changes none. A name that
+    begins with ``vk_`` is refused, one that two plugins have conflicts.
+
+    Example::
+
+        import sqlalchemy as sa
+
+        from volunteerkit import hookimpl
+
+        SENT = sa.Table("city_sent", sa.MetaData(), sa.Column("seq", sa.BigInteger, primary_key=True))
+
+        @hookimpl
+        def vk_tables():
+            yield SENT
+    Added in 0.1.
     """
 
 
@@ -114,17 +162,33 @@ def vk_routes() -> Iterable[Route]:  # type: ignore[empty-body]
     Asked once, in `Kit.load`. A route takes the place of the library's own for its ``kind``, such as
     ``"volunteer.registration"``; two plugins with a route of one kind conflict, an unknown kind is refused.
 
-    Example: ``yield Route("team.registration", (Step("centre", Office("centre"), days=5),))``
+    Example::
+
+        from volunteerkit import hookimpl
+        from volunteerkit.workflow import Office, Route, Step
+
+        @hookimpl
+        def vk_routes():
+            yield Route("team.registration", (Step("centre", Office("centre"), days=5),))
+    Added in 0.1.
     """
 
 
 @hookspec
 def vk_review_access(actor: Actor, action: str, place: Place) -> Iterable[Finding]:  # type: ignore[empty-body]
-    """Veto what the matrix would permit: asked each time an actor was found permitted to do something.
+    """Review what the matrix permits, to veto it: asked each time an actor was found permitted to do something.
 
     A finding with severity ``"block"`` refuses, and so does an exception; nothing said here ever permits.
 
-    Example: ``if action == "hours.export" and not actor.volunteer: yield Finding("xinyu.named_export")``
+    Example::
+
+        from volunteerkit import Finding, hookimpl
+
+        @hookimpl
+        def vk_review_access(actor, action):
+            if action == "hours.export" and actor.volunteer is None:
+                yield Finding("city.named_export")
+    Added in 0.1.
     """
 
 
@@ -137,7 +201,15 @@ def vk_review_registration(application: Application, on: dt.date) -> Iterable[Fi
 
     ``application.born_on`` is filled from the identity number when only that was given.
 
-    Example: ``if application.student and not application.school_procedure: yield Finding("xinyu.school")``
+    Example::
+
+        from volunteerkit import Finding, hookimpl
+
+        @hookimpl
+        def vk_review_registration(application):
+            if application.student and not application.school_procedure:
+                yield Finding("city.school", texts={"zh-CN": "请先办理学校的手续。", "en": "Ask the school first."})
+    Added in 0.1.
     """
 
 
@@ -148,7 +220,15 @@ def vk_review_transfer(volunteer: str, from_: str, to: str, effective_on: dt.dat
     Numbers of the volunteer and both organizations, and the day from which it would hold. Findings as in
     `vk_review_registration`.
 
-    Example: ``if effective_on.day != 1: yield Finding("xinyu.first_of_month")``
+    Example::
+
+        from volunteerkit import Finding, hookimpl
+
+        @hookimpl
+        def vk_review_transfer(effective_on):
+            if effective_on.day != 1:
+                yield Finding("city.first_of_month", severity="warn")
+    Added in 0.1.
     """
 
 
@@ -159,7 +239,17 @@ def vk_choose_calendar() -> Calendar | None:
     Asked once, in `Kit.load`. At most one plugin may answer; None leaves it to the library: Monday to
     Friday, without holidays.
 
-    Example: ``return Calendar(holidays=…, extra_workdays=…, known_until=date(2026, 12, 31))``
+    Example::
+
+        import datetime as dt
+
+        from volunteerkit import hookimpl
+        from volunteerkit.clock import Calendar
+
+        @hookimpl
+        def vk_choose_calendar():
+            return Calendar(holidays=[dt.date(2026, 10, 1)], known_until=dt.date(2026, 12, 31))
+    Added in 0.1.
     """
 
 
@@ -170,7 +260,15 @@ def vk_choose_lead() -> Office | None:
     Asked once, in `Kit.load`. At most one plugin may answer; None leaves it to the library: the officers of
     the department for the organization's own area. A ``scope`` names one area for the whole city.
 
-    Example: ``return Office("department_officer", "新余市")``
+    Example::
+
+        from volunteerkit import hookimpl
+        from volunteerkit.workflow import Office
+
+        @hookimpl
+        def vk_choose_lead():
+            return Office("department_officer", "新余市")
+    Added in 0.1.
     """
 
 
@@ -181,7 +279,15 @@ def vk_choose_policy() -> Policy | None:
     Asked once, in `Kit.load`. At most one plugin may answer; None leaves it to the library: `Policy` with its
     defaults.
 
-    Example: ``return Policy.read(Path(__file__).with_name("policy.toml"))``
+    Example::
+
+        from volunteerkit import hookimpl
+        from volunteerkit.policy import Policy
+
+        @hookimpl
+        def vk_choose_policy():
+            return Policy()
+    Added in 0.1.
     """
 
 
@@ -191,7 +297,15 @@ def vk_review_organization(form: OrganizationForm) -> Iterable[Finding]:  # type
 
     A finding with severity ``"block"`` refuses it, ``"warn"`` travels with the case. An exception refuses.
 
-    Example: ``if form.kind == "hosted_group" and not form.area: yield Finding("xinyu.area")``
+    Example::
+
+        from volunteerkit import Finding, hookimpl
+
+        @hookimpl
+        def vk_review_organization(form):
+            if form.kind == "hosted_group" and not form.area:
+                yield Finding("city.area")
+    Added in 0.1.
     """
 
 
@@ -199,7 +313,15 @@ def vk_review_organization(form: OrganizationForm) -> Iterable[Finding]:  # type
 def vk_review_team(form: TeamForm) -> Iterable[Finding]:  # type: ignore[empty-body]
     """Review the registration of a team before its case is opened; works as `vk_review_organization`.
 
-    Example: ``if form.area == "": yield Finding("xinyu.team_area")``
+    Example::
+
+        from volunteerkit import Finding, hookimpl
+
+        @hookimpl
+        def vk_review_team(form):
+            if not form.area:
+                yield Finding("city.team_area", severity="warn")
+    Added in 0.1.
     """
 
 
@@ -211,7 +333,15 @@ def vk_review_project(form: ProjectForm, back_entry: bool) -> Iterable[Finding]:
     training: the library has the findings ``statement_missing_insurance``, ``statement_missing_agreement`` and
     ``statement_missing_training`` for it.
 
-    Example: ``if not form.statements.get("insurance"): yield Finding("statement_missing_insurance")``
+    Example::
+
+        from volunteerkit import Finding, hookimpl
+
+        @hookimpl
+        def vk_review_project(form, back_entry):
+            if not back_entry and not form.statements.get("insurance"):
+                yield Finding("statement_missing_insurance")
+    Added in 0.1.
     """
 
 
@@ -222,7 +352,15 @@ def vk_review_participation(volunteer: str, shift: Opening) -> Iterable[Finding]
     ``volunteer`` is a number. A finding with severity ``"block"`` refuses, or passes over who waits;
     ``"warn"`` goes back with the answer. An exception refuses (fails closed).
 
-    Example: ``if shift.starts_at.hour < 6: yield Finding("xinyu.too_early")``
+    Example::
+
+        from volunteerkit import Finding, hookimpl
+
+        @hookimpl
+        def vk_review_participation(shift):
+            if shift.starts_at.hour < 6:
+                yield Finding("city.too_early")
+    Added in 0.1.
     """
 
 
@@ -233,7 +371,15 @@ def vk_choose_matching(shift: Opening, candidates: tuple[Candidate, ...]) -> Seq
     At most one plugin may answer; None leaves it to the library: matching skills, then shifts served with the
     organization, then minutes served, then who applied first. ``candidates`` come in the order of application.
 
-    Example: ``return [each.participation_id for each in sorted(candidates, key=lambda one: -one.minutes)]``
+    Example::
+
+        from volunteerkit import hookimpl
+
+        @hookimpl
+        def vk_choose_matching(candidates):
+            most_first = sorted(candidates, key=lambda each: -each.minutes)
+            return [each.participation_id for each in most_first]
+    Added in 0.1.
     """
 
 
@@ -246,7 +392,15 @@ def vk_review_hours(claim: Claim, overlapping: tuple[Overlap, ...]) -> Iterable[
     inspect hours (`hours.inspect`): that is how a city's own signs of fraud are reported. An exception refuses
     (fails closed).
 
-    Example: ``if overlapping: yield Finding("xinyu.overlap")``
+    Example::
+
+        from volunteerkit import Finding, hookimpl
+
+        @hookimpl
+        def vk_review_hours(claim, overlapping):
+            if overlapping and claim.claimed_minutes > 480:
+                yield Finding("city.too_long", {"minutes": claim.claimed_minutes}, severity="warn")
+    Added in 0.1.
     """
 
 
@@ -257,7 +411,51 @@ def vk_choose_volunteer_number(organization: str, serial: int) -> str | None:
     ``organization`` is the number of the managing organization, ``serial`` a whole number never used
     before. At most one plugin may answer; None leaves it to the library (``"V"`` and ten random digits).
 
-    Example: ``return f"{organization}-{serial:06d}"``
+    Example::
+
+        from volunteerkit import hookimpl
+
+        @hookimpl
+        def vk_choose_volunteer_number(organization, serial):
+            return f"{organization}-{serial:06d}"
+    Added in 0.1.
+    """
+
+
+@hookspec
+def vk_choose_number(kind: str, serial: int) -> str | None:
+    """Choose the public number of something new that came without one.
+
+    ``kind`` is ``"organization"``, ``"team"``, ``"project"`` or ``"brand"``, ``serial`` a whole number never used
+    for that kind before. At most one plugin may answer; None leaves it to the library (a letter and the serial).
+
+    Example::
+
+        from volunteerkit import hookimpl
+
+        @hookimpl
+        def vk_choose_number(kind, serial):
+            return f"XY-{serial:05d}" if kind == "project" else None
+    Added in 0.1.
+    """
+
+
+@hookspec
+def vk_choose_rendering(document: Statement, language: str) -> str | None:
+    """Choose how a document looks that is handed to somebody: a volunteer's statement of hours.
+
+    Asked by `Kit.render`, with the language ``"zh-CN"`` or ``"en"``. The answer is the whole page as text, HTML for
+    instance. At most one plugin may answer; None leaves it to whoever shows it.
+
+    Example::
+
+        from volunteerkit import hookimpl
+
+        @hookimpl
+        def vk_choose_rendering(document, language):
+            title = {"zh-CN": "志愿服务时长", "en": "Hours served"}[language]
+            return f"{title}: {document.credited_minutes // 60} h"
+    Added in 0.1.
     """
 
 
@@ -268,104 +466,22 @@ def vk_react(event: Event) -> None:
     Delivered at least once, in order, by ``kit.deliver(engine)``; use ``event.seq`` to notice repeats.
     No transaction is open meanwhile, so it may take its time and use the database itself.
 
-    Example: ``if event.type == "hours.confirmed": queue.put(event.subject)``
+    Example::
+
+        from volunteerkit import hookimpl
+
+        COUNTED = {}
+
+        @hookimpl
+        def vk_react(event):
+            COUNTED[event.type] = COUNTED.get(event.type, 0) + 1
+    Added in 0.1.
     """
 
 
 KINDS: Final = {
-    "vk_facts": "contribute",
-    "vk_functions": "contribute",
-    "vk_rulebooks": "contribute",
-    "vk_routes": "contribute",
-    "vk_review_access": "review",
-    "vk_review_hours": "review",
-    "vk_review_registration": "review",
-    "vk_review_transfer": "review",
-    "vk_review_organization": "review",
-    "vk_review_team": "review",
-    "vk_review_project": "review",
-    "vk_review_participation": "review",
-    "vk_choose_calendar": "choose",
-    "vk_choose_lead": "choose",
-    "vk_choose_matching": "choose",
-    "vk_choose_policy": "choose",
-    "vk_choose_volunteer_number": "choose",
-    "vk_react": "react",
+    name: kind if (kind := name.split("_")[1]) in ("review", "choose", "react") else "contribute"
+    for name in tuple(globals())
+    if name.startswith("vk_")
 }
-"""Every hook with its kind; the order is the order in which contributions are asked for."""
-
-
-def _ask(desk: Desk, hook: str, **values: Any) -> Iterable[tuple[str, Any]]:
-    """Yield (plugin, answer) in order of the plugins' names; a plugin's failure becomes a PluginError."""
-    for plugin, implementation in desk.hooks.get(hook, ()):
-        try:
-            answer = implementation(**values)
-            yield plugin, tuple(answer) if KINDS[hook] == "review" and answer is not None else answer
-        except Exception as error:
-            from volunteerkit.errors import PluginError, VolunteerkitError
-
-            if isinstance(error, VolunteerkitError):
-                raise
-            raise PluginError(plugin=plugin, hook=hook, problem=place_of_failure(error)) from error
-
-
-def review(desk: Desk, hook: str, **values: Any) -> tuple[Finding, ...]:
-    """Return every plugin's findings of a review hook, each with its plugin's name; a misspelt severity blocks."""
-    import attrs
-
-    from volunteerkit.errors import InvalidValue, PluginError
-    from volunteerkit.units import plain_text
-
-    found = []
-    for plugin, findings in _ask(desk, hook, **values):
-        for finding in findings or ():
-            if not isinstance(finding, Finding):
-                raise PluginError(plugin=plugin, hook=hook, problem=type(finding).__name__)
-            try:
-                plain_text("code", finding.code, 100)  # some are stored
-            except InvalidValue:
-                raise PluginError(plugin=plugin, hook=hook, problem="Finding.code") from None
-            if not isinstance(finding.values, dict):
-                raise PluginError(plugin=plugin, hook=hook, problem="Finding.values")
-            severity: Literal["block", "warn"] = "warn" if finding.severity == "warn" else "block"
-            found.append(attrs.evolve(finding, plugin=plugin, severity=severity))
-    return tuple(found)
-
-
-def review_hours(desk: Desk, claim: Claim, overlapping: tuple[Overlap, ...]) -> tuple[Finding, ...]:
-    """Return every plugin's findings about ``claim``."""
-    return review(desk, "vk_review_hours", claim=claim, overlapping=overlapping)
-
-
-def review_registration(desk: Desk, application: Application, on: dt.date) -> tuple[Finding, ...]:
-    """Return every plugin's findings about an application to be registered."""
-    return review(desk, "vk_review_registration", application=application, on=on)
-
-
-def review_transfer(
-    desk: Desk, volunteer: str, from_: str, to: str, effective_on: dt.date
-) -> tuple[Finding, ...]:
-    """Return every plugin's findings about a transfer from one managing organization to another."""
-    values = {"volunteer": volunteer, "from_": from_, "to": to, "effective_on": effective_on}
-    return review(desk, "vk_review_transfer", **values)
-
-
-def choose(desk: Desk, hook: str, **values: Any) -> tuple[str, Any] | None:
-    """Return who chose and what, None when no plugin did; raises PluginConflict for two."""
-    from volunteerkit.errors import PluginConflict
-
-    chosen = [(plugin, answer) for plugin, answer in _ask(desk, hook, **values) if answer is not None]
-    if len(chosen) > 1:
-        raise PluginConflict(what=hook, first=chosen[0][0], second=chosen[1][0])
-    return chosen[0] if chosen else None
-
-
-def choose_volunteer_number(desk: Desk, organization: str, serial: int) -> str | None:
-    """Return the one number a plugin chose, None when none did; raises PluginConflict for two."""
-    from volunteerkit.errors import PluginError
-
-    hook = "vk_choose_volunteer_number"
-    chosen = choose(desk, hook, organization=organization, serial=serial)
-    if chosen is not None and not isinstance(chosen[1], str):
-        raise PluginError(plugin=chosen[0], hook=hook, problem=type(chosen[1]).__name__)
-    return None if chosen is None else chosen[1]
+"""Every hook with its kind: contribute, review, choose or react."""

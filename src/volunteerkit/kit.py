@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from copy import deepcopy
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any, TypeVar
@@ -23,6 +24,7 @@ from volunteerkit import plugins as loading
 from volunteerkit.access import Actor, matrix
 from volunteerkit.approvals import Workflow, grants
 from volunteerkit.approvals.actions import DEADLINE, expired, settle_expired
+from volunteerkit.calling import choose, choose_text, unless_answering, worded
 from volunteerkit.clock import Calendar, Clock, aware, system_clock, zone_named
 from volunteerkit.errors import (
     ImportRefused,
@@ -41,21 +43,24 @@ from volunteerkit.errors import (
 )
 from volunteerkit.events import Event
 from volunteerkit.exchange.quarantining import refuse_unless_whole
+from volunteerkit.hooks import Bound
 from volunteerkit.hours import disputes
 from volunteerkit.hours.bank.actions import WORKFLOW as CREDIT_REFUND
 from volunteerkit.hours.periods import WORKFLOW as REOPENING
+from volunteerkit.hours.statement import Statement
 from volunteerkit.organizations import routes as organizations
 from volunteerkit.personal import ERASURE
-from volunteerkit.plugins import Bound, Plugin
+from volunteerkit.plugins import Plugin
 from volunteerkit.policy import Policy
 from volunteerkit.projects import routes as projects
 from volunteerkit.rating.tables import decision as _decision
 from volunteerkit.rules import FACTS, Fact, Rulebook, RuleFunction, builtin_rulebooks
 from volunteerkit.store.cipher import Cipher
 from volunteerkit.store.desk import Desk
-from volunteerkit.store.engine import in_haste, only_reads, place_of, reading, self_check, storage_errors
+from volunteerkit.store.engine import in_haste, only_reads, reading, self_check, storage_errors
 from volunteerkit.store.posting import driver, note, replayed, request_hash, take_numbers, write_event
 from volunteerkit.store.vault import rewrap
+from volunteerkit.units import whole_number
 from volunteerkit.volunteers import belonging, claiming, merging, registering, status, transfers
 from volunteerkit.workflow import Office, Route
 
@@ -109,6 +114,7 @@ class Kit:
     calendar: Calendar = attrs.field(repr=False)
     grant_rest_days: int = 1
     policy: Policy = attrs.field(factory=Policy, repr=False)
+    tables: tuple[sa.Table, ...] = attrs.field(default=(), repr=False)
 
     @classmethod
     def load(
@@ -118,20 +124,23 @@ class Kit:
         clock: Clock = system_clock,
         cipher: Cipher | None = None,
         grant_rest_days: int = 1,
+        plugins_dir: str | Path | None = None,
     ) -> Kit:
         """Load the named plugins and freeze what they contribute.
 
-        A plugin is the name of an installed one, a module, an object, a path to one ``.py`` file or to a
-        ``.toml`` rulebook. Raises PluginError naming the plugin that cannot be used, PluginConflict naming
-        two that claim the same thing, RulebookError for a rulebook with problems.
+        A plugin is the name of an installed one, a module, an object, a path to one ``.py`` file, to a package
+        or to a ``.toml`` rulebook; ``plugins_dir`` is a folder of such files, all of which are loaded. Raises
+        PluginError naming the plugin that cannot be used, PluginConflict naming two that claim the same thing,
+        RulebookError for a rulebook with problems.
 
         ``grant_rest_days`` (0 for none) is for how many days a new grant decides nothing that its holder had to
         do with before.
         """
-        if type(grant_rest_days) is not int or grant_rest_days < 0:
-            raise InvalidValue(name="grant_rest_days", value=grant_rest_days, allowed="0, 1, 2, …")
-        found = tuple(sorted((loading.find(each) for each in plugins), key=lambda plugin: plugin.name))
+        whole_number("grant_rest_days", grant_rest_days)
+        asked = (*plugins, *(() if plugins_dir is None else loading.in_folder(plugins_dir)))
+        found = tuple(sorted((loading.find(each) for each in asked), key=lambda plugin: plugin.name))
         bound = loading.bind(found)
+        bound = worded(bound, loading.catalogue(loading.contributed(bound, "vk_messages")))
         given = [(plugin, loading.guarded(plugin, value) if isinstance(value, RuleFunction) else value)
                  for plugin, value in loading.contributed(bound, "vk_functions")]  # fmt: skip
         functions = _unique(given, RuleFunction, {}, "rule function")
@@ -141,7 +150,8 @@ class Kit:
         workflows = _workflows(loading.contributed(bound, "vk_routes"), lead)
         return cls(found, zone_named(zone), clock, cipher, MappingProxyType(books), MappingProxyType(functions),
                    bound, MappingProxyType(workflows), _chosen(bound, "vk_choose_calendar", Calendar, Calendar), grant_rest_days,
-                   _chosen(bound, "vk_choose_policy", Policy, Policy))  # fmt: skip
+                   _chosen(bound, "vk_choose_policy", Policy, Policy),
+                   loading.own_tables(loading.contributed(bound, "vk_tables")))  # fmt: skip
 
     def desk(self, connection: sa.Connection, actor: Actor, *, now: dt.datetime | None = None) -> Desk:
         """Return a desk on the portal's own open transaction; nothing is committed here.
@@ -154,7 +164,8 @@ class Kit:
         for name, value, wanted in (("connection", connection, sa.Connection), ("actor", actor, Actor)):
             if not isinstance(value, wanted):
                 raise InvalidValue(name=name, value=type(value).__name__, allowed=wanted.__name__)
-        with storage_errors(place_of(connection.engine.url)):
+        unless_answering()
+        with storage_errors(connection.engine.url):
             if not connection.in_transaction():
                 connection.begin()
             self_check(connection)
@@ -224,7 +235,8 @@ class Kit:
     def _transaction(
         self, engine: sa.Engine, *, mark: Callable[[sa.Connection], sa.Connection] | None = None
     ) -> Iterator[sa.Connection]:
-        with storage_errors(place_of(engine.url)), engine.connect() as connection:
+        unless_answering()
+        with storage_errors(engine.url), engine.connect() as connection:
             checked = mark(connection) if mark else connection
             with checked.begin() as transaction:
                 self_check(checked)
@@ -286,12 +298,30 @@ class Kit:
     def migrate(self, engine: sa.Engine) -> None:
         """Create the tables in an empty database, or bring an older one up to date; otherwise do nothing.
 
+        Tables that plugins contribute are made where they are missing.
         Raises SchemaMismatch when the database is newer than this library, KeyProblem when an older one
         holds personal data and the kit has no cipher or one of another key.
         """
-        with storage_errors(place_of(engine.url)), engine.begin() as connection:
+        unless_answering()
+        with storage_errors(engine.url), engine.begin() as connection:
             self_check(connection)
             store.migrate(connection, self.cipher)
+            for table in self.tables:
+                table.create(connection, checkfirst=True)
+
+    def render(self, document: Statement, language: str | None = None) -> str | None:
+        """Return the page that a plugin makes of a document, None when none does.
+
+        ``language`` is ``"zh-CN"`` or ``"en"``, by default the one in force. Raises InvalidValue for anything else,
+        PluginError for a plugin that fails or answers with no text, PluginConflict for two that answer.
+        """
+        if not isinstance(document, Statement):
+            raise InvalidValue(name="document", value=type(document).__name__, allowed="Statement")
+        in_ = messages.language() if language is None else language
+        if in_ not in messages.LANGUAGES:
+            raise InvalidValue(name="language", value=in_, allowed=", ".join(messages.LANGUAGES))
+        own = deepcopy(document)  # the values of its reasons could be changed
+        return choose_text(self.hooks, "vk_choose_rendering", document=own, language=in_)
 
     def rewrap(self, engine: sa.Engine, actor: Actor) -> int:
         """Seal the key of every subject anew under the first master key of the kit's cipher; return how many.
@@ -372,7 +402,7 @@ class Kit:
 def _reacted(react: Callable[..., Any], event: Event) -> bool:
     try:
         react(event=event)
-    except Exception:  # a plugin's failure postpones its own delivery and nothing else
+    except VolunteerkitError:  # a plugin's failure postpones its own delivery and nothing else
         return False
     return True
 
@@ -413,7 +443,7 @@ def _check_offices(plugin: str, route: Route, action: str) -> None:
 
 def _chosen(bound: Bound, hook: str, type_: type[T], default: Callable[[], T]) -> T:
     """Return the one value that a plugin chose for the whole city, the library's own when none did."""
-    chosen = loading.chosen(bound, hook)
+    chosen = choose(bound, hook)
     if chosen is None:
         return default()
     if not isinstance(chosen[1], type_):

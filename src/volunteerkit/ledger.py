@@ -12,8 +12,6 @@ from typing import Final
 
 import attrs
 
-from volunteerkit.errors import InvalidValue
-
 __all__ = [
     "ADJUST",
     "CONFIRM",
@@ -31,7 +29,6 @@ __all__ = [
     "chained",
     "honour_account",
     "issuer_account",
-    "whole_amount",
 ]
 
 RECORD: Final = "RECORD"
@@ -82,20 +79,6 @@ def issuer_account(project_id: int) -> int:
     114
     """
     return project_id * _KINDS + _ISSUER
-
-
-def whole_amount(name: str, value: object, most: int = DAY_MINUTES) -> int:
-    """Return ``value`` if it is a whole number of minutes from 1 to ``most`` (L13), else raise InvalidValue.
-
-    Floats, booleans, text and numbers that are not a length are refused, also ``2.0`` and ``True``.
-
-    >>> whole_amount("claimed_minutes", 90)
-    90
-    """
-    if type(value) is not int or not 0 < value <= most:
-        shown = value if isinstance(value, int | float) else type(value).__name__
-        raise InvalidValue(name=name, value=shown, allowed=f"1 … {most}")
-    return value
 
 
 @attrs.frozen

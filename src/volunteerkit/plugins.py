@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import inspect
 import sys
+import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from pathlib import Path
@@ -13,18 +13,28 @@ from types import ModuleType
 from typing import Any
 
 import attrs
-import pluggy
 
 from volunteerkit import hooks, messages
-from volunteerkit.errors import PluginConflict, PluginError, VolunteerkitError, did_you_mean, place_of_failure
+from volunteerkit.calling import FAILURES, implementations
+from volunteerkit.errors import PluginConflict, PluginError, did_you_mean, place_of_failure
+from volunteerkit.hooks import Bound
 from volunteerkit.rules.expression import LARGEST, RuleFunction
 
-__all__ = ["Bound", "Plugin", "bind", "chosen", "contributed", "find", "guarded", "installed", "wrong_value"]
+__all__ = [
+    "Plugin",
+    "bind",
+    "catalogue",
+    "contributed",
+    "find",
+    "guarded",
+    "in_folder",
+    "installed",
+    "own_tables",
+    "wrong_value",
+]
 
 _GROUP = "volunteerkit"
-
-Bound = Mapping[str, tuple[tuple[str, Callable[..., Any]], ...]]
-"""Hook name -> ((plugin name, implementation), …), sorted by plugin name."""
+_ENDINGS = (".py", ".toml")
 
 
 def __dir__() -> list[str]:
@@ -48,17 +58,37 @@ def installed() -> dict[str, str]:
 
 
 def find(asked: str | Path | ModuleType | object) -> Plugin:
-    """Return the plugin for an installed name, a path to a ``.py`` or ``.toml`` file, a module or an object.
+    """Return the plugin for an installed name, a path, a module or an object.
 
-    A ``.toml`` file is a rulebook and needs no code. Raises PluginError naming the plugin.
+    A path leads to a ``.py`` file, to a folder that is a package, or to a ``.toml`` file, which is a rulebook
+    and needs no code; a text with a ``/`` or such an ending is a path. Raises PluginError naming the plugin.
     """
-    if isinstance(asked, Path) or (isinstance(asked, str) and asked.endswith((".py", ".toml"))):
-        return _from_file(Path(asked))
+    if isinstance(asked, Path) or (isinstance(asked, str) and (asked.endswith(_ENDINGS) or "/" in asked)):
+        return _from_path(Path(asked))
     if isinstance(asked, str):
         return _from_name(asked)
     name = getattr(asked, "__name__", None) or type(asked).__name__
     origin = getattr(asked, "__file__", None) or "object"
     return Plugin(str(name).rpartition(".")[2], Path(str(origin)).name, asked)
+
+
+def in_folder(folder: Path | str) -> tuple[Path, ...]:
+    """Return what a folder of plugins holds: every ``.py`` and ``.toml`` file and every package, by name.
+
+    Names that begin with a dot or ``_`` are passed over. Raises PluginError for what is no folder, or has no plugin.
+    """
+    place = Path(folder)
+    if not place.is_dir():
+        raise PluginError("plugin_folder", plugin=place.name, problem=messages.phrase("plugin_no_folder"))
+    found = sorted(
+        each
+        for each in place.iterdir()
+        if not each.name.startswith((".", "_"))
+        and (each.suffix in _ENDINGS if each.is_file() else (each / "__init__.py").is_file())
+    )
+    if not found:
+        raise PluginError("plugin_folder", plugin=place.name, problem=messages.phrase("plugin_nothing"))
+    return tuple(found)
 
 
 def _from_name(name: str) -> Plugin:
@@ -69,24 +99,29 @@ def _from_name(name: str) -> Plugin:
         )
     try:
         return Plugin(name, known[name], importlib.import_module(known[name]))
-    except Exception as error:
+    except FAILURES as error:
         raise PluginError("plugin_import", plugin=name, problem=place_of_failure(error)) from error
 
 
-def _from_file(path: Path) -> Plugin:
-    if not path.is_file():
-        raise PluginError("plugin_import", plugin=path.name, problem=messages.phrase("plugin_no_file"))
-    if path.suffix == ".toml":
+def _from_path(path: Path) -> Plugin:
+    file = path / "__init__.py" if path.is_dir() else path
+    if not file.is_file():
+        missing = "plugin_no_package" if path.is_dir() else "plugin_no_file"
+        raise PluginError("plugin_import", plugin=path.name, problem=messages.phrase(missing))
+    if file.suffix == ".toml":
         return Plugin(path.stem, path.name, _Rulebooks(path))
-    spec = importlib.util.spec_from_file_location(f"volunteerkit_plugin_{path.stem}", path)
+    name = f"volunteerkit_plugin_{path.stem}"
+    inside = [str(path)] if path.is_dir() else None
+    spec = importlib.util.spec_from_file_location(name, file, submodule_search_locations=inside)
     if spec is None or spec.loader is None:
         raise PluginError("plugin_import", plugin=path.name, problem=messages.phrase("plugin_no_python"))
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
+    sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[spec.name]
+    except FAILURES as error:
+        for each in [each for each in sys.modules if each == name or each.startswith(f"{name}.")]:
+            del sys.modules[each]
         raise PluginError("plugin_import", plugin=path.name, problem=place_of_failure(error)) from error
     return Plugin(path.stem, path.name, module)
 
@@ -103,97 +138,74 @@ class _Rulebooks:
 
 
 def bind(plugins: Iterable[Plugin]) -> Bound:
-    """Check every plugin and return its implementations by hook.
+    """Check every plugin and return its implementations by hook, sorted by the plugins' names.
 
-    Raises PluginError for a misspelt hook (with the nearest name), a missing `hookimpl`, a wrong argument,
-    a wrapper or a wish to be first or last, and one without any hook; PluginConflict for two plugins of one name.
+    Raises PluginError as `calling.implementations` does, PluginConflict for two plugins of one name.
     """
-    manager = pluggy.PluginManager("volunteerkit")
-    manager.add_hookspecs(hooks)
     named: dict[str, Plugin] = {}
-    for plugin in plugins:
+    bound: dict[str, list[tuple[str, Callable[..., Any]]]] = {hook: [] for hook in hooks.KINDS}
+    for plugin in sorted(plugins, key=lambda plugin: plugin.name):
         if plugin.name in named:
             raise PluginConflict(what=plugin.name, first=named[plugin.name].origin, second=plugin.origin)
         named[plugin.name] = plugin
-        if not _implements_one(plugin):
-            raise PluginError("plugin_empty", plugin=plugin.name)
-        try:
-            manager.register(plugin.body, name=plugin.name)
-        except pluggy.PluginValidationError as error:
-            raise PluginError("plugin_arguments", plugin=plugin.name, problem=_first_line(error)) from error
-        except ValueError as error:
-            raise PluginError("plugin_import", plugin=plugin.name, problem=str(error)) from error
-    bound: dict[str, tuple[tuple[str, Callable[..., Any]], ...]] = {}
-    for hook in hooks.KINDS:
-        implementations = getattr(manager.hook, hook).get_hookimpls()
-        for each in implementations:
-            if each.hookwrapper or each.wrapper or each.tryfirst or each.trylast:
-                raise PluginError("plugin_order", plugin=each.plugin_name, hook=hook)
-        bound[hook] = tuple(
-            sorted(((each.plugin_name, _only_named(each.function, each.argnames)) for each in implementations),
-                   key=lambda pair: pair[0])
-        )  # fmt: skip
-    return bound
-
-
-def _first_line(error: Exception) -> str:
-    return next(
-        (line for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__
-    ).strip()
-
-
-def _only_named(function: Callable[..., Any], names: Iterable[str]) -> Callable[..., Any]:
-    wanted = tuple(names)
-    return lambda **values: function(**{name: values[name] for name in wanted})
-
-
-def _implements_one(plugin: Plugin) -> bool:
-    """Tell whether there is a hook at all; raise PluginError for one that is misspelt or not marked.
-
-    Pluggy takes all of that in silence; a city would only notice when its rule is not applied.
-    """
-    found = False
-    for name, member in inspect.getmembers(plugin.body, callable):
-        marked = getattr(member, "volunteerkit_impl", None) is not None
-        if marked and name not in hooks.KINDS:
-            raise PluginError("plugin_hook_unknown", plugin=plugin.name, hook=name,
-                              known=", ".join(hooks.KINDS), near=did_you_mean(name, hooks.KINDS))  # fmt: skip
-        if not marked and name.startswith("vk_") and not isinstance(member, ModuleType):
-            raise PluginError("plugin_mark_missing", plugin=plugin.name, hook=name)
-        found |= marked
-    return found
+        for hook, implementation in implementations(plugin.name, plugin.body).items():
+            bound[hook].append((plugin.name, implementation))
+    return {hook: tuple(found) for hook, found in bound.items()}
 
 
 def contributed(bound: Bound, hook: str) -> list[tuple[str, Any]]:
     """Return [(plugin, value), …] that plugins contribute; a failing plugin is named by a PluginError."""
-    values = []
-    for plugin, implementation in bound.get(hook, ()):
-        try:
-            values += [(plugin, value) for value in implementation() or ()]
-        except VolunteerkitError as error:
-            error.add_note(messages.text("plugin_note", plugin=plugin, hook=hook))
-            raise
-        except Exception as error:
-            raise PluginError(plugin=plugin, hook=hook, problem=place_of_failure(error)) from error
-    return values
+    return [(plugin, value) for plugin, answer in bound.get(hook, ()) for value in answer()]
 
 
-def chosen(bound: Bound, hook: str) -> tuple[str, Any] | None:
-    """Return (plugin, answer) of the one plugin that answers a choose hook when the kit is loaded, or None.
+def catalogue(given: Iterable[tuple[str, Any]]) -> dict[str, Mapping[str, str]]:
+    """Return the texts that plugins contribute, code -> language -> text.
 
-    Raises PluginConflict for two answers, PluginError for a plugin that fails.
+    Raises PluginError for what is no catalogue, or lacks a language, PluginConflict for a code that is taken.
     """
-    answers = []
-    for plugin, implementation in bound.get(hook, ()):
+    owners, found = dict.fromkeys(messages.catalogue(), "volunteerkit"), dict[str, Mapping[str, str]]()
+    for plugin, value in given:
+        for code, texts in _read_texts(plugin, value).items():
+            if (
+                not isinstance(code, str)
+                or not isinstance(texts, Mapping)
+                or set(texts) != set(messages.LANGUAGES)
+                or not all(isinstance(each, str) and each.strip() for each in texts.values())
+            ):
+                raise PluginError("plugin_texts", plugin=plugin, what=code if isinstance(code, str) else "?",
+                                  known=", ".join(messages.LANGUAGES))  # fmt: skip
+            if code in owners:
+                raise PluginConflict(what=code, first=owners[code], second=plugin)
+            owners[code], found[code] = plugin, dict(texts)
+    return found
+
+
+def _read_texts(plugin: str, value: object) -> Mapping[Any, Any]:
+    if isinstance(value, Path):
         try:
-            answer = implementation()
-        except Exception as error:
-            raise PluginError(plugin=plugin, hook=hook, problem=place_of_failure(error)) from error
-        if answer is not None:
-            answers.append((plugin, answer))
-    if len(answers) > 1:
-        raise PluginConflict(what=hook, first=answers[0][0], second=answers[1][0])
-    return answers[0] if answers else None
+            return tomllib.loads(value.read_text("utf-8-sig"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            problem = f"{type(error).__name__}, {value.name}"
+            raise PluginError(plugin=plugin, hook="vk_messages", problem=problem) from error
+    if not isinstance(value, Mapping):
+        raise wrong_value(plugin, "catalogue", value)
+    return value
+
+
+def own_tables(given: Iterable[tuple[str, Any]]) -> tuple[Any, ...]:
+    """Return the tables that plugins contribute; raises PluginError, and PluginConflict for a name of two."""
+    from sqlalchemy import Table
+
+    found, owners = dict[str, Any](), dict[str, str]()
+    for plugin, table in given:
+        if not isinstance(table, Table):
+            raise wrong_value(plugin, "table", table)
+        if table.name.startswith("vk_"):
+            raise PluginError("plugin_table", plugin=plugin, what=table.name)
+        if table.name in owners:
+            raise PluginConflict(what=table.name, first=owners[table.name], second=plugin)
+        found[table.name], owners[table.name] = table, plugin
+    return tuple(found.values())
 
 
 def guarded(plugin: str, function: RuleFunction) -> RuleFunction:
@@ -204,7 +216,7 @@ def guarded(plugin: str, function: RuleFunction) -> RuleFunction:
         def run(*arguments: Any) -> Any:
             try:
                 answer = call(*arguments)
-            except Exception as error:
+            except FAILURES as error:
                 raise PluginError(
                     plugin=plugin, hook=function.name, problem=place_of_failure(error)
                 ) from error

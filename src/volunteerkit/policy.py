@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 
 from volunteerkit.errors import InvalidValue, nearest
-from volunteerkit.units import plain_day
+from volunteerkit.units import plain_day, plain_text, whole_number
 
 __all__ = ["MinorLimit", "Policy"]
 
@@ -28,9 +28,7 @@ def _whole(least: int, most: int, *, optional: bool = False) -> Any:
     def check(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
         if value is None and optional:
             return
-        if type(value) is not int or not least <= value <= most:
-            shown = value if isinstance(value, int | float) else type(value).__name__
-            raise InvalidValue(name=attribute.name, value=shown, allowed=f"{least} … {most}")
+        whole_number(attribute.name, value, least, most)
 
     return check
 
@@ -64,9 +62,7 @@ def _minutes_by_number(_: object, attribute: attrs.Attribute[Any], value: Any) -
     if not isinstance(value, dict):
         raise InvalidValue(name=attribute.name, value=type(value).__name__, allowed='{"O1": 480}')
     for number, minutes in value.items():
-        if type(number) is not str or type(minutes) is not int or not 1 <= minutes <= 7 * _DAY:
-            shown = minutes if isinstance(minutes, int | float) else type(minutes).__name__
-            raise InvalidValue(name=f"{attribute.name}.{number}", value=shown, allowed=f"1 … {7 * _DAY}")
+        whole_number(f"{attribute.name}.{plain_text(attribute.name, number)}", minutes, 1, 7 * _DAY)
 
 
 @attrs.frozen
@@ -115,13 +111,14 @@ class Policy:
 
     Hours: recorded within ``record_working_days`` working days after the activity's end (Order 67, art. 15), a
     claim by the volunteer within ``claim_months`` months, later only with evidence; a line is disputed within
-    ``dispute_days`` days; an entry under ``short_minutes`` or over ``long_minutes`` is looked into; a day of
+    ``dispute_days`` days; an entry under ``short_minutes`` or over ``long_minutes`` is looked into, and so are two
+    of one volunteer at places between which nobody travels with ``travel_km_per_hour``; a day of
     statistics begins at minute ``day_begins_minute``; a project may issue ``issuance_percent`` percent of its
     places times the length of its shifts.
 
     Time bank: what was served from ``credit_since`` on counts, as the rulebook ``credit_rulebook`` credits it;
     minutes expire ``credit_months`` months after the day of service, are held for ``hold_days`` days until
-    they are redeemed, a person gives away at most ``gift_minutes_per_year`` in a calendar year, and an account
+    they are redeemed, for ``longest_hold_days`` at most where the holder names a day, a person gives away at most ``gift_minutes_per_year`` in a calendar year, and an account
     may stand ``overdraft_minutes`` below zero.
 
     >>> Policy(rest_minutes=30).rest_minutes
@@ -155,12 +152,14 @@ class Policy:
     dispute_days: int = attrs.field(default=90, validator=_whole(1, 3660))
     short_minutes: int = attrs.field(default=15, validator=_whole(0, _DAY))
     long_minutes: int = attrs.field(default=12 * 60, validator=_whole(1, _DAY))
+    travel_km_per_hour: int = attrs.field(default=100, validator=_whole(1, 1000))
     day_begins_minute: int = attrs.field(default=0, validator=_whole(0, _DAY - 1))
     issuance_percent: int = attrs.field(default=100, validator=_whole(1, 1000))
 
     credit_since: dt.date = attrs.field(default=dt.date(1970, 1, 1), validator=_day)
     credit_rulebook: str = attrs.field(default="union", validator=_is(str, "union"))
     hold_days: int = attrs.field(default=30, validator=_whole(0, 3660))
+    longest_hold_days: int = attrs.field(default=365, validator=_whole(0, 3660))
     credit_months: int | None = attrs.field(default=None, validator=_whole(1, 1200, optional=True))
     gift_minutes_per_year: int | None = attrs.field(default=None, validator=_whole(0, 10**7, optional=True))
     overdraft_minutes: int = attrs.field(default=0, validator=_whole(0, 10**7))

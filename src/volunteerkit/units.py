@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from typing import Final
+from typing import Final, TypeVar
 
 from volunteerkit import messages
 from volunteerkit.errors import InvalidValue
@@ -19,12 +19,15 @@ __all__ = [
     "fold",
     "hours_text",
     "instant_of",
+    "of_type",
     "plain_day",
     "plain_text",
     "storable",
     "whole_minutes",
+    "whole_number",
 ]
 
+T = TypeVar("T")
 _EPOCH = dt.date(1970, 1, 1).toordinal()
 
 
@@ -77,6 +80,40 @@ def plain_day(name: str, value: dt.date) -> dt.date:
     """
     if not isinstance(value, dt.date) or isinstance(value, dt.datetime):
         raise InvalidValue(name=name, value=type(value).__name__, allowed=messages.phrase("allowed_date"))
+    return value
+
+
+_LARGEST: Final = 2**63 - 1
+"""The largest whole number that both databases hold."""
+
+
+def whole_number(name: str, value: object, least: int = 0, most: int = _LARGEST) -> int:
+    """Return ``value`` if it is an ``int`` from ``least`` to ``most``: an amount, a score, how many to a page.
+
+    Raises InvalidValue with the value and the range. Booleans, fractions and texts are refused, also ``True``,
+    ``2.0`` and ``"2"``; of a text only its length is told, for it may be a person's.
+
+    >>> whole_number("claimed_minutes", 90, 1, 1440)
+    90
+    """
+    if type(value) is not int or not least <= value <= most:
+        shown = messages.phrase("count_letters", count=len(value)) if isinstance(value, str) else value
+        if most == _LARGEST:
+            allowed = messages.phrase("allowed_whole_from", least=least)
+        else:
+            allowed = messages.phrase("allowed_whole_range", least=least, most=most)
+        raise InvalidValue(name=name, value=shown, allowed=allowed)
+    return value
+
+
+def of_type(name: str, value: object, type_: type[T]) -> T:
+    """Return ``value`` if it is a ``type_`` of the library's, such as a form; raises InvalidValue.
+
+    >>> of_type("on", dt.date(2026, 11, 8), dt.date).year
+    2026
+    """
+    if not isinstance(value, type_):
+        raise InvalidValue(name=name, value=type(value).__name__, allowed=f"{type_.__name__}(…)")
     return value
 
 

@@ -15,6 +15,7 @@ import attrs
 
 from volunteerkit.clock import Calendar
 from volunteerkit.errors import InvalidValue
+from volunteerkit.units import whole_number
 
 __all__ = [
     "CLOSED",
@@ -84,10 +85,9 @@ class Step:
     since_opening: bool = False
 
     def __attrs_post_init__(self) -> None:
-        if type(self.quorum) is not int or self.quorum < 1:
-            raise InvalidValue(name="quorum", value=self.quorum, allowed="1, 2, …")
-        if self.days is not None and (type(self.days) is not int or self.days < 1):
-            raise InvalidValue(name="days", value=self.days, allowed="1, 2, …")
+        whole_number("quorum", self.quorum, 1)
+        if self.days is not None:
+            whole_number("days", self.days, 1)
         if self.at_deadline not in (None, "grant", "refuse", "escalate"):
             raise InvalidValue(name="at_deadline", value=self.at_deadline, allowed="grant, refuse, escalate")
         if (self.at_deadline is not None and self.days is None) or (
@@ -133,8 +133,7 @@ class Route:
         names = [step.name for step in self.steps]
         if len(set(names)) != len(names):
             raise InvalidValue(name="steps", value=", ".join(names), allowed="every name once")
-        if type(self.notice_days) is not int or self.notice_days < 0:
-            raise InvalidValue(name="notice_days", value=self.notice_days, allowed="0, 1, 2, …")
+        whole_number("notice_days", self.notice_days)
 
     def step(self, number: int) -> Step | None:
         """Return the step with that number, counted from 0; None on a route without steps.

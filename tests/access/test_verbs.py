@@ -8,7 +8,8 @@ import inspect
 import pkgutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from types import ModuleType
+from decimal import Decimal
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import attrs
@@ -27,6 +28,7 @@ from volunteerkit import (
     Refused,
     approvals,
     fixed_clock,
+    hookimpl,
     hours,
     organizations,
     personal,
@@ -37,8 +39,9 @@ from volunteerkit import (
 from volunteerkit.access import ROLES, Place, matrix
 from volunteerkit.approvals import Workflow, grants
 from volunteerkit.approvals.cases import open_case
-from volunteerkit.errors import ImportRefused, InvalidValue, NotFound, NotPermitted
+from volunteerkit.errors import ImportRefused, InvalidValue, NotFound, NotPermitted, VolunteerkitError
 from volunteerkit.exchange import count_flagged, flagged_rows, load_file, note_refusal, refused_rows
+from volunteerkit.messages import LANGUAGES
 from volunteerkit.organizations import OrganizationForm, TeamForm, base, teams
 from volunteerkit.organizations.tables import team, tenancy
 from volunteerkit.projects import (
@@ -331,6 +334,10 @@ VERBS = {
     "projects.codes.shift_code": Verb("project.check_in", codes.shift_code, 11, 404),
     "projects.codes.shift_code_svg": Verb("project.check_in", codes.shift_code_svg, 11, 404),
     "projects.batches.device_key": Verb("project.check_in", lambda desk, _: batches.device_key(desk, "gate-1")),
+    "projects.batches.revoke_device": Verb(
+        "project.revoke_device", lambda desk, _: batches.revoke_device(desk, "gate-9", reason="被盗")
+    ),
+    "projects.batches.revoked_devices": Verb("project.revoke_device", lambda desk, _: batches.revoked_devices(desk)),
     "projects.batches.upload": Verb("project.check_in", lambda desk, _: _uploaded(desk)),
     "hours.claim_attendance": Verb("hours.record", hours.claim_attendance, 12, 404),
     "hours.unmatched_attendance": Verb("store.verify", lambda desk, _: hours.unmatched_attendance(desk)),
@@ -368,6 +375,7 @@ VERBS = {
     ),
     "hours.decide_group": Verb("hours.confirm", lambda desk, id: hours.decide_group(desk, id, "confirm"), 1, 404),
     "hours.group_entries": Verb("hours.enter_group", lambda desk, _: hours.group_entries(desk)),
+    "hours.attendance_of": Verb("hours.statement", hours.attendance_of, "V1", "V404"),
     "hours.statement": Verb("hours.statement", hours.statement, "V1", "V404"),
     "rating.rate_volunteer": Verb("rating.assess", rating.rate_volunteer, "V1", "V404"),
     "rating.rate_organization": Verb("rating.assess", rating.rate_organization, "O1", "O404"),
@@ -805,17 +813,17 @@ def test_a_claim_carries_nothing_more(key: str) -> None:
         Claim("V1", "P1", DAY, 60, **{key: "x"})
 
 
-def _raises(**_: object) -> Any:
+def _raises() -> Any:
     raise RuntimeError("out of order")
 
 
-def _raises_later(**_: object) -> Iterator[Finding]:
+def _raises_later() -> Iterator[Finding]:
     yield Finding("x.told", {}, "warn")
     raise RuntimeError("out of order")
 
 
 def _says(answer: Any) -> Callable[..., Any]:
-    return lambda **_: answer
+    return lambda: answer
 
 
 WARNED = Finding("x.told", {}, "warn")
@@ -836,7 +844,11 @@ def test_a_plugin_that_vetoes_or_fails_denies(
     name: str, veto: Any, permitted: bool, city: tuple[Kit, sa.Engine]
 ) -> None:
     kit, engine = city
-    kit = attrs.evolve(kit, hooks={"vk_review_access": (("bad", veto), ("good", _says(None)))})
+    two = (
+        SimpleNamespace(__name__=who, vk_review_access=hookimpl(answer))
+        for who, answer in (("bad", veto), ("good", _says(None)))
+    )
+    kit = attrs.evolve(kit, hooks=Kit.load(*two).hooks)
     verb = VERBS[name]
     if permitted:
         assert told((kit, engine), SECOND, verb, verb.known) == ("done",)
@@ -894,6 +906,17 @@ def _post_in_winter(city: tuple[Kit, sa.Engine], actor: Actor) -> None:
         hours.record(city[0].desk(desk.connection, actor), Claim("V1", "P1", WINTER, 60))
 
 
+def _reopen_after_posting(
+    city: tuple[Kit, sa.Engine], *, asks: Actor = SECOND, agrees: Actor = THIRD
+) -> None:
+    """Somebody posts while a day is open again, and then has a part in opening it once more."""
+    with trying(city, SECOND) as desk:
+        approvals.decide(city[0].desk(desk.connection, THIRD), reopened(desk, 1).id, "approve")
+        hours.record(city[0].desk(desk.connection, CLERK), Claim("V1", "P1", WINTER, 60))
+        case = reopened(city[0].desk(desk.connection, asks), 1)
+        approvals.decide(city[0].desk(desk.connection, agrees), case.id, "approve")
+
+
 def _just_appointed(city: tuple[Kit, sa.Engine], since: dt.date = DAY) -> None:
     """Somebody changes a volunteer's record, gets an office, and decides about the volunteer."""
     kit, _ = city
@@ -933,6 +956,8 @@ RULES: dict[str, list[Callable[[Any], None]] | set[str]] = {
     "11 reopener, poster in the period": [
         lambda city: _post_in_winter(city, SECOND),
         lambda city: _post_in_winter(city, THIRD),
+        lambda city: _reopen_after_posting(city, asks=CLERK),
+        lambda city: _reopen_after_posting(city, agrees=CLERK),
     ],
     "12 young grant, touched object": [_just_appointed],
 }
@@ -956,6 +981,7 @@ def test_nobody_is_judge_of_their_own_affairs(rule: str, city: tuple[Kit, sa.Eng
             "decided_before",
             "grant_too_new",
             "reopened_oneself",
+            "posted_in_period",
         )
 
 
@@ -964,6 +990,69 @@ def test_there_are_twelve_rules_and_somebody_else_is_allowed(city: tuple[Kit, sa
     _own_record(city, THIRD)
     _decide_appeal(city, Actor.of("clerk-10", "centre"))
     _post_in_winter(city, CLERK)
+    _reopen_after_posting(city)
     _just_appointed(city, DAY - dt.timedelta(1))
     _own_case(city, THIRD, beneficiary="V7")
     _own_grant(city, THIRD)
+
+
+HOSTILE = [None, b"", Decimal("1.5"), {}, [], 10**30, -(10**4999), 1.5, True, dt.datetime(2026, 11, 23, 4), dt.date.max, dt.date.min,
+           dt.datetime.max, "长" * 10_000, "\ud800", object()]  # fmt: skip
+
+
+def handed(name: str, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Return the arguments with which the table calls a verb, by their names."""
+    verb, function = VERBS[name], verbs()[name]
+    given: list[inspect.BoundArguments] = []
+
+    def record(*args: Any, **named: Any) -> Any:
+        given.append(inspect.signature(function).bind(*args, **named))
+        raise _Recorded
+
+    if verb.call is function:
+        return dict(list(inspect.signature(function).bind(desk, verb.known).arguments.items())[1:])
+    place, _, short = name.rpartition(".")
+    with monkeypatch.context() as patch, suppress(_Recorded):
+        patch.setattr(dict(_modules())[place], short, record)
+        if globals().get(short) is function:
+            patch.setitem(globals(), short, record)
+        verb.call(desk, verb.known)
+    return dict(list(given[0].arguments.items())[1:])
+
+
+class _Recorded(Exception):
+    pass
+
+
+def _word(odd: Any) -> str:
+    return type(odd).__name__ if isinstance(odd, int | str) else repr(odd)[:40]
+
+
+@pytest.mark.parametrize("name", sorted(VERBS))
+def test_whatever_is_handed_to_a_verb_is_taken_or_refused_in_a_few_words(
+    name: str, city: tuple[Kit, sa.Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    function, wrong = verbs()[name], []
+    roles = matrix()[VERBS[name].action]
+    actor = CLERK if "centre" in roles else SELF if set(roles) == {"volunteer"} else COUNTER
+    with trying(city, actor) as desk:
+        usual = handed(name, desk, monkeypatch)
+        for parameter, kind in list(inspect.signature(function).parameters.items())[1:]:
+            if kind.kind is inspect.Parameter.VAR_KEYWORD:
+                continue
+            for odd in HOSTILE:
+                savepoint = desk.connection.begin_nested()
+                try:
+                    answer = function(desk, **usual | {parameter: odd})
+                    if inspect.isgenerator(answer):
+                        list(answer)
+                except VolunteerkitError as error:
+                    texts = [error.message(language) for language in LANGUAGES]
+                    # what is allowed may be a long list; what was handed in is never repeated as a whole
+                    length = max(map(len, texts)) - len(str(error.values.get("allowed", "")))
+                    if length > 300 or any("object at 0x" in text or "长" * 90 in text for text in texts):
+                        wrong.append((name, parameter, _word(odd), texts[-1][:300]))
+                except Exception as error:
+                    wrong.append((name, parameter, _word(odd), f"{type(error).__name__}: {error}"[:200]))
+                savepoint.rollback()
+    assert not wrong, "\n" + "\n".join(map(str, wrong))

@@ -4,6 +4,15 @@ Every contender does the work of one transaction: idempotency key, overlap check
 balances, audit row; 2 % replays and 2 % overlaps are in the stream and must be found by everyone. Ours has
 two chained hashes more, and a plugin's review hook bound. Processor time, best of the rounds, which are
 interleaved. A batch of ours is one `record_many`; the others post a hundred in one transaction.
+
+Findings (processor time, November 2026, ratios of the same run): a posting takes 2.7 to 2.8 times raw sqlite3 (goal 2.5)
+and 0.58 to 0.60 of Core (0.5), 0.10 to 0.13 of SQLAlchemy's ORM (0.1) and 0.125 to 0.138 of Django's (0.125). A batch takes
+3.2 to 3.5 times a raw one (goal 1.6) and 0.28 of Core's (0.2), a replay 0.31 of a posting (0.2) and a refused overlap 0.53 (0.33).
+What misses: of about 145 us for a posting and 41 for a replay an empty transaction takes 8, a desk 5, the savepoint and
+the head 4, and the one question about who, where and when 7. A replay is answered by that question, behind the same
+right as a posting, and cannot cost less than those. Beside it a claim takes 2 us to check as a value, 1.3 for the
+right, 1.6 for each of its three hashes and 3.5 for its review; the rest is mostly SQLite's, with more columns, keys and indices to
+write than raw has.
 """
 
 from __future__ import annotations

@@ -78,6 +78,35 @@ def test_one_comes_by_ones_own_code_or_report(run: Run) -> None:
     assert "本人申报" in run("list", "1", *LEADER, language="zh-CN")[1]
 
 
+def test_one_lists_ones_own_attendance(run: Run) -> None:
+    me = ("--as", "me-1", "--role", "volunteer:V1")
+    assert run("list", *me) == (0, "There is no attendance.\n", "")
+    run("check-in", "1", "V1", "V2", *LEADER)
+    run("check-out", "1", "V1", *LEADER)
+    code, out, _ = run("list", *me, language="zh-CN")
+    assert (code, "社区敬老" in out, "尚未申报" in out, "V2" in out) == (0, True, True, False)
+    (found,) = json.loads(run("list", *me, "--json")[1])
+    assert (found["claim"], found["raw_minutes"], found["credited_minutes"]) == ("unclaimed", 0, 0)
+    assert found["in_at"].endswith("+08:00")
+    assert "not checked out yet" in run("list", "--volunteer", "v2", *LEADER)[1]
+    assert (
+        run("list", "--volunteer", "V1", "--since", "2099-01-01", *LEADER)[1] == "There is no attendance.\n"
+    )
+    code, _, err = run("list", *LEADER)
+    assert (code, "no volunteer's" in err) == (1, True)
+    code, _, err = run("list", "1", "--volunteer", "V1", *LEADER)
+    assert (code, "--volunteer" in err) == (1, True)
+
+
+def test_the_centre_revokes_a_stolen_device(run: Run) -> None:
+    assert run("revoke-device", "gate-1", "--reason", "被盗", *LEADER)[0] == 1
+    code, out, _ = run("revoke-device", "gate-1", "--reason", "被盗", language="zh-CN")
+    assert (code, "gate-1" in out, "作废" in out) == (0, True, True)
+    code, _, err = run("check-in", "1", "V1", "--device", "gate-1", "--as", "gates", "--role", "system")
+    assert (code, "gate-1" in err, "revoked" in err) == (1, True, True)
+    assert json.loads(run("revoke-device", "gate-2", "--reason", "丢失", "--json")[1])["revoked"]
+
+
 def test_a_code_is_shown_as_a_picture_and_a_text(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("segno")
     code, out, err = run("code", "1", "--out", *LEADER)

@@ -190,7 +190,7 @@ def test_a_key_that_cannot_be_used_leaves_nothing_behind(
         (("imprt", SAMPLE), "是否想写“import”？"),
         (("verify", "--db", "city.db", "--dry"), "没有选项 --dry"),
         (("verify", "more", "--db", "city.db"), "多出来的参数：more"),
-        (("export", "hors", "--db", "city.db", "--out", "x.csv"), "允许的是：hours, ledger。"),
+        (("export", "hors", "--db", "city.db", "--out", "x.csv"), "允许的是：hours, brands, ledger。"),
         (("rate", "--db", "city.db", "--as-of", "2026-02-30"), "允许的是：实际存在的日期"),
         (("statement", "V0000227", "--db", "city.db", "--known-at", "abc"), "--known-at 的值 'abc' 不可接受"),
     ],

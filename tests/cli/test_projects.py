@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import io
 import json
 from collections.abc import Callable
@@ -148,3 +149,14 @@ def test_brands_are_listed_with_their_figures(run: Run) -> None:
     )
     assert "春风" in run("brand", "list", language="zh-CN").out
     assert "志愿者" in run("brand", "list", language="zh-CN").out
+
+
+def test_brands_are_exported_with_their_figures(run: Run, tmp_path: Path) -> None:
+    done = run("export", "brands", "--out", "brands.csv", language="zh-CN")
+    assert (done.code, "1 行" in done.err) == (0, True)
+    with (tmp_path / "brands.csv").open(encoding="utf-8-sig", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row == {
+        "brand_id": "B0000001", "name": "春风", "summary": "", "organization_id": "", "area": "", "founded_on": "",
+        "ended_on": "", "projects": "1", "volunteers": "0", "confirmed_minutes": "0", "group_minutes": "0",
+    }  # fmt: skip

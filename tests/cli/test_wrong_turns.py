@@ -649,3 +649,30 @@ def test_every_plugin_is_listed_and_every_one_that_fails_is_named(folder: Path) 
         "plugin_unknown",
     ]
     assert command("plugins", "--plugin", "ours.py").code == 0
+
+
+@pytest.mark.parametrize(
+    "words", [("--help",), ("bank", "--help"), ("verify", "--help"), ("hours", "record", "--help")]
+)
+def test_help_is_in_the_language_of_whoever_reads_it(words: tuple[str, ...]) -> None:
+    first, other, again = (command(*words, language=each).out for each in ("zh-CN", "en", "zh-CN"))
+    assert ("用法" in first, "Usage" in other) == (True, True)
+    assert re.search("[\u4e00-\u9fff]", other) is None
+    assert again == first
+
+
+@pytest.mark.parametrize(("language", "what"), [("zh-CN", "链头："), ("en", "Head: ")])
+def test_the_head_is_printed_and_compared(folder: Path, language: str, what: str) -> None:
+    told = command("verify", "--db", "c.db", language=language).out
+    head = re.search(rf"^{what}([0-9]+):([0-9a-f]{{64}})$", told, re.MULTILINE)
+    assert head, told
+    seq, digest = int(head[1]), head[2]
+    assert command("verify", "--db", "c.db", "--head", f"{seq}:{digest}").code == 0
+    for wrong in (str(seq), digest, f"{seq}:abc", f"{seq}：{digest}", "链头", "x" * 9999):
+        done = command("verify", "--db", "c.db", "--head", wrong, language=language)
+        assert (done.code, done.out, f"{seq}:{digest}" in done.err) == (1, "", False), done.err
+        told = ("--head", "64 位" if language == "zh-CN" else "64 hexadecimal", "volunteerkit verify")
+        assert all(each in done.err for each in told), done.err
+        assert len(done.err) < 400
+    later = command("verify", "--db", "c.db", "--head", f"{seq + 9}:{digest}", language=language)
+    assert (later.code, bool(re.search(f"(只到第|ends at) {seq}", later.out))) == (1, True), later.out

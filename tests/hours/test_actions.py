@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
+import attrs
 import pytest
 import sqlalchemy as sa
 
@@ -26,6 +27,7 @@ from volunteerkit.access import Grant
 from volunteerkit.errors import (
     AlreadyResolved,
     IdempotencyConflict,
+    IntegrityProblem,
     InvalidValue,
     NotFound,
     NotPermitted,
@@ -217,6 +219,31 @@ def test_many_claims_at_once_are_what_they_would_be_one_by_one(kit: Kit, engine:
 def test_only_whole_minutes_of_a_day_are_claimed(minutes: object) -> None:
     with pytest.raises(InvalidValue):
         Claim("V1", "P1", DAY, minutes)  # type: ignore[arg-type]
+
+
+def test_every_sign_of_a_key_and_an_actor_is_kept_as_it_is(kit: Kit, engine: sa.Engine) -> None:
+    odd, key = Actor.of('窗口-"七"\\u0041\\', "centre"), "键'\"\\x31%s?𠮷"
+    with kit.open(engine, odd) as desk:
+        first = hours.record(desk, claim(), key=key)
+        assert hours.record(desk, claim(), key=key) == attrs.evolve(first, replayed=True)
+        setting = (
+            "SHOW plan_cache_mode" if engine.dialect.name == "postgresql" else "SELECT 'force_custom_plan'"
+        )
+        assert desk.connection.execute(sa.text(setting)).scalar() == "force_custom_plan"
+    with engine.connect() as connection:
+        kept = connection.execute(sa.text("SELECT actor_id, key FROM vk_event WHERE key IS NOT NULL")).all()
+        by = connection.execute(sa.text("SELECT recorded_by FROM vk_service_record")).scalars().all()
+    assert ([tuple(row) for row in kept], by) == ([(odd.id, key)], [odd.id])
+    assert holds(kit, engine)
+
+
+def test_a_ledger_without_its_head_takes_no_claim(kit: Kit, engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(sa.text("DELETE FROM vk_head"))
+    with kit.open(engine, CLERK) as desk, pytest.raises(IntegrityProblem, match="vk_head"):
+        hours.record(desk, claim())
+    with engine.connect() as connection:
+        assert connection.execute(sa.text("SELECT COUNT(*) FROM vk_service_record")).scalar() == 0
 
 
 def test_unknown_and_foreign_things_look_alike_to_those_without_a_grant(kit: Kit, engine: sa.Engine) -> None:

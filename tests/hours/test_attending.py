@@ -73,6 +73,57 @@ def test_a_shift_becomes_one_claim_a_pair(attending: Any) -> None:
     assert attending.at(LATER, SECOND, hours.confirm, claimed[0].record_id).state == "confirmed"
 
 
+def states(attending: Any) -> list[str]:
+    return [row.state for row in attending.rows(participation)]
+
+
+def test_confirmed_attendance_completes_the_participation(attending: Any) -> None:
+    shift_id = attending.shift("V1", "V2", "V3", "V4")
+    for number in ("V1", "V2", "V3"):
+        served(attending, shift_id, number, NINE, ONE)
+    first, second, third = attending.at(ONE, LEADER, claim_attendance, shift_id)
+    assert states(attending) == ["accepted"] * 4
+    attending.at(LATER, SECOND, hours.reject, first.record_id, reason="不在场")
+    assert states(attending) == ["accepted"] * 4
+    attending.at(LATER, SECOND, participants.mark, 3, "missed", reason="中途离开未归")
+    for each in (second, third):
+        attending.at(LATER, SECOND, hours.confirm, each.record_id, key=f"confirm {each.record_id}")
+    assert states(attending) == ["accepted", "completed", "missed", "accepted"]  # V4 did not come
+    before = len(attending.rows(event))
+    attending.at(LATER, SECOND, hours.confirm, second.record_id, key=f"confirm {second.record_id}")
+    assert len(attending.rows(event)) == before
+    (told,) = [
+        row
+        for row in attending.rows(event)
+        if row.type == "participation.moved" and "completed" in row.payload
+    ]
+    assert (told.subject, told.actor_id) == ("volunteer:2", SECOND.id)
+    third_person = Actor("admin-3", (Grant("organization_admin", "O1"),))
+    attending.at(LATER, third_person, hours.reverse, second.record_id, reason="录错")
+    assert states(attending)[1] == "completed"  # somebody else says so: `participants.mark`
+    with attending.planned.city.engine.connect() as connection:
+        assert hours.verify_store(connection).holds
+
+
+def test_who_was_discharged_stays_so_and_a_second_pair_changes_nothing(attending: Any) -> None:
+    shift_id = attending.shift("V1", "V2")
+    served(attending, shift_id, "V1", NINE, NINE + minutes(60))
+    served(attending, shift_id, "V2", NINE, NINE + minutes(60))
+    served(attending, shift_id, "V2", NINE + minutes(90), ONE)
+    attending.at(NINE + minutes(70), SECOND, participants.mark, 1, "discharged", until=NINE + minutes(60))
+    for each in attending.at(ONE, LEADER, claim_attendance, shift_id):
+        attending.at(LATER, SECOND, hours.confirm, each.record_id)
+    assert states(attending) == ["discharged", "completed"]
+
+
+def test_hours_without_a_check_in_complete_nothing(attending: Any) -> None:
+    attending.shift("V1")
+    claim = hours.Claim("V1", "P1", NINE.date(), 240, dt.time(9), dt.time(13))
+    made = attending.at(LATER, LEADER, hours.record, claim)
+    attending.at(LATER, SECOND, hours.confirm, made.record_id)
+    assert states(attending) == ["accepted"]
+
+
 def test_done_twice_there_is_one_record(attending: Any) -> None:
     """A49: what is done at the end of an activity is done once."""
     shift_id = attending.shift("V1", "V2")
@@ -90,7 +141,24 @@ def test_before_its_end_a_shift_gives_nothing(attending: Any) -> None:
     assert attending.at(NINE - minutes(90), LEADER, claim_attendance, shift_id) == ()
     served(attending, shift_id, "V1", NINE, NINE + minutes(60))
     assert attending.at(ONE - minutes(1), LEADER, claim_attendance, shift_id) == ()
+    with pytest.raises(NotFound):
+        attending.at(ONE, LEADER, claim_attendance, "1")
+    assert attending.at(ONE - minutes(1), CENTRE, unmatched_attendance) == ()
+    assert [each.code for each in attending.at(ONE, CENTRE, unmatched_attendance)] == ["attendance_unclaimed"]
     assert codes(attending.at(ONE, LEADER, claim_attendance, shift_id)) == [60]
+
+
+def test_the_event_of_a_claim_says_how_many_records_it_made(attending: Any) -> None:
+    attending.policy = Policy(forgotten_check_out_minutes=60)
+    shift_id = attending.shift("V1", "V2", "V3")
+    served(attending, shift_id, "V1", NINE, NINE + minutes(30))
+    served(attending, shift_id, "V2", NINE, NINE + minutes(30))
+    attending.at(NINE, LEADER, check_in, shift_id, "V3")  # who forgot to check out waits for a review
+    assert codes(attending.at(ONE, LEADER, claim_attendance, shift_id))[:2] == [30, 30]
+    told = [row.payload for row in attending.rows(event) if row.type == "attendance.claimed"]
+    assert told == ['{"records":2}']
+    attending.at(ONE, LEADER, claim_attendance, shift_id)
+    assert [row.payload for row in attending.rows(event) if row.type == "attendance.claimed"] == told
 
 
 def test_who_did_not_come_gets_nothing(attending: Any) -> None:
@@ -163,8 +231,9 @@ def test_time_outside_of_the_shift_counts_by_a_manager_with_a_reason(attending: 
         attending.at(LATER, LEADER, claim_attendance, shift_id, beyond=" ")
     assert attending.rows(service_record) == []
     (beyond,) = attending.at(LATER, LEADER, claim_attendance, shift_id, only=[1], beyond="为张三布置会场")
-    # whoever confirms it is told, and says why too
-    assert (codes([beyond]), [each.code for each in beyond.findings]) == ([315], ["held_outside_shifts"])
+    # one reason is enough: whoever confirms it needs no other
+    assert (codes([beyond]), beyond.findings) == ([315], ())
+    assert attending.at(LATER, SECOND, hours.confirm, beyond.record_id).minutes == 315
     assert codes(attending.at(LATER, leads, claim_attendance, shift_id)) == ["attendance_foreign"]
     assert codes(attending.at(LATER, LEADER, claim_attendance, shift_id)) == [240]
     assert [row.flags for row in attending.rows(attendance)] == ["beyond", ""]

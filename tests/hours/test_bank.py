@@ -198,8 +198,9 @@ def test_a_reversed_record_is_taken_back_even_below_zero_and_the_next_one_makes_
     city.at(DAY, CENTRE, hours.reverse, record, reason="没有到场")
     found = city.at(DAY, CENTRE, bank.settle, "V1")
     assert (found.posted_minutes, found.available_minutes) == (-80, -80)
-    with refused("credit_too_low"):
+    with pytest.raises(Refused) as told:
         city.at(DAY, me("V1"), bank.hold, "V1", "O2", minutes=1)
+    assert [(each.code, each.values["available"]) for each in told.value.findings] == [("credit_too_low", 0)]
     serve(city, "V1", 90, DAY + dt.timedelta(1))
     assert city.at(DAY + dt.timedelta(1), CENTRE, bank.settle, "V1").available_minutes == 10
     city.at(DAY + dt.timedelta(1), SECOND, hours.restore, record, reason="查实到场")
@@ -307,6 +308,18 @@ def test_the_city_is_settled_by_pages(founded_city: Any) -> None:
     assert [city.at(DAY, CENTRE, bank.balance, f"V{n}").posted_minutes for n in (1, 2, 3)] == [10, 20, 30]
 
 
+def test_nothing_is_held_longer_than_the_city_has_settled(founded_city: Any) -> None:
+    city, longest = founded_city, DAY + dt.timedelta(365)
+    serve(city, "V1", 60)
+    city.at(DAY, CENTRE, bank.settle, "V1")
+    for until in (dt.date.max, longest + dt.timedelta(1), DAY - dt.timedelta(1)):
+        with pytest.raises(InvalidValue) as told:
+            city.at(DAY, me("V1"), bank.hold, "V1", "O2", minutes=20, until=until)
+        assert told.value.values == {"name": "until", "value": until, "allowed": f"{DAY} … {longest}"}
+    assert city.at(DAY, me("V1"), bank.redemptions, "V1") == ()
+    assert city.at(DAY, me("V1"), bank.hold, "V1", "O2", minutes=20, until=longest).until == longest
+
+
 def test_the_chain_cannot_be_changed_and_every_altered_column_is_found(founded_city: Any) -> None:
     city = founded_city
     serve(city, "V1", 60)
@@ -341,6 +354,31 @@ def test_the_chain_cannot_be_changed_and_every_altered_column_is_found(founded_c
             connection.execute(sa.update(table).values({name: 1}))
             assert "credit" in bank.verify_bank(connection)[0], name
             connection.rollback()
+
+
+def test_minutes_are_there_on_their_last_day(founded_city: Any) -> None:
+    city = founded_city
+    serve(city, "V1", 60)
+    city.at(DAY, CENTRE, bank.settle, "V1")
+    last = dt.date(2027, 3, 2)
+    found = city.at(last, me("V1"), bank.balance, "V1")
+    assert (found.posted_minutes, found.available_minutes, found.expiring) == (60, 60, ((last, 60),))
+    found = city.at(last + dt.timedelta(1), me("V1"), bank.balance, "V1")
+    assert (found.posted_minutes, found.available_minutes, found.expiring) == (0, 0, ())
+
+
+def test_a_deposit_has_the_day_of_service_and_a_gift_the_day_it_was_given(founded_city: Any) -> None:
+    city = founded_city
+    serve(city, "V1", 60)
+    later = DAY + dt.timedelta(9)
+    city.at(later, CENTRE, bank.settle, "V1")
+    city.at(later, me("V1"), bank.give, "V1", "V2", minutes=20)
+    lines = city.at(later, me("V1"), bank.lines, "V1")
+    assert [(line.code, line.minutes, line.on) for line in lines] == [
+        ("DEPOSIT", 60, DAY),
+        ("GIFT", -20, later),
+    ]
+    assert [(line.minutes, line.on) for line in city.at(later, me("V2"), bank.lines, "V2")] == [(20, later)]
 
 
 def test_a_hold_still_holds_on_its_last_day(founded_city: Any) -> None:

@@ -276,3 +276,11 @@ def test_a44_historical_hours_are_a_class_of_their_own_that_a_rule_leaves_out(
         city.at(TODAY, CHECKER, hours.confirm, made.record_id)
     found = city.at(TODAY, CLERK, hours.statement, "V1", rulebook="history")
     assert (found.confirmed_minutes, found.credited_minutes) == (90, 30)
+
+
+def test_a_rejected_claim_leaves_its_time_to_another_one(begun: Any) -> None:
+    first = claimed(begun, Claim("V1", "P1", DAY, 1440, dt.time(0), dt.time(23, 59)), SELF)
+    begun.at(TODAY, CHECKER, hours.reject, first.record_id, reason="不是这一天")
+    again = claimed(begun, Claim("V1", "P1", DAY, 240, dt.time(9), dt.time(13)), SELF)
+    assert (again.state, again.findings) == ("pending", ())
+    assert begun.at(TODAY, CHECKER, hours.confirm, again.record_id).minutes == 240

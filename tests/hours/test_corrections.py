@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from volunteerkit import Actor, Claim, Grant, hours, organizations, projects, volunteers
 from volunteerkit.errors import (
@@ -16,6 +17,7 @@ from volunteerkit.errors import (
     NotPermitted,
     Refused,
 )
+from volunteerkit.volunteers.tables import link as volunteer_link
 
 CLERK, CHECKER, THIRD = (Actor.of(f"clerk-{n}", "centre") for n in (7, 8, 9))
 DAY, TODAY = dt.date(2026, 11, 20), dt.date(2026, 11, 23)
@@ -119,6 +121,14 @@ def test_l3_more_than_was_claimed_needs_a_second_person(city: Any, record: int) 
         with pytest.raises(Refused) as told:
             city.at(TODAY, actor, hours.adjust, record, minutes=180, reason="漏记一小时")
         assert codes(told) in (["own_record"], ["second_person"])
+    # who confirmed it, under another login: both are the same volunteer
+    city.at(TODAY, CLERK, lambda desk: volunteers.admit(desk, name="周雪", organization="O1", number="V2"))
+    with city.engine.begin() as connection:
+        for actor in (CHECKER.id, "phone-3"):
+            connection.execute(sa.insert(volunteer_link).values(actor_id=actor, volunteer_id=2, linked_on=0))
+    with pytest.raises(Refused) as told:
+        city.at(TODAY, Actor.of("phone-3", "centre"), hours.adjust, record, minutes=180, reason="漏记一小时")
+    assert codes(told) == ["second_person"]
     done = city.at(TODAY, THIRD, hours.adjust, record, minutes=180, reason="漏记一小时", key="k")
     assert (done.minutes, statement(city).confirmed_minutes, holds(city)) == (180, 180, True)
     again = city.at(TODAY, THIRD, hours.adjust, record, minutes=180, reason="漏记一小时", key="k")

@@ -10,6 +10,7 @@ import pytest
 
 from volunteerkit import Actor, Claim, Desk, Grant, approvals, hours, organizations, projects, volunteers
 from volunteerkit.errors import AlreadyResolved, InvalidValue, NotFound, NotPermitted, Refused
+from volunteerkit.store.texts import open_texts
 
 CLERK, CHECKER, THIRD, FOURTH = (Actor.of(f"clerk-{n}", "centre") for n in (7, 8, 9, 10))
 ADMIN = Actor("admin-1", (Grant("organization_admin", "O1"),))
@@ -63,6 +64,26 @@ def test_a30_totals_are_unchanged_until_decided_and_the_line_is_tagged(city: Any
         ).fetchall()
         assert tuple(rows[-1]) == ("ADJUST", 60, "admin-1")
         assert hours.verify_store(connection).holds
+
+
+def test_another_case_about_somebody_disputes_no_record(city: Any, record: int) -> None:
+    """The transfer's subject ends with the volunteer's number within the database, which is a record's too."""
+    city.at(TODAY, CLERK, organizations.register, "O2", name="红十字会")
+    case = city.at(TODAY, SELF, volunteers.request_transfer, "V1", "O2")
+    assert case.subject.endswith(f":{record}")
+    assert not statement(city).lines[0].disputed
+
+
+def test_a_decision_without_words_has_those_of_the_dispute(city: Any, record: int) -> None:
+    case_id = disputed(city, record)
+    city.at(TODAY, THIRD, approvals.decide, case_id, "approve")
+    found = city.at(TODAY, CLERK, lambda desk: open_texts(desk, [reason_of_last(desk)]))
+    assert list(found.values()) == ["我一直到活动结束"]
+
+
+def reason_of_last(desk: Desk) -> str:
+    found = desk.connection.exec_driver_sql("SELECT reason FROM vk_transfer ORDER BY seq DESC LIMIT 1")
+    return str(found.scalar())
 
 
 def test_l20_whoever_recorded_or_confirmed_does_not_decide(city: Any, record: int) -> None:

@@ -6,10 +6,11 @@ import datetime as dt
 from functools import partial
 from typing import Any
 
+import attrs
 import pytest
 import sqlalchemy as sa
 
-from volunteerkit import Actor, Desk, Grant, hours, organizations, projects, volunteers
+from volunteerkit import Actor, Desk, Grant, hours, organizations, projects, statistics, volunteers
 from volunteerkit.errors import AlreadyResolved, InvalidValue, NotFound, NotPermitted, Refused
 from volunteerkit.organizations.tables import team
 
@@ -44,6 +45,29 @@ def entered(city: Any, actor: Actor = LEADER, team: str = "T1", day: dt.date = D
     given = {"minutes": 180, "persons": 5} | more
     made: int = city.at(TODAY, actor, hours.enter_group, team, "P1" if team == "T1" else "P2", day, **given)
     return made
+
+
+def test_a39_statistics_show_unnamed_persons_beside_the_named_and_never_mix_them(begun: Any) -> None:
+    claim = hours.Claim("V1", "P1", DAY, 60)
+    named = begun.at(TODAY, CLERK, hours.record, claim).record_id
+    begun.at(TODAY, CHECKER, hours.confirm, named)
+    before = begun.at(TODAY, CLERK, statistics.city_figures)
+    assert (before.group_minutes, before.group_by_organization) == (0, ())
+    first, second, later, waiting, refused = (
+        entered(begun), entered(begun, CLERK, "T2", minutes=60, persons=100), entered(begun, day=TODAY, persons=1),
+        entered(begun), entered(begun),
+    )  # fmt: skip
+    for each in (first, second, later):
+        begun.at(TODAY, CHECKER, hours.decide_group, each, "confirm")
+    begun.at(TODAY, CHECKER, hours.decide_group, refused, "reject", reason="没有名单")
+    found = begun.at(TODAY, CLERK, statistics.city_figures)
+    assert found.group_minutes == 900 + 6000 + 180
+    assert found.group_by_organization == (("红十字会", 6000), ("渝水区志愿服务联合会", 1080))
+    assert type(found.group_minutes) is int
+    assert begun.at(TODAY, CLERK, statistics.city_figures, as_of=DAY).group_minutes == 6900
+    nothing = {"group_minutes": 0, "group_by_organization": ()}
+    assert attrs.evolve(found, **nothing) == before  # nothing else counts them
+    assert waiting
 
 
 def test_a39_three_hours_of_five_persons_are_15_person_hours_and_credit_nobody(begun: Any) -> None:
@@ -83,6 +107,9 @@ def test_entries_are_listed_by_team_and_day(begun: Any) -> None:
     ] == [second]
     assert [each.id for each in begun.at(TODAY, LEADER, hours.group_entries)] == [first]
     assert [each.id for each in begun.at(TODAY, CLERK, partial(hours.group_entries, after=first))] == [second]
+    for after in (-1, 2**63, "1", None):
+        with pytest.raises(InvalidValue):
+            begun.at(TODAY, CLERK, partial(hours.group_entries, after=after))
     with pytest.raises(NotPermitted):
         begun.at(TODAY, Actor("nobody"), hours.group_entries)
 

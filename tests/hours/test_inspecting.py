@@ -6,6 +6,7 @@ import datetime as dt
 from types import SimpleNamespace
 from typing import Any
 
+import attrs
 import pytest
 import sqlalchemy as sa
 
@@ -15,6 +16,7 @@ from volunteerkit import (
     Desk,
     Finding,
     Grant,
+    Policy,
     hookimpl,
     hours,
     organizations,
@@ -107,6 +109,25 @@ def test_office_hours_of_a_working_day(begun: Any) -> None:
     assert codes(begun) == {made: ("office_hours",)}
 
 
+def test_late_is_after_the_last_day_and_a_night_counts_from_its_end(begun: Any) -> None:
+    thursday = FRIDAY - dt.timedelta(1)
+    due, later = (
+        hours.recording_due(day, begun.kit.calendar, begun.kit.policy) for day in (thursday, FRIDAY)
+    )
+    assert due is not None
+    assert later is not None
+    assert due < later
+    after = due + dt.timedelta(1)
+    night = Claim("V2", "P1", thursday, 240, dt.time(22), dt.time(2))
+    entered = (
+        (due, Claim("V1", "P1", thursday, 60)),
+        (after, night),
+        (after, Claim("V1", "P1", thursday, 61)),
+    )
+    *_, late = (begun.at(day, CLERK, hours.record, claim).record_id for day, claim in entered)
+    assert [id_ for id_, found in codes(begun, day=after).items() if "late_entry" in found] == [late]
+
+
 def test_names_without_a_check_in(begun: Any) -> None:
     def attend(desk: Desk) -> None:
         start = dt.datetime.combine(SUNDAY, dt.time(9), desk.zone)
@@ -128,6 +149,110 @@ def test_names_without_a_check_in(begun: Any) -> None:
     record(begun, SUNDAY, 60, 9, 10)
     absent = record(begun, SUNDAY, 60, 9, 10, volunteer="V2")
     assert codes(begun) == {absent: ("no_check_in",)}
+
+
+YUSHUI, FENYI = (27_800_000, 114_930_000), (27_810_000, 114_670_000)
+"""Two districts of the city, 25.6 km apart; the fastest of these tests makes it in 14 minutes and a bit."""
+
+
+def there(city: Any, id: int, project: int, place: tuple[int, int] | None, first: float, last: float) -> None:
+    """Write a shift of a project at a place, between two hours of Sunday's clock."""
+
+    def write(desk: Desk) -> None:
+        midnight = dt.datetime.combine(SUNDAY, dt.time(), desk.zone)
+        at, out = (microseconds(midnight + dt.timedelta(hours=each)) for each in (first, last))
+        north, east = place or (None, None)
+        desk.connection.execute(
+            sa.insert(shift).values(id=id, project_id=project, starts_at=at, ends_at=out, capacity=9,
+                                    latitude_e6=north, longitude_e6=east)
+        )  # fmt: skip
+
+    city.at(TODAY, CLERK, write)
+
+
+def came(
+    city: Any, id: int, first: float, last: float | None, record_id: int | None = None, **more: Any
+) -> None:
+    """Write a pair of V1 on the shift with that id."""
+
+    def write(desk: Desk) -> None:
+        midnight = dt.datetime.combine(SUNDAY, dt.time(), desk.zone)
+        at = microseconds(midnight + dt.timedelta(hours=first))
+        out = None if last is None else microseconds(midnight + dt.timedelta(hours=last))
+        desk.connection.execute(
+            sa.insert(participation).values(id=id, shift_id=id, volunteer_id=1, state="accepted", rank=id,
+                                            applied_at=0, changed_at=0, changed_by="x")
+        )  # fmt: skip
+        values = {
+            "in_method": "code",
+            "in_received_at": at,
+            "in_by": "x",
+            "record_id": record_id,
+            "out_at": out,
+        }
+        desk.connection.execute(
+            sa.insert(attendance).values(id=id, participation_id=id, volunteer_id=1, shift_id=id, in_at=at,
+                                         served_on=SUNDAY.toordinal() - 719163, **values | more)
+        )  # fmt: skip
+
+    city.at(TODAY, CLERK, write)
+
+
+def travel(city: Any, **policy: Any) -> set[int]:
+    city = attrs.evolve(city, kit=attrs.evolve(city.kit, policy=Policy(**policy)))
+    return {id for id, found in codes(city).items() if "impossible_travel" in found}
+
+
+def test_nobody_is_at_two_places_without_the_time_to_travel(begun: Any) -> None:
+    there(begun, 1, 1, YUSHUI, 18, 19), there(begun, 2, 2, FENYI, 19.2, 20)
+    first, second = record(begun, SUNDAY, 60, 18, 19), record(begun, SUNDAY, 45, 19, 20, project="P2")
+    record(begun, SUNDAY, 60, 18, 19, volunteer="V2")
+    came(begun, 1, 18, 19, first)
+    assert travel(begun) == {first, second}  # the second is entered by hand, and begins where the first ends
+    came(begun, 2, 19.2, 20, second)  # twelve minutes with 100 km/h: 20 km and twice 500 m
+    assert travel(begun) == {first, second}
+
+
+@pytest.mark.parametrize(("speed", "found"), [(90, True), (98, True), (99, False), (120, False)])
+def test_how_fast_somebody_travels_is_the_city_s_policy(begun: Any, speed: int, found: bool) -> None:
+    there(begun, 1, 1, YUSHUI, 18, 19), there(begun, 2, 2, FENYI, 19.25, 20)
+    made = {record(begun, SUNDAY, 60, 18, 19), record(begun, SUNDAY, 45, 19, 20, project="P2")}
+    for id, (record_id, first, last) in enumerate(zip(sorted(made), (18, 19.25), (19, 20), strict=True), 1):
+        came(begun, id, first, last, record_id)
+    assert travel(begun, travel_km_per_hour=speed) == (made if found else set())
+
+
+def test_a_record_with_a_clock_is_at_the_place_of_its_shift(begun: Any) -> None:
+    there(begun, 1, 1, YUSHUI, 18, 20), there(begun, 2, 2, FENYI, 18, 22)
+    made = {record(begun, SUNDAY, 60, 18, 19), record(begun, SUNDAY, 60, 19, 20, project="P2")}
+    assert travel(begun) == made
+    rejected = max(made)
+    begun.at(TODAY, CHECKER, hours.reject, rejected, reason="不在场")
+    assert travel(begun) == set()
+
+
+def test_what_says_nothing_of_a_place_is_no_travel(begun: Any) -> None:
+    there(begun, 1, 1, YUSHUI, 18, 20), there(begun, 2, 2, None, 18, 22)
+    record(begun, SUNDAY, 60, 18, 19), record(begun, SUNDAY, 60, 19, 20, project="P2")
+    assert travel(begun) == set()
+    there(begun, 3, 2, FENYI, 18, 22), there(begun, 4, 2, YUSHUI, 18, 22)  # which of them, nobody knows
+    assert travel(begun) == set()
+    record(begun, SUNDAY, 60, project="P2")
+    assert travel(begun) == set()
+
+
+@pytest.mark.parametrize(
+    ("more", "found"),
+    [({}, True), ({"out_method": "leader"}, True), ({"flags": "self_reported,refused"}, False),
+     ({"out_method": "forgotten"}, False), ({"out_at": None}, False)],
+)  # fmt: skip
+def test_a_presence_that_was_refused_or_whose_end_nobody_knows(
+    begun: Any, more: dict[str, Any], found: bool
+) -> None:
+    there(begun, 1, 1, YUSHUI, 8, 20), there(begun, 2, 2, FENYI, 18, 20)
+    came(begun, 1, 8, 20, **more)
+    made = record(begun, SUNDAY, 60, 18, 19, project="P2")
+    assert travel(begun) == ({made} if found else set())
 
 
 def test_many_entries_of_one_actor_at_one_instant(begun: Any) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import json
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import attrs
 import pytest
 import sqlalchemy as sa
 from hypothesis import settings
@@ -32,6 +35,7 @@ from volunteerkit import (
 )
 from volunteerkit.errors import AlreadyResolved, IdempotencyConflict, InvalidValue, Refused, VolunteerkitError
 from volunteerkit.hours import bank
+from volunteerkit.organizations.tables import team
 from volunteerkit.projects import attendance, recruiting
 from volunteerkit.projects.tables import participation, project, shift
 from volunteerkit.store.desk import microseconds
@@ -92,6 +96,9 @@ class Ledger(RuleBasedStateMachine):
         self.moved: set[int] = set()
         self.made: set[int] = set()  # those that the checker's moves recorded
         self.january = True  # whether it is open
+        self.reopened = False
+        self.lost: set[int] = set()  # records with a dispute that was refused
+        self.judges = itertools.count(1)  # nobody decides twice: who decided has handled the record
         self.past: list[tuple[int, int]] = []  # (known at, total then)
 
     def teardown(self) -> None:
@@ -171,7 +178,67 @@ class Ledger(RuleBasedStateMachine):
         after = {"reject": "rejected", "reverse": "reversed", "move": "reversed"}.get(verb, "confirmed")
         self.states[record_id] = (after, part if verb in ("part", "adjust") else minutes)
 
-    @precondition(lambda self: self.january)
+    @precondition(lambda self: self.states)
+    @rule(
+        data=st.data(), minutes=st.integers(0, 1440), verdict=st.sampled_from(["approve", "refuse", "appeal"])
+    )
+    def dispute(self, data: st.DataObject, minutes: int, verdict: str) -> None:
+        record_id = data.draw(st.sampled_from(sorted(self.states)))
+        state, before = self.states[record_id]
+        stands = before if state == "confirmed" else 0
+        own = Actor("me-V1", (Grant("volunteer"),), volunteer="V1")
+        try:
+            with KIT.open(self.engine, own) as desk:
+                case = hours.dispute(desk, record_id, minutes, reason="记得不对").id
+        except Refused as refused:
+            (why,) = [finding.code for finding in refused.findings]
+            assert (why == "nothing_to_dispute") == (state in ("pending", "rejected"))
+            assert why != "nothing_changes" or minutes == stands
+            assert why != "disputed_before" or record_id in self.lost
+            assert why in ("nothing_to_dispute", "nothing_changes", "disputed_before")
+            return
+        assert state in ("confirmed", "reversed")
+        assert minutes != stands
+        if verdict != "approve":
+            assert self.judged(case, "refuse") == []
+            self.lost.add(record_id)
+        if verdict == "appeal":
+            with KIT.open(self.engine, own) as desk:
+                case = hours.appeal(desk, case, reason="仍不对").id
+        if verdict == "refuse":
+            return
+        why = self.judged(case, "approve")
+        if why:
+            assert record_id in self.moved
+            assert why == ["record_moved"]
+            assert self.judged(case, "refuse") == []
+            self.lost.add(record_id)
+            return
+        self.states[record_id] = ("confirmed", minutes) if minutes else ("reversed", before)
+        self.since[record_id] = None
+
+    def judged(self, case: int, verdict: str) -> list[str]:
+        """Decide a case as somebody new; return what stood in the way."""
+        try:
+            with KIT.open(self.engine, Actor.of(f"judge-{next(self.judges)}", "centre")) as desk:
+                approvals.decide(desk, case, verdict, reason="查明")
+        except Refused as refused:
+            return [finding.code for finding in refused.findings]
+        return []
+
+    @precondition(lambda self: not self.january)
+    @rule()
+    def reopen_january(self) -> None:
+        """Two who post nothing there open it again for an hour, which is longer than this lasts."""
+        first, last = dt.date(2026, 1, 1), dt.date(2026, 1, 31)
+        with KIT.open(self.engine, Actor.of("judge-0", "centre")) as desk:
+            (closing,) = hours.periods(desk)
+            until = desk.now + dt.timedelta(hours=1)
+            case = hours.reopen_period(desk, closing.id, first, last, until=until, reason="补录")
+        assert self.judged(case.id, "approve") == []
+        self.january = self.reopened = True
+
+    @precondition(lambda self: self.january and not self.reopened)
     @rule()
     def close_january(self) -> None:
         with KIT.open(self.engine, CLERK) as desk:
@@ -212,6 +279,9 @@ def shifts(desk: Desk) -> None:
     """Two shifts with one place each to join, one that runs and one that is over, with both volunteers in them."""
     execute, hour = desk.connection.execute, 3_600_000_000
     execute(sa.update(project).values(status="published"))
+    execute(
+        sa.insert(team).values(id=1, number="T1", name="清晨护学队", organization_id=1, status="approved")
+    )
     for id_, begin in ((1, -1), (2, 48), (3, 72), (4, -3)):
         at = microseconds(desk.now) + begin * hour
         places = {"capacity": None if id_ in (1, 4) else 1, "taken": 2 if id_ in (1, 4) else 0}
@@ -232,6 +302,8 @@ def shifts(desk: Desk) -> None:
 def played(url: str, seed: int, length: int) -> tuple[list[str], list[str]]:
     """Play a random sequence of commands on an empty database; return what became of each, and the export."""
     draw, outcomes = random.Random(seed), []
+    # what was earned in the first weeks of the year is over, the rest is not
+    kit = attrs.evolve(KIT, policy=attrs.evolve(KIT.policy, credit_months=10))
     engine = volunteerkit.create_engine(url)
     KIT.migrate(engine)
     with KIT.open(engine, CLERK) as desk:
@@ -256,7 +328,7 @@ def played(url: str, seed: int, length: int) -> tuple[list[str], list[str]]:
         return lambda desk: verb(desk, draw.choice([1, 4]), volunteer), LEADER
 
     def banked(volunteer: str) -> tuple[Any, Actor]:
-        minutes, chosen = draw.randrange(1, 90), draw.randrange(6)
+        minutes, chosen = draw.randrange(1, 60), draw.randrange(7)
         return [
             (lambda desk: bank.settle(desk, volunteer), JOBS),
             (lambda desk: bank.hold(desk, volunteer, "O1", minutes=minutes), own(volunteer)),
@@ -264,7 +336,52 @@ def played(url: str, seed: int, length: int) -> tuple[list[str], list[str]]:
             (lambda desk: bank.cancel(desk, draw.randrange(1, 4)), LEADER),
             (lambda desk: bank.give(desk, "V1", "V2", minutes=minutes, key=str(minutes)), own("V1")),
             (bank.settle_city, JOBS),
+            (lambda desk: bank.propose_refund(desk, draw.randrange(1, 4), reason="没有服务"), CLERK),
         ][chosen]
+
+    def settled(volunteer: str) -> tuple[Any, Actor]:
+        """Decide what waits for somebody, as one of two who may."""
+
+        def decide_case(desk: Desk) -> Any:
+            waiting = "SELECT id FROM vk_case WHERE state IN ('review', 'notice') ORDER BY id"
+            cases = desk.connection.exec_driver_sql(waiting).scalars().all() or [1]
+            return approvals.decide(desk, draw.choice(cases), verdict, reason="查明")
+
+        verdict = draw.choice(["approve", "approve", "refuse"])
+        return decide_case, Actor.of(f"judge-{draw.randrange(2)}", "centre")
+
+    def grouped(volunteer: str) -> tuple[Any, Actor]:
+        minutes, persons = draw.randrange(1, 200), draw.randrange(1, 9)
+        day = dt.date(2026, 1, 1) + dt.timedelta(draw.randrange(60))
+        verdict = draw.choice(["confirm", "reject"])
+        return draw.choice(
+            [
+                (
+                    lambda desk: hours.enter_group(desk, "T1", "P1", day, minutes=minutes, persons=persons),
+                    LEADER,
+                ),
+                (
+                    lambda desk: hours.decide_group(desk, draw.randrange(1, 4), verdict, reason="核对"),
+                    CHECKER,
+                ),
+            ]
+        )
+
+    def closed(volunteer: str) -> tuple[Any, Actor]:
+        first, until = dt.date(2026, 1, 1), dt.datetime(2026, 11, 24, tzinfo=dt.UTC)
+        last = dt.date(2026, 1, draw.choice([5, 10]))
+        reopen = partial(hours.reopen_period, until=until, reason="补录")
+        if draw.random() < 0.3:
+            return lambda desk: hours.close_period(desk, first, last), CLERK
+        return lambda desk: reopen(desk, draw.randrange(1, 3), first, first), THIRD
+
+    def appealed(volunteer: str) -> tuple[Any, Actor]:
+        def appeal(desk: Desk) -> Any:
+            lost = f"SELECT id FROM vk_case WHERE kind = 'hours.dispute' AND state = 'refused' AND volunteer = '{volunteer}'"
+            cases = desk.connection.exec_driver_sql(f"{lost} ORDER BY id").scalars().all() or [1]
+            return hours.appeal(desk, draw.choice(cases), reason="仍不对")
+
+        return appeal, own(volunteer)
 
     def disputed(volunteer: str) -> tuple[Any, Actor]:
         def dispute(desk: Desk) -> Any:
@@ -275,10 +392,7 @@ def played(url: str, seed: int, length: int) -> tuple[list[str], list[str]]:
             mine = desk.connection.exec_driver_sql(query).scalars().all() or [1]
             return hours.dispute(desk, draw.choice(mine), draw.randrange(0, 90), reason="多记了")
 
-        if draw.random() < 0.5:
-            return dispute, own(volunteer)
-        verdict = draw.choice(["approve", "refuse"])
-        return lambda desk: approvals.decide(desk, draw.randrange(1, 4), verdict, reason="查明"), THIRD
+        return dispute, own(volunteer)
 
     def record(desk: Desk) -> hours.Recorded:
         day = dt.date(2026, 1, 1) + dt.timedelta(draw.randrange(60))
@@ -291,7 +405,7 @@ def played(url: str, seed: int, length: int) -> tuple[list[str], list[str]]:
         return hours.close_period(desk, dt.date(2026, 1, 1), dt.date(2026, 1, draw.choice([5, 10, 20])))
 
     def decide(desk: Desk) -> hours.Recorded:
-        day, verb = draw.choice([None, dt.date(2026, 1, 8)]), draw.choice(sorted(DO))
+        day, verb = draw.choice([None, dt.date(2026, 1, 8)]), draw.choice([*sorted(DO), "confirm", "confirm"])
         rows = desk.connection.exec_driver_sql(
             "SELECT id, state FROM vk_service_record ORDER BY id"
         ).fetchall()
@@ -301,11 +415,27 @@ def played(url: str, seed: int, length: int) -> tuple[list[str], list[str]]:
 
     for step in range(length):
         late = [(close, CLERK)] if step > length // 2 else []
-        beside = draw.choice([joined, attended, banked, banked, disputed, disputed])
-        likely = [(record, CLERK)] * 3 + [(decide, CHECKER)] * 12 + late
+        beside = draw.choice(
+            [
+                joined,
+                attended,
+                banked,
+                banked,
+                banked,
+                disputed,
+                disputed,
+                appealed,
+                settled,
+                settled,
+                settled,
+                grouped,
+                closed,
+            ]
+        )
+        likely = [(record, CLERK)] * 5 + [(decide, CHECKER)] * 10 + late
         command, actor = draw.choice(likely) if step % 2 else beside(draw.choice(["V1", "V2"]))
         try:
-            with KIT.open(engine, actor) as desk:
+            with kit.open(engine, actor) as desk:
                 outcomes.append(str(command(desk)))
         except VolunteerkitError as error:
             outcomes.append(error.message("en"))
@@ -316,20 +446,32 @@ def played(url: str, seed: int, length: int) -> tuple[list[str], list[str]]:
     return outcomes, exported
 
 
+TOLD = {
+    1: {
+        "hours.recorded", "hours.confirmed", "hours.rejected", "hours.reversed", "hours.restored", "hours.adjusted",
+        "hours.moved", "hours.group_entered", "credit.settled", "credit.held", "credit.redeemed", "credit.refunded",
+        "credit.given", "attendance.checked_in", "attendance.checked_out", "participation.promoted", "period.closed",
+    },
+    2: {
+        "hours.group_decided", "period.reopened", "credit.cancelled", "hours.moved", "hours.restored", "case.closed",
+        "participation.moved",
+    },
+}  # fmt: skip
+"""What at least happens in the sequences that are always played: together every kind of command."""
+
+
 @pytest.mark.parametrize(
-    "seed", [1, 2, *(pytest.param(seed, marks=pytest.mark.campaign) for seed in range(3, 101))]
+    "seed", [*TOLD, *(pytest.param(seed, marks=pytest.mark.campaign) for seed in range(3, 101))]
 )
 def test_a19_the_same_commands_give_the_same_ledger_on_both_databases(
     seed: int, sqlite_url: str, postgresql_url: str
 ) -> None:
-    first, second = played(sqlite_url, seed, 120), played(postgresql_url, seed, 120)
+    first, second = played(sqlite_url, seed, 260), played(postgresql_url, seed, 260)
     assert first[0] == second[0]
     assert first[1] == second[1]
-    codes = [
-        word
-        for word in ("RECORD", "CONFIRM", "REJECT", "REVERSE", "ADJUST", "MOVE")
-        if f'"{word}"' in "".join(first[1])
-    ]
-    assert len(codes) >= 3, codes
-    told = {line["type"].partition(".")[0] for line in map(json.loads, first[1]) if line["kind"] == "event"}
-    assert {"participation", "attendance", "credit", "case"} <= told, told
+    lines = [json.loads(line) for line in first[1]]
+    told = {line["type"] for line in lines if line["kind"] == "event"}
+    assert TOLD.get(seed, {"hours.recorded", "case.opened", "credit.settled"}) <= told, told
+    if seed in TOLD:
+        codes = {line["code"] for line in lines if line["kind"] == "credit"}
+        assert codes >= {"DEPOSIT", "TAKE_BACK", "HOLD", "REDEEM", "GIFT", "EXPIRE"}, codes

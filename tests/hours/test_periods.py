@@ -64,12 +64,19 @@ def total(city: Any, **more: Any) -> int:
     return found
 
 
-def import_row(city: Any, folder: Path, day: dt.date, status: str = "confirmed") -> Any:
+def import_row(
+    city: Any,
+    folder: Path,
+    day: dt.date,
+    status: str = "confirmed",
+    number: str = "R1",
+    at: dt.datetime = NOON,
+) -> Any:
     header = "record_id,volunteer_id,project_id,team_id,service_date,start_time,end_time,hours,status,source,recorded_at"
     folder.mkdir(exist_ok=True)
-    text = f"{header}\nR1,V1,P1,,{day},,,2,{status},manual,2026-02-09 10:00\n"
+    text = f"{header}\n{number},V1,P1,,{day},,,2,{status},manual,2026-02-09 10:00\n"
     folder.joinpath("service_records.csv").write_text(text, "utf-8")
-    kit = attrs.evolve(city.kit, clock=fixed_clock(NOON))
+    kit = attrs.evolve(city.kit, clock=fixed_clock(at))
     return kit.import_directory(city.engine, CLERK, folder)
 
 
@@ -134,6 +141,61 @@ def test_l16_reopening_needs_two_and_neither_of_them_posts(
     assert (total(city), total(city, known_at=known)) == (240, 60)
     with city.engine.connect() as connection:
         assert hours.verify_store(connection).holds
+
+
+def test_l16_whoever_posted_in_a_reopening_neither_asks_for_another_nor_agrees(
+    city: Any, records: list[int]
+) -> None:
+    city.at(TODAY, CLERK, hours.close_period, *JANUARY, organization="O1")
+    reopened(city)
+    city.at(TODAY, CLERK, hours.record, Claim("V1", "P1", DAY, 60))
+    until = NOON + dt.timedelta(hours=2)
+    again = partial(
+        hours.reopen_period, period_id=1, first_on=DAY, last_on=DAY, until=until, reason="再补一张"
+    )
+    assert refused(city, again, CLERK) == ["posted_in_period"]
+    other = DAY + dt.timedelta(1)  # on whose days they posted nothing
+    city.at(TODAY, CLERK, hours.reopen_period, 1, other, other, until=until, reason="另一天")
+    city.at(TODAY, THIRD, approvals.decide, 2, "refuse", reason="不必")
+    case = city.at(TODAY, CHECKER, again)
+    decide = partial(approvals.decide, case_id=case.id, verdict="approve")
+    assert refused(city, decide, CLERK) == ["posted_in_period"]
+    assert city.at(TODAY, THIRD, decide).state == "granted"
+
+
+def test_an_import_knows_the_first_and_last_day_of_a_closing_and_when_a_reopened_one_ends(
+    city: Any, records: list[int], tmp_path: Path
+) -> None:
+    city.at(TODAY, CLERK, hours.close_period, *JANUARY)
+    neighbours = (JANUARY[0] - dt.timedelta(1), JANUARY[1] + dt.timedelta(1))
+    for n, (day, closed) in enumerate([*((day, 1) for day in JANUARY), *((day, 0) for day in neighbours)]):
+        report = import_row(city, tmp_path / f"{n}", day, number=f"R{n}")
+        assert report.files[-1].refused == ({"period_closed_here": 1} if closed else {})
+    reopened(city)
+    for n, hours_later, closed in ((8, 2, 1), (9, 1, 0)):
+        at = NOON + dt.timedelta(hours=hours_later)
+        report = import_row(city, tmp_path / f"{n}", DAY, number=f"R{n}", at=at)
+        assert report.files[-1].refused == ({"period_closed_here": 1} if closed else {})
+
+
+def test_a_reopening_that_is_refused_opens_nothing(city: Any, records: list[int]) -> None:
+    city.at(TODAY, CLERK, hours.close_period, *JANUARY)
+    until = NOON + dt.timedelta(hours=2)
+    case = city.at(TODAY, CHECKER, hours.reopen_period, 1, DAY, DAY, until=until, reason="补录")
+    assert city.at(TODAY, THIRD, approvals.decide, case.id, "refuse", reason="无依据").state == "refused"
+    record = partial(hours.record, claim=Claim("V1", "P1", DAY, 60))
+    assert refused(city, record, FOURTH) == ["period_closed"]
+    assert len(city.at(TODAY, CLERK, hours.periods)) == 1
+
+
+def test_days_that_one_organization_reopened_are_closed_for_the_whole_city(
+    city: Any, records: list[int]
+) -> None:
+    city.at(TODAY, CLERK, hours.close_period, *JANUARY, organization="O1")
+    reopened(city)
+    city.at(TODAY, CLERK, hours.close_period, DAY, DAY)
+    record = partial(hours.record, claim=Claim("V1", "P2", DAY, 60))
+    assert refused(city, record, FOURTH) == ["period_closed"]
 
 
 def test_l16_a_reopened_day_closes_by_itself(city: Any, records: list[int]) -> None:

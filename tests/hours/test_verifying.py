@@ -19,23 +19,38 @@ from volunteerkit import (
     Grant,
     KeyCipher,
     Kit,
+    approvals,
     fixed_clock,
     hours,
     organizations,
     projects,
+    rating,
     volunteers,
 )
+from volunteerkit.access import Place
+from volunteerkit.approvals import Workflow
+from volunteerkit.approvals.cases import open_case
 from volunteerkit.errors import IntegrityProblem, NotPermitted
 from volunteerkit.hours import bank, verify_store
+from volunteerkit.organizations.tables import evaluation, team
 from volunteerkit.projects import attendance
 from volunteerkit.projects.tables import participation, project, shift
-from volunteerkit.store.desk import microseconds
+from volunteerkit.store.desk import Desk, microseconds
+from volunteerkit.store.posting import SEALS, command, note_migration
+from volunteerkit.store.sealing import insert_sealed, seal_existing, sealed_tables
+from volunteerkit.workflow import Office, Route, Step
 
 NOW = dt.datetime(2026, 11, 23, 4, tzinfo=dt.UTC)
 CLERK, CHECKER = Actor.of("clerk-7", "centre", "system"), Actor.of("clerk-8", "centre", "system")
 COUNTER = Actor("admin-1", (Grant("organization_admin", "O1"),))
 OWN = Actor("me-1", (Grant("volunteer"),), volunteer="V1")
+NOTICED = Workflow(
+    Route("team.registration", (Step("centre", Office("centre")),), 5),
+    "team.decide",
+    lambda *_: None,
+)
 KIT = Kit.load("xinyu", cipher=KeyCipher(bytes(32)), clock=fixed_clock(NOW))
+KIT = attrs.evolve(KIT, workflows={**KIT.workflows, NOTICED.route.kind: NOTICED})
 RECORDS = """record_id,volunteer_id,project_id,team_id,service_date,start_time,end_time,hours,status,source,recorded_at
 R1,V1,P1,,2026-11-01,09:00,11:00,2,confirmed,manual,2026-11-02 10:00
 R2,V1,P1,,2026-11-02,09:00,11:00,2,pending,manual,2026-11-02 11:00
@@ -55,9 +70,10 @@ SUMMED = {
     "vk_redemption": {"id", "organization_id", "minutes", "state"},
 }  # fmt: skip
 """Of tables that are no ledger, what follows from one."""
+SEALED = [table.name for table in sealed_tables()]
 COLUMNS = [
     (table, name)
-    for table in (*TABLES, *SUMMED)
+    for table in sorted({*TABLES, *SUMMED, *SEALED})
     for name in sorted(SUMMED.get(table, ())) or volunteerkit.metadata.tables[table].c.keys()
 ]
 
@@ -110,6 +126,40 @@ def fill(engine: sa.Engine, folder: Path) -> None:
     ):  # fmt: skip
         with KIT.open(engine, actor) as desk:
             verb(desk, *given, **named)
+    seal(engine)
+
+
+def seal(engine: sa.Engine) -> None:
+    """Fill the tables whose rows events vouch for."""
+    third, day = Actor.of("clerk-9", "centre", "system"), dt.date(2026, 11, 20)
+    steps: list[tuple[Actor, Any, tuple[Any, ...], dict[str, Any]]] = [
+        (CLERK, hours.enter_group, ("T1", "P1", day), {"minutes": 60, "persons": 5}),
+        (CLERK, hours.enter_group, ("T1", "P1", day), {"minutes": 30, "persons": 2}),
+        (CHECKER, hours.decide_group, (1, "confirm"), {}),
+        (CHECKER, volunteers.add_commendation, ("V2", "先进"), {"on": day, "granted_by": "市文明办"}),
+        (CHECKER, volunteers.evaluate, ("V2", "年度"), {"on": day, "score": 90, "organization": "O1"}),
+        (CHECKER, volunteers.add_training, ("V2", "急救"), {"on": day, "minutes": 60, "organization": "O1"}),
+        (CHECKER, rating.evaluate_organization, ("O1", 88), {"on": day}),
+        (CLERK, hours.reopen_period, (1, dt.date(2026, 1, 2), dt.date(2026, 1, 3)),
+         {"until": NOW + dt.timedelta(days=1), "reason": "漏记"}),
+        (CHECKER, approvals.decide, (1, "approve"), {}),
+        (CLERK, approvals.grants.give, ("clerk-1", "centre"), {}),
+        (third, approvals.recuse, (2,), {"reason": "同事"}),
+        (CHECKER, approvals.decide, (2, "refuse"), {"reason": "人数已足"}),
+        (CLERK, open_case, (NOTICED.route.kind, "team:1", Place(None, ("T1",), ("O1",))), {}),
+        (CHECKER, approvals.decide, (3, "approve"), {}),
+        (third, approvals.object_to, (3,), {"reason": "不实"}),
+        (third, approvals.object_to, (3,), {"reason": "重名"}),
+        (CHECKER, approvals.answer_objection, (3, 1, "dismiss"), {"reason": "查无此事"}),
+    ]  # fmt: skip
+    with engine.begin() as connection:
+        row = {"id": 1, "number": "T1", "name": "一队", "organization_id": 1, "status": "approved"}
+        connection.execute(sa.insert(team).values(**row))
+    for actor, verb, given, named in steps:
+        with KIT.open(engine, actor) as desk:
+            verb(desk, *given, **named)
+    with KIT.open(engine, CLERK) as desk:
+        assert rating.decide_city(desk, attrs.evolve(rating.rate_city(desk), grades=[1, 2])) == 2
 
 
 def attend(engine: sa.Engine) -> None:
@@ -173,11 +223,50 @@ def test_verify_notices_any_cell_that_was_altered(engine: sa.Engine, table: str,
                     found = verify_store(connection)
                     savepoint.rollback()
                 assert not found.holds, (table, name, id_, other)
+                if table in SEALED:
+                    assert found.where.startswith(f"{table} "), found.where
                 tried += 1
         connection.rollback()
     if engine.dialect.name == "sqlite":
         engine.dispose()  # with it the connection that ignores checks
     assert tried
+
+
+def test_every_append_only_table_is_verified() -> None:
+    kept = {name for name, table in volunteerkit.metadata.tables.items() if table.info.get("append_only")}
+    assert kept
+    assert kept - {table for table, _ in COLUMNS} == set()
+
+
+def test_what_an_older_version_wrote_is_vouched_for_when_it_is_brought_up_to_date(city: Any) -> None:
+    row = {"organization_id": 1, "score": 9, "evaluated_on": 20000, "actor_id": "x"}
+    city.at(NOW.date(), CLERK, lambda desk: organizations.register(desk, "O1", name="联合会"))
+    with city.engine.connect() as connection:
+        connection.execute(sa.insert(evaluation), [row | {"id": id_} for id_ in (1, 2, 4)])
+        assert verify_store(connection).where == "vk_organization_evaluation 1"
+        note_migration(connection, {SEALS: seal_existing(connection)})
+        assert verify_store(connection).holds
+        defenceless(connection, evaluation.name)
+        connection.execute(sa.update(evaluation).where(evaluation.c.id == 4).values(score=100))
+        assert verify_store(connection).where == "vk_organization_evaluation 4"
+        connection.rollback()
+    city.engine.dispose()
+
+
+def test_no_row_is_written_that_no_event_vouches_for(engine: sa.Engine) -> None:
+    row = {"id": 2, "organization_id": 1, "score": 9, "evaluated_on": 20000, "actor_id": "x"}
+
+    @command
+    def silent(desk: Desk) -> None:
+        insert_sealed(desk, evaluation, **row)
+
+    with engine.connect() as connection:
+        desk = KIT.desk(connection, CLERK)
+        for verb in (silent, lambda desk: insert_sealed(desk, evaluation, **row)):
+            with pytest.raises(IntegrityProblem), connection.begin_nested():
+                verb(desk)
+            assert verify_store(connection).holds
+        connection.rollback()
 
 
 def altered(connection: sa.Connection, statement: str) -> str:
@@ -210,13 +299,19 @@ def altered(connection: sa.Connection, statement: str) -> str:
         ("UPDATE vk_participation SET guests = 2 WHERE id = 1", "places of shift 1"),
         ("UPDATE vk_attendance SET record_id = NULL WHERE id = 1", "record 9"),
         ("UPDATE vk_attendance SET record_id = 1 WHERE id = 1", "attendance 1"),
-        ("UPDATE vk_period SET organization_id = NULL WHERE id = 2", "period 2"),
-        ("DELETE FROM vk_period WHERE id = 1", "period 1"),
+        ("UPDATE vk_period SET organization_id = NULL WHERE id = 2", "vk_period 2"),
+        ("DELETE FROM vk_period WHERE id = 1", "vk_period 1"),
         ("UPDATE vk_credit_transfer SET minutes = 2 WHERE seq = 2", "credit transfer 2"),
         ("UPDATE vk_credit_account SET held_minutes = 9 WHERE id = 6", "credit account 6"),
         ("UPDATE vk_credit_lot SET left_minutes = 1 WHERE id = 1", "credit lot 1"),
         ("UPDATE vk_redemption SET state = 'lapsed' WHERE id = 1", "credit redemption 1"),
         ("DELETE FROM vk_redemption WHERE id = 2", "credit redemption 2"),
+        ("DELETE FROM vk_case_decision WHERE id = 1", "vk_case_decision 1"),
+        ("DELETE FROM vk_case_recusal WHERE case_id = 2", "vk_case_recusal 2, clerk-9"),
+        ("DELETE FROM vk_decision WHERE id = 2", "vk_decision 1 - 2"),
+        ("UPDATE vk_group_entry SET persons = 50 WHERE id = 1", "vk_group_entry 1"),
+        ("INSERT INTO vk_organization_evaluation (id, organization_id, score, evaluated_on, actor_id) "
+         "VALUES (2, 1, 100, 20000, 'clerk-8')", "vk_organization_evaluation 2"),
     ],
 )  # fmt: skip
 def test_verify_says_where(engine: sa.Engine, statement: str, where: str) -> None:

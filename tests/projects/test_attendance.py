@@ -87,6 +87,17 @@ def test_a_morning_with_everybodys_way_in(attending: Any) -> None:
     assert (third.in_by, attending.rows(attendance)[0].in_by) == ("device:gate-1", "me-V1")
 
 
+def test_instants_are_read_in_the_zone_of_the_city(attending: Any) -> None:
+    shift_id = attending.shift("V1")
+    came = scan(attending, NINE, shift_id, "V1")
+    again = scan(attending, NINE + minutes(1), shift_id, "V1")
+    left = scan(attending, ONE, shift_id, "V1", "out")
+    (found,) = attending.list(shift_id, ONE)
+    told = (came.in_at, again.in_at, left.in_at, left.out_at, found.starts_at, found.ends_at, found.in_at,
+            found.out_at, found.in_received_at)  # fmt: skip
+    assert {f"{each:%H:%M %z}" for each in told} == {"09:00 +0800", "13:00 +0800"}
+
+
 def test_a_person_there_has_no_minutes_yet(attending: Any) -> None:
     shift_id = attending.shift("V1")
     scan(attending, NINE, shift_id, "V1")
@@ -434,6 +445,27 @@ def test_what_waits_is_reviewed_by_somebody_else(attending: Any) -> None:
         (240, ("self_reported", "refused"), False),
         (240, (), False),
     ]
+
+
+@pytest.mark.parametrize("way", ["leader", "self"])
+def test_a_refused_report_occupies_no_time(attending: Any, way: str) -> None:
+    shift_id = attending.shift("V1")
+    attending.policy = Policy(pairs_per_day=1)
+    for verb, at in ((check_in, NINE), (check_out, ONE)):
+        attending.at(at, me("V1"), verb, shift_id, "V1", evidence="照片")
+    by, given = (LEADER, {}) if way == "leader" else (me("V1"), {"evidence": "队长的说明"})
+    asked = (ONE, by, check_in, shift_id, "V1")
+    assert attending.at(*asked, at=NINE + minutes(60), **given).repeated  # it waits, and stands until then
+    attending.at(ONE, SECOND, review, 1, accept=False, reason="照片不是当天的")
+    assert refused(attending, ONE, by, check_out, shift_id, "V1", **given) == ["not_checked_in"]
+    done = attending.at(*asked, at=NINE + minutes(60), **given)
+    assert (done.attendance_id, done.repeated) == (2, False)
+    attending.at(ONE, by, check_out, shift_id, "V1", **given)
+    assert [each.minutes for each in attending.list(shift_id, ONE) if "refused" not in each.flags] == [180]
+    over = {"accept": False, "reason": "也不对"}
+    if way == "self":  # and so on, as often as it is refused
+        attending.at(ONE, SECOND, review, 2, **over)
+        assert not attending.at(*asked, at=NINE, **given).repeated
 
 
 def test_a_forgotten_check_out_is_reviewed_before_or_after_the_sweeper(attending: Any) -> None:

@@ -18,7 +18,7 @@ from volunteerkit import Actor, Refused
 from volunteerkit.errors import InvalidValue, NotPermitted
 from volunteerkit.messages import LANGUAGES
 from volunteerkit.projects.attendance import check_in, check_list, check_out, close_forgotten
-from volunteerkit.projects.batches import Scan, device_key, signed, upload
+from volunteerkit.projects.batches import Scan, device_key, revoke_device, revoked_devices, signed, upload
 from volunteerkit.projects.tables import attendance, participation, scan
 from volunteerkit.store.desk import microseconds
 from volunteerkit.store.schema import event, metadata
@@ -78,6 +78,57 @@ def pairs(attending: Any) -> list[tuple[Any, ...]]:
         (row.volunteer_id, row.in_at, row.out_at, row.in_method, row.out_method, row.flags)
         for row in attending.rows(attendance)
     )
+
+
+def test_nothing_more_is_taken_of_a_device_that_was_revoked(gate: Gate, attending: Any) -> None:
+    early = [gate.scan("V1", "in", NINE), gate.scan("V1", "out", NINE + minutes(60))]
+    kept = gate.scan("V2", "in", NINE + minutes(5))  # scanned before it was stolen, and never handed in
+    forged = gate.scan("V3", "in", NINE + minutes(1))
+    assert gate.upload(*early, at=NINE + minutes(90)) == ["taken", "taken"]
+    before = pairs(attending)
+    attending.at(NINE + minutes(100), CENTRE, revoke_device, "gate-1", reason="张三报告设备被盗")
+    assert gate.upload(*early, kept, forged) == [
+        "taken before", "taken before", "device_revoked", "device_revoked",
+    ]  # fmt: skip
+    for verb, with_what in (
+        (device_key, ("gate-1",)),
+        (lambda desk: check_in(desk, gate.shift_id, "V2", device="gate-1"), ()),
+        (lambda desk: check_out(desk, gate.shift_id, "V1", device="gate-1", at=NINE + minutes(70)), ()),
+    ):
+        with pytest.raises(Refused, match="gate-1") as caught:
+            attending.at(NINE + minutes(101), GATE, verb, *with_what)
+        assert [each.code for each in caught.value.findings] == ["device_revoked"]
+    assert pairs(attending) == before
+    assert Gate(attending, gate.shift_id, "gate-2").upload(
+        *[Gate(attending, gate.shift_id, "gate-2").scan("V2", "in", NINE + minutes(110))]
+    ) == ["taken"]
+    attending.at(LATER, LEADER, check_in, gate.shift_id, "V3", at=NINE + minutes(1))  # the leader knows
+    for table in metadata.sorted_tables:
+        assert "张三" not in repr(attending.rows(table))
+
+
+def test_a_device_is_revoked_once_by_the_centre(attending: Any) -> None:
+    for actor in (GATE, LEADER, me("V1")):
+        with pytest.raises(NotPermitted):
+            attending.at(NINE, actor, revoke_device, "gate-1", reason="被盗")
+    for wrong in (
+        {"device": "13812345678"},
+        {"device": ""},
+        {"device": None},
+        {"reason": " "},
+        {"reason": "x" * 501},
+    ):
+        with pytest.raises(InvalidValue):
+            attending.at(NINE, CENTRE, revoke_device, **({"device": "gate-1", "reason": "被盗"} | wrong))
+    assert attending.at(NINE, CENTRE, revoked_devices) == ()
+    attending.at(NINE, CENTRE, revoke_device, "gate-1", reason="被盗")
+    with pytest.raises(Refused, match="gate-1"):
+        attending.at(ONE, CENTRE, revoke_device, "gate-1", reason="又丢了")
+    (found,) = attending.at(ONE, CENTRE, revoked_devices)
+    assert (found.device, found.revoked_at, found.revoked_by) == ("gate-1", NINE, "centre-1")
+    assert f"{found.revoked_at:%H:%M}" == "09:00"
+    (told,) = [row for row in attending.rows(event) if row.type == "attendance.device_revoked"]
+    assert told.subject == "device:gate-1"
 
 
 def test_a_morning_is_uploaded_once(gate: Gate, attending: Any) -> None:

@@ -123,6 +123,15 @@ def test_a_brands_page_shows_what_was_done_under_it(organized: Any) -> None:
     page = organized.at(organized.public, brand_page, "B1")
     assert (page.brand.name, page.projects, page.volunteers, page.confirmed_minutes) == ("暖阳", 2, 2, 180)
     assert type(page.confirmed_minutes) is int  # a sum of PostgreSQL is a Decimal, which is no JSON
+    for number, persons in ((one, 10), (outside, 99)):
+        day = DAY + dt.timedelta(9)
+        group = organized.at(
+            organized.admin, hours.enter_group, "T1", number, day, minutes=60, persons=persons, on=day
+        )
+        organized.at(organized.second_admin, hours.decide_group, group, "confirm", on=day)
+    page = organized.at(organized.public, brand_page, "B1")
+    assert (page.volunteers, page.confirmed_minutes, page.group_minutes) == (2, 180, 600)
+    assert type(page.group_minutes) is int
     merge = organized.at(organized.centre, volunteers.propose_merge, "V1", "V2", reason="同一人")
     organized.at(SECOND, approvals.decide, merge.id, "approve")
     page = organized.at(organized.public, brand_page, "B1")

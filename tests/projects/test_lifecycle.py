@@ -16,6 +16,7 @@ from volunteerkit import (
     Grant,
     Refused,
     approvals,
+    fixed_clock,
     hookimpl,
     hours,
     organizations,
@@ -609,6 +610,34 @@ def test_a_template_is_found_to_copy_from(one: Any) -> None:
     assert one.at(one.admin, projects.list_applications, template=True) == ()
 
 
+def test_what_is_over_is_told_and_found_by_it(organized: Any) -> None:
+    old = organized.published(name="社区敬老", days=3)  # from the 7th day to the 10th
+    late = organized.published(name="跨年守护", days=3, shifts=(organized.span(10, "22:00", 4),))
+    new = organized.published(name="义诊", start=30, days=3)
+    public = (organized.public, projects.list_projects)
+    for days, past in ((10, []), (11, [old, late]), (34, [old, late, new])):
+        found = organized.at(*public, on=after(days))
+        assert [each.number for each in found if each.over] == past
+        assert {each.status for each in found} == {"published"}
+        for over in (True, False):
+            narrowed = organized.at(*public, over=over, status="published", on=after(days))
+            assert narrowed == tuple(each for each in found if each.over is over)
+            mine = organized.at(organized.admin, projects.list_applications, over=over, on=after(days))
+            assert [each.number for each in mine] == [each.number for each in narrowed]
+        for number in (old, late, new):
+            shown = organized.at(organized.public, projects.view, number, on=after(days))
+            assert shown.over is (number in past)
+
+
+def test_a_shift_past_midnight_ends_after_the_last_day(organized: Any) -> None:
+    number = organized.published(days=3, shifts=(organized.span(10, "22:00", 4),))
+    with attrs.evolve(organized.city.kit, clock=fixed_clock(organized.instant(11, "01:00"))).open(
+        organized.city.engine, organized.public, read_only=True
+    ) as desk:
+        assert [each.over for each in projects.list_projects(desk)] == [False]
+        assert not projects.view(desk, number).over
+
+
 def test_a_list_is_narrowed(organized: Any) -> None:
     organized.at(organized.centre, brands.create, "暖阳", number="B1")
     old = organized.published(name="社区敬老", category="敬老", brand="B1", days=3)
@@ -628,6 +657,7 @@ def test_a_list_is_narrowed(organized: Any) -> None:
     for named in (
         {"limit": 0},
         {"free": 1},
+        {"over": "no"},
         {"text": 7},
         {"since": after(2), "until": after(1)},
         {"status": "\0"},

@@ -247,6 +247,9 @@ def test_the_calendar_shows_a_range_of_days(organized: Any) -> None:
     since = DAY + dt.timedelta(8)
     found = organized.at(organized.public, projects.calendar, since, since + dt.timedelta(1))
     assert [f"{each.starts_at:%d %H:%M}" for each in found] == ["01 00:00", "01 23:59", "02 00:00"]
+    assert {(each.project, each.project_name, each.organization, each.organization_name, each.place) for each in found} == {
+        (number, "社区敬老", "O1", "服务队O1", "见通知")
+    }  # fmt: skip
     assert organized.at(organized.public, projects.calendar, since, since, organization="O2") == ()
     organized.approved(name="未发布", shifts=(organized.span(8, "09:00", 1),))
     assert len(organized.at(organized.public, projects.calendar, since, since)) == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,6 +16,7 @@ from volunteerkit import (
     Actor,
     Finding,
     Grant,
+    Kit,
     Policy,
     Refused,
     approvals,
@@ -394,6 +396,18 @@ def test_a16_guests_are_limited_by_the_project_and_by_the_free_places(planned: A
     assert events(planned, "participation.guests")[-1] == {"participation": 1, "shift": first, "guests": 0}
 
 
+@pytest.mark.parametrize("guests", [0, 1, 2])
+def test_a16_after_the_shift_s_end_nobody_s_guests_change(planned: Any, guests: int) -> None:
+    change(planned, project, 1, guests_at_most=3)
+    first = planned.shift(on(8), capacity=4)  # eight to twelve, and the desk opens at noon
+    join(planned, "V1", first, 1)
+    with pytest.raises(Refused) as caught:
+        planned.at(me("V1"), recruiting.change_guests, first, "V1", guests, on=THEN)
+    assert [each.code for each in caught.value.findings] == ["shift_over"]
+    (stands,) = planned.at(ADMIN, participants.list_participants, first)
+    assert (stands.guests, stands.state) == (1, "accepted")
+
+
 def test_a16_with_a_waiting_list_the_free_places_do_not_limit(planned: Any) -> None:
     change(planned, project, 1, guests_at_most=3)
     first = planned.shift(on(8), capacity=3)
@@ -706,7 +720,7 @@ def test_a_plugin_may_have_conditions_of_its_own(planned: Any) -> None:
             else:
                 yield Finding("strict.note", {}, "warn")
 
-    hooks = {"vk_review_participation": (("strict", Strict().vk_review_participation),)}
+    hooks = Kit.load(Strict()).hooks
     kit = attrs.evolve(planned.city.kit, hooks=hooks)
     strict = attrs.evolve(planned, city=attrs.evolve(planned.city, kit=kit))
     first = planned.shift(on(8))
@@ -718,7 +732,8 @@ def test_a_plugin_may_have_conditions_of_its_own(planned: Any) -> None:
 
 def test_a_misspelt_severity_of_a_plugin_refuses(planned: Any) -> None:
     no = Finding("strict.no", {}, "BLOCK", texts={"zh-CN": "不行。", "en": "No."})  # type: ignore[arg-type]
-    hooks = {"vk_review_participation": (("strict", lambda **_: [no]),)}
+    answer = hookimpl(lambda: [no])
+    hooks = Kit.load(SimpleNamespace(__name__="strict", vk_review_participation=answer)).hooks
     kit = attrs.evolve(planned.city.kit, hooks=hooks)
     strict = attrs.evolve(planned, city=attrs.evolve(planned.city, kit=kit))
     with pytest.raises(Refused):
@@ -726,7 +741,12 @@ def test_a_misspelt_severity_of_a_plugin_refuses(planned: Any) -> None:
 
 
 def with_matching(planned: Any, *answers: Any) -> Any:
-    hooks = {"vk_choose_matching": tuple((f"p{n}", answer) for n, answer in enumerate(answers))}
+    hooks = Kit.load(
+        *(
+            SimpleNamespace(__name__=f"p{n}", vk_choose_matching=hookimpl(answer))
+            for n, answer in enumerate(answers)
+        )
+    ).hooks
     return attrs.evolve(
         planned, city=attrs.evolve(planned.city, kit=attrs.evolve(planned.city.kit, hooks=hooks))
     )
@@ -786,8 +806,8 @@ def test_candidates_are_ranked_by_skill_then_service_and_a_plugin_may_choose(pla
                 ADMIN, participants.candidates, first
             )
     with pytest.raises(PluginConflict):
-        with_matching(planned, lambda **_: [], lambda **_: []).at(ADMIN, participants.candidates, first)
-    assert with_matching(planned, lambda **_: None).at(ADMIN, participants.candidates, first) == found
+        with_matching(planned, lambda: [], lambda: []).at(ADMIN, participants.candidates, first)
+    assert with_matching(planned, lambda: None).at(ADMIN, participants.candidates, first) == found
 
 
 def test_a_team_leader_decides_for_the_projects_of_the_team(planned: Any) -> None:

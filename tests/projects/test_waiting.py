@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,7 +12,7 @@ import attrs
 import pytest
 import sqlalchemy as sa
 
-from volunteerkit import Actor, Grant, Refused, hookimpl, projects, volunteers
+from volunteerkit import Actor, Grant, Kit, Refused, hookimpl, projects, volunteers
 from volunteerkit.errors import IntegrityProblem, PluginError
 from volunteerkit.projects import participants, recruiting
 from volunteerkit.projects.tables import project, shift
@@ -68,7 +69,7 @@ def notified(planned: Any, type: str) -> list[int]:
             if event.type == type:
                 seen.append(event.payload["participation"])
 
-    kit = attrs.evolve(planned.city.kit, hooks={"vk_react": (("notifier", Notifier().vk_react),)})
+    kit = attrs.evolve(planned.city.kit, hooks=Kit.load(Notifier()).hooks)
     kit.deliver(planned.city.engine)
     return seen
 
@@ -184,10 +185,11 @@ def test_a_plugin_that_fails_holds_up_nobody_but_who_waits(planned: Any) -> None
     first = planned.shift(on(8), capacity=1)
     join(planned, first, "V1", "V2")
 
-    def broken(**_: object) -> Any:
+    @hookimpl
+    def broken() -> Any:
         raise RuntimeError("out of order")
 
-    hooks = {"vk_review_participation": (("bad", broken),)}
+    hooks = Kit.load(SimpleNamespace(__name__="bad", vk_review_participation=broken)).hooks
     bad = attrs.evolve(
         planned, city=attrs.evolve(planned.city, kit=attrs.evolve(planned.city.kit, hooks=hooks))
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from volunteerkit.clock import Calendar
 from volunteerkit.errors import RulebookError
 from volunteerkit.rules import Record, Rulebook
 from volunteerkit.rules.deciding import Decision, decide
@@ -91,6 +92,37 @@ def test_a_revoked_grade_is_held_no_more_and_may_be_given_again() -> None:
     assert medal(options, served(130), granted, back, on=dt.date(2026, 4, 30)) == ((), 2, ())
     assert medal(options, served(130), granted, back, again) == ((), 2, ())
     assert medal(options + '\nloss = "never"', served(130), granted, back) == ((), 2, ())
+
+
+def test_nothing_is_granted_before_the_notice_is_over_and_the_panel_agreed() -> None:
+    text = (
+        HEAD.replace(
+            "[[version]]",
+            """
+[fact.notice_from]
+type = "date"
+zh-CN = "公示开始"
+en = "public notice since"
+[fact.agreed]
+type = "int"
+default = 0
+zh-CN = "同意的评委人数"
+en = "members of the panel who agreed"
+[[version]]""",
+        )
+        + 'procedure = "nomination"\ngrant_when = "working_days_after(notice_from, 5) < today and agreed >= 2"'
+        + STEPS
+    )
+    calendar = Calendar()
+
+    def grantable(**facts: Any) -> tuple[tuple[int, ...] | None, tuple[int, ...]]:
+        found = decided(text, served(60), calendar=calendar, **facts).grantings["medal"]
+        return found.eligible, found.grantable
+
+    assert grantable() == ((1,), ())
+    assert grantable(notice_from=day("2026-11-18"), agreed=2) == ((1,), ())  # the fifth day is today
+    assert grantable(notice_from=day("2026-11-17"), agreed=1) == ((1,), ())
+    assert grantable(notice_from=day("2026-11-17"), agreed=2) == ((1,), (1,))
 
 
 TERMS = """
@@ -281,7 +313,7 @@ def test_the_same_person_under_an_old_and_a_new_version() -> None:
 def test_the_digest_is_of_every_part() -> None:
     options = [
         "", 'repeat = "never"', 'take = "all"', 'loss = "never"', 'procedure = "nomination"', "adopted_on = 2019-12-01",
-        "suspended_from = 2027-01-01", 'credit.select = "quantity > 1"', 'answer.more = "credited_minutes + 1"',
+        "suspended_from = 2027-01-01", 'grant_when = "service_days > 1"', 'credit.select = "quantity > 1"', 'answer.more = "credited_minutes + 1"',
         'measure.some = { sum = "minutes" }', 'measure.some = { sum = "minutes", per = "year" }',
         'measure.some = { sum = "minutes", per = "year", best = 2 }', 'scheme.x = { step = [{ award = 1, when = "today > today" }] }',
         'lookup = [{ by = "service_days", row = [{ from = 1, a = 1 }] }]',

@@ -132,6 +132,7 @@ def of_cases(tmp_path: Path) -> Iterator[VolunteerkitError]:
     for text in ("[[", "cases = []", CASE + "expected = {}"):
         place.write_text(text, "utf-8")
         yield raised(read_cases, place)
+    yield raised(read_cases, tmp_path / "missing.toml")
     words = Rulebook.loads('case = { hours = { kind = "{kin}" } }\n' + CHECK)
     place.write_text(CASE + "facts = { hours = 5 }", "utf-8")
     error = run_cases(read_cases(place), [words]).failed[0].error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,16 @@ from volunteerkit.rules.cases import read_cases, run_cases
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared" / "rules"
 BOOKS = ROOT / "plugins" / "regimes" / "src" / "volunteerkit_regimes"
-REGIMES = ("kr_1365_hours", "cn_cupb_hours", "cn_ivolunteer_gd_daily", "cn_order67_record")
+OWN = ROOT / "plugins" / "regimes" / "cases"
+EXAMPLES = ROOT / "examples" / "regimes"
+REGIMES = sorted(path.stem for path in BOOKS.glob("*.toml"))
+# Figures that stand for no boundary: another one gives the same answer to everybody.
+FREE = {
+    "us_pvsa": {"may_have_one and window_minutes"},
+    "cn_longquanyi": {"balance_minutes > 0"},
+    "de_bayern_card": {"recent_weeks > 0"},
+    "tw_honor_card": {"minutes > 0"},
+}
 
 
 @pytest.mark.parametrize("regime", REGIMES)
@@ -43,3 +53,39 @@ def test_another_figure_fails_its_case(regime: str, old: str, new: str, failing:
     own = read_cases(ROOT / "plugins" / "regimes" / "cases" / f"{regime}.toml")
     assert run_cases(own, [Rulebook.loads(text)]).failed == ()
     assert len(run_cases(own, [Rulebook.loads(text.replace(old, new))]).failed) == failing
+
+
+def figures(regime: str) -> list[str]:
+    """Every text of the rulebook in which one compared figure is one more."""
+    text = (BOOKS / f"{regime}.toml").read_text("utf-8")
+    rules, _, words = text.partition("\n[case]")
+    found = []
+    for match in re.finditer(r"(?<=[<>] |>=|<=) ?([0-9]+)\b(?!\s*<)", rules):
+        begin = rules.rfind("\n", 0, match.start()) + 1
+        line = rules[begin : rules.find("\n", match.end())]
+        if not any(free in line for free in FREE.get(regime, ())):
+            number = str(int(match[1]) + 1)
+            found.append(rules[: match.start(1)] + number + rules[match.end(1) :] + "\n[case]" + words)
+    return found
+
+
+@pytest.mark.parametrize("regime", REGIMES)
+def test_every_compared_figure_has_a_case_at_its_border(regime: str) -> None:
+    cases = read_cases(OWN / f"{regime}.toml")
+    texts = figures(regime)
+    unnoticed = [text for text in texts if not run_cases(cases, [Rulebook.loads(text)]).failed]
+    assert unnoticed == []
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.stem)
+def test_five_more_regimes_fit_in_forty_lines(path: Path) -> None:
+    cases = read_cases(EXAMPLES / "cases" / path.name)
+    result = run_cases(cases, [Rulebook.read(path)])
+    assert result.failed == ()
+    assert (result.passed, result.python_lines) == (len(cases.cases), 0)
+    assert len(path.read_text("utf-8").splitlines()) < 40
+
+
+def test_all_of_them_are_there() -> None:
+    assert len(REGIMES) == 19
+    assert len(list(EXAMPLES.glob("*.toml"))) == 5

@@ -39,9 +39,10 @@ from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.grants import within
 from volunteerkit.store.posting import command, note, writing
-from volunteerkit.store.registering import checked_text, next_id, possible_id
+from volunteerkit.store.registering import checked_text, next_id
+from volunteerkit.store.sealing import insert_sealed, update_sealed
 from volunteerkit.store.texts import only_masked, open_texts, seal_text
-from volunteerkit.units import day_number, day_of, instant_of, plain_text
+from volunteerkit.units import day_number, day_of, instant_of, plain_text, whole_number
 from volunteerkit.workflow import Position, after_approval
 
 __all__ = [
@@ -130,10 +131,9 @@ def pending(
     A case whose term ran out is left out, whether or not it was swept. For a list by pages: at most ``limit``
     cases, those whose ids follow ``after``, the id of the last one of the page before. Raises InvalidValue.
     """
-    if after != 0 and not possible_id(after):
-        raise InvalidValue(name="after", value=type(after).__name__, allowed="0, 1, 2, …")
-    if limit is not None and not possible_id(limit):
-        raise InvalidValue(name="limit", value=type(limit).__name__, allowed="1, 2, …")
+    whole_number("after", after)
+    if limit is not None:
+        whole_number("limit", limit, 1)
     query = selected.where(is_open, within(desk.reach("case.view"), _REACHED_BY)).order_by(case.c.id)
     if kind is not None:
         query = query.where(case.c.kind == plain_text("kind", kind))
@@ -274,11 +274,9 @@ def decide(desk: Desk, case_id: int, verdict: str, *, reason: str = "") -> Case:
     at, route, given = found.put, workflow_of(desk, found.kind).route, len(_given(desk, found))
     id_ = next_id(desk, decision)
     said = seal_text(desk, found.subject, f"decision:{id_}", said)
-    desk.connection.execute(
-        sa.insert(decision).values(
-            id=id_, case_id=case_id, step=at.step, verdict=verdict, actor_id=desk.actor.id,
-            volunteer=desk.acting.volunteer, on_behalf_of=behalf, reason=said, decided_at=microseconds(desk.now),
-        )
+    insert_sealed(
+        desk, decision, id=id_, case_id=case_id, step=at.step, verdict=verdict, actor_id=desk.actor.id,
+        volunteer=desk.acting.volunteer, on_behalf_of=behalf, reason=said, decided_at=microseconds(desk.now),
     )  # fmt: skip
     step = route.step(at.step)
     if verdict == "refuse":
@@ -341,12 +339,10 @@ def object_to(desk: Desk, case_id: int, *, reason: str) -> int:
         raise Refused(Finding("no_notice", {"case": case_id}))
     found = close_expired(desk, found)
     number = next_id(desk, objection)
-    desk.connection.execute(
-        sa.insert(objection).values(
-            id=number, case_id=case_id, actor_id=desk.actor.id, volunteer=desk.acting.volunteer,
-            reason=seal_text(desk, found.subject, f"objection:{number}", said),
-            objected_on=day_number(desk.today), answer="open",
-        )
+    insert_sealed(
+        desk, objection, id=number, case_id=case_id, actor_id=desk.actor.id, volunteer=desk.acting.volunteer,
+        reason=seal_text(desk, found.subject, f"objection:{number}", said),
+        objected_on=day_number(desk.today), answer="open",
     )  # fmt: skip
     put(desk, found, Position("objected", found.put.step, False, desk.today), by=desk.actor.id)
     return number
@@ -360,8 +356,8 @@ def answer_objection(desk: Desk, case_id: int, number: int, answer: str, *, reas
     """
     if answer not in ("dismiss", "uphold"):
         raise InvalidValue(name="answer", value=answer, allowed="dismiss, uphold")
-    if type(number) is not int:
-        raise InvalidValue(name="number", value=type(number).__name__, allowed="1, 2, …")
+    if type(number) is not int:  # of numbers, what cannot be one is told like an unknown one
+        whole_number("number", number, 1)
     said = checked_text("reason", reason, 500)
     found = _to_decide(desk, case_id)
     lender = _authority(desk, found)
@@ -375,7 +371,7 @@ def answer_objection(desk: Desk, case_id: int, number: int, answer: str, *, reas
     word = {"dismiss": "dismissed", "uphold": "upheld"}[answer]
     said = seal_text(desk, found.subject, f"answer:{number}", said)
     values = {"answer": word, "answered_by": desk.actor.id, "answer_reason": said}
-    desk.connection.execute(sa.update(objection).where(objection.c.id == number).values(**values))
+    update_sealed(desk, objection, number, **values)
     state = "refused" if word == "upheld" else "objected" if waiting else "notice"
     after = Position(state, found.put.step, False, desk.today)
     return put(desk, found, after, by=desk.actor.id, reason=said)
@@ -388,10 +384,8 @@ def recuse(desk: Desk, case_id: int, *, reason: str) -> None:
     found = _to_decide(desk, case_id)
     _authority(desk, found)
     said = seal_text(desk, found.subject, f"recusal:{case_id}:{desk.actor.id}", said)
-    desk.connection.execute(
-        sa.insert(recusal).values(
-            case_id=case_id, actor_id=desk.actor.id, volunteer=desk.acting.volunteer, reason=said
-        )
+    insert_sealed(
+        desk, recusal, case_id=case_id, actor_id=desk.actor.id, volunteer=desk.acting.volunteer, reason=said
     )
     note(desk, "case.recused", f"case:{case_id}", {})
 
@@ -407,7 +401,7 @@ def decisions(desk: Desk, case_id: int) -> tuple[Decision, ...]:
     return tuple(
         Decision(
             steps[row.step].name if row.step < len(steps) else str(row.step), row.verdict, row.actor_id,
-            row.volunteer, row.on_behalf_of, said[row.reason], instant_of(row.decided_at),
+            row.volunteer, row.on_behalf_of, said[row.reason], instant_of(row.decided_at).astimezone(desk.zone),
         )
         for row in rows
     )  # fmt: skip

@@ -179,7 +179,7 @@ def _not_held(desk: Desk, actor_id: str, wanted: Grant) -> None:
 
 def _real_day(name: str, day: object) -> None:
     if type(day) is not dt.date:
-        raise InvalidValue(name=name, value=str(day)[:20], allowed=phrase("allowed_date"))
+        raise InvalidValue(name=name, value=day, allowed=phrase("allowed_date"))
 
 
 def _day(day: dt.date | None) -> int | None:

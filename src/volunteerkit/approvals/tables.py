@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from volunteerkit.store.schema import append_only, id_column, integer, table
+from volunteerkit.store.schema import append_only, id_column, integer, sealed, table
 from volunteerkit.workflow import CLOSED, OPEN
 
 __all__ = ["case", "decision", "is_open", "objection", "outcome_on", "recusal"]
@@ -91,6 +91,7 @@ objection = table(
     sa.CheckConstraint("answer IN ('open', 'dismissed', 'upheld')", name="answer"),
     owner=("case_id",),
 )
+sealed(objection)
 sa.Index("ix_vk_case_objection_case", objection.c.case_id)
 
 recusal = table(

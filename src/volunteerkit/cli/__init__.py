@@ -6,7 +6,10 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn
+
+from volunteerkit.messages import language
 
 if TYPE_CHECKING:
     from volunteerkit.errors import VolunteerkitError
@@ -42,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         if sys.stdout is None:  # before any work, whose result nobody would see
             _fail("output_closed")
+        _speak()
         try:
             from volunteerkit.cli.app import app
             from volunteerkit.cli.common import close_databases
@@ -71,6 +75,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail("file_failed", place=str(error.filename), cause=cause_of(error))
     except Exception as error:
         _fail("unexpected", problem=place_of_failure(error))
+
+
+_written: dict[str, dict[str, ModuleType]] = {}
+
+
+def _speak() -> None:
+    """Take the commands whose help is in the reader's language: it is written when their modules are imported."""
+    options = sys.modules.get(f"{__name__}.options")
+    if options is None or language() == options.WRITTEN_IN:
+        return
+    others = {
+        name: module for name, module in sys.modules.items()
+        if name.startswith(f"{__name__}.") and _holds_help(module)
+    }  # fmt: skip
+    _written[options.WRITTEN_IN] = others
+    for name in others:
+        del sys.modules[name]
+        globals().pop(name.rpartition(".")[2], None)
+    for name, module in _written.get(language(), {}).items():
+        sys.modules[name] = globals()[name.rpartition(".")[2]] = module
+
+
+def _holds_help(module: ModuleType) -> bool:
+    return any(str(getattr(each, "__module__", "")).startswith("cyclopts") for each in vars(module).values())
 
 
 def _tell(line: str) -> None:

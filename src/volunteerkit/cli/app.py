@@ -28,7 +28,7 @@ from volunteerkit.cli.common import command
 from volunteerkit.cli.help import Pages, groups, told_of_flags
 from volunteerkit.cli.hours import hours
 from volunteerkit.cli.keys import key
-from volunteerkit.cli.options import AsOf, Db, Json, Key, Place, Plugins, read_whole
+from volunteerkit.cli.options import AsOf, Db, Json, Key, Place, Plugins, PluginsDir, Trace, read_whole
 from volunteerkit.cli.options import both as _
 from volunteerkit.cli.options import in_chinese as _in_chinese
 from volunteerkit.cli.periods import period
@@ -259,11 +259,14 @@ def statement(
 
 @app.command(
     group=_work,
-    help=_in_chinese("每名志愿者导出一行：申报分钟、计入分钟、记录数、星级；或导出整本账，供他处核对。"),
+    help=_in_chinese(
+        "每名志愿者导出一行：申报分钟、计入分钟、记录数、星级；或每个品牌一行；或整本账，供他处核对。"
+    ),
 )
 def export(
     what: Annotated[
-        Literal["hours", "ledger"], Parameter(name=_("内容", "WHAT"), help=_("导出内容", "what to export"))
+        Literal["hours", "brands", "ledger"],
+        Parameter(name=_("内容", "WHAT"), help=_("导出内容", "what to export")),
     ],
     /,
     *,
@@ -274,9 +277,12 @@ def export(
     rulebook: Credit = "union",
     as_of: AsOf = None,
 ) -> None:
-    """Export one row a volunteer: claimed and credited minutes, records, grade; or the ledger, to check it elsewhere."""
-    from volunteerkit.cli.city import run_export, run_export_ledger
+    """Export a row a volunteer: claimed and credited minutes, records, grade; or a row a brand; or the whole ledger."""
+    from volunteerkit.cli.city import run_export, run_export_brands, run_export_ledger
 
+    if what == "brands":
+        run_export_brands(place, out)
+        return
     if what == "ledger":
         run_export_ledger(place, out)
         return
@@ -298,8 +304,8 @@ def verify(
         str | None,
         Parameter(
             help=_(
-                "与以前公布的链头（--json 的 head，序号:哈希）比对",
-                "compare with a head that was published before (head of --json, SEQ:HASH)",
+                "与以前公布的链头（verify 打印的 序号:摘要）比对",
+                "compare with a head that was published before (SEQ:DIGEST, as verify prints it)",
             )
         ),
     ] = None,
@@ -312,19 +318,35 @@ def verify(
 
 
 @app.command(group=_look, help=_in_chinese("列出已安装的插件及其内容，以及不能使用的插件和原因。"))
-def plugins(*, plugin: Plugins = (), json: Json = False) -> None:
+def plugins(
+    *, plugin: Plugins = (), plugins_dir: PluginsDir = None, trace: Trace = False, json: Json = False
+) -> None:
     """List installed plugins, what the active ones contribute, and which cannot be used and why."""
+    from volunteerkit.cli.common import trace_plugins
     from volunteerkit.cli.inspect import run_plugins
 
-    run_plugins(plugin, json)
+    if trace:
+        trace_plugins()
+    run_plugins(plugin, plugins_dir, json)
 
 
-@app.command(group=_look, help=_in_chinese("列出所有钩子：种类、参数、何时调用、由谁实现。"))
-def hooks(*, plugin: Plugins = (), json: Json = False) -> None:
-    """List every hook: its kind, its arguments, when it is asked, who implements it."""
+@app.command(
+    group=_look, help=_in_chinese("列出所有钩子：种类、参数、由谁实现；给出名字则显示这个钩子的手册和示例。")
+)
+def hooks(
+    name: Annotated[
+        str | None, Parameter(help=_("只看这个钩子的手册和示例", "the manual of this hook, with its example"))
+    ] = None,
+    /,
+    *,
+    plugin: Plugins = (),
+    plugins_dir: PluginsDir = None,
+    json: Json = False,
+) -> None:
+    """List every hook: its kind, its signature, who implements it; with a name, its manual and example."""
     from volunteerkit.cli.inspect import run_hooks
 
-    run_hooks(plugin, json)
+    run_hooks(name, plugin, plugins_dir, json)
 
 
 @app.command(group=_look, help=_in_chinese("检查 Python、附加包、数据库、密钥和插件，并说明如何补齐。"))

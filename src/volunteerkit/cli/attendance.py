@@ -12,8 +12,8 @@ from cyclopts import App, Parameter
 
 from volunteerkit.cli.common import both, print_json, word
 from volunteerkit.cli.help import groups
-from volunteerkit.cli.options import Json, Seat, in_chinese
-from volunteerkit.errors import MissingExtra, Refused
+from volunteerkit.cli.options import After, Json, Limit, Seat, in_chinese, read_day
+from volunteerkit.errors import InvalidValue, MissingExtra, Refused
 
 if TYPE_CHECKING:
     from volunteerkit.cli.common import City
@@ -51,14 +51,42 @@ attendance = App(
 )
 
 
-@attendance.command(name="list", help=in_chinese("列出一个班次的签到：到、离、分钟、标记。"))
-def list_(shift: Shift, /, *, seat: Seat, json: Json = False) -> None:
-    """List who checked in to a shift: come, gone, minutes, flags."""
+@attendance.command(
+    name="list",
+    help=in_chinese("列出一个班次的签到；不写班次，则列出本人的签到：实际、计入的分钟，申报到了哪一步。"),
+)
+def list_(
+    shift: Annotated[
+        str | None,
+        Parameter(name=both("班次", "SHIFT"), show_default=False, help=both(
+            "班次编号；不写则为本人的签到", "the shift's id; without it one's own attendance")),
+    ] = None,
+    /, *,
+    seat: Seat,
+    volunteer: Annotated[
+        str | None,
+        Parameter(show_default=False, help=both(
+            "不写班次时：列出这名志愿者的，默认本人", "without a shift: whose, by default one's own")),
+    ] = None,
+    since: Annotated[
+        dt.date | None,
+        Parameter(converter=read_day, show_default=False, help=both("此日或以后", "on this day or later")),
+    ] = None,
+    limit: Limit = 50, after: After = 0, json: Json = False,
+) -> None:  # fmt: skip
+    """List who checked in to a shift; without one, one's own attendance: minutes raw and credited, and the claim."""
     from volunteerkit.cli.tables import print_table
     from volunteerkit.cli.typed import id_of
     from volunteerkit.projects.attendance import list_attendance
 
     city = seat.city()
+    if shift is None:
+        _own(city, volunteer, since, limit, after, json)
+        return
+    if volunteer is not None or since is not None or after:
+        allowed = both("只写班次，或只写志愿者", "a shift alone, or a volunteer")
+        name = "--volunteer" if volunteer is not None else "--since" if since is not None else "--after"
+        raise InvalidValue(name=name, value=shift[:40], allowed=allowed)
     with city.kit.open(city.engine, city.actor, read_only=True) as desk:
         found = list_attendance(desk, id_of("shift", shift))
     if json:
@@ -75,6 +103,65 @@ def list_(shift: Shift, /, *, seat: Seat, json: Json = False) -> None:
          ", ".join(word("attendance", flag) for flag in each.flags))
         for each in found
     ), right=(0, 4))  # fmt: skip
+
+
+def _own(
+    city: City, volunteer: str | None, since: dt.date | None, limit: int, after: int, json: bool
+) -> None:
+    """Print one volunteer's pairs, the actor's own by default."""
+    from volunteerkit import hours
+    from volunteerkit.cli.common import told_page
+    from volunteerkit.cli.tables import print_table
+    from volunteerkit.cli.typed import number_of
+
+    number: Any = city.actor.volunteer if volunteer is None else number_of("volunteer", volunteer)
+    with city.kit.open(city.engine, city.actor, read_only=True) as desk:
+        found = hours.attendance_of(desk, number, since=since, after=after, limit=limit + 1)
+    rows = found[:limit]
+    if json:
+        print_json([
+            attrs.asdict(each) | {"reasons": [{"code": one.code, **one.values} for one in each.reasons]}
+            for each in rows
+        ])  # fmt: skip
+        return
+    if not rows:
+        print(both("没有签到。", "There is no attendance."))
+        return
+    heads = (("签到", "attendance"), ("项目", "project"), ("到", "came"), ("离", "left"), ("实际", "raw"),
+             ("确认", "confirmed"), ("计入", "credited"), ("申报", "claim"), ("说明", "reasons"))  # fmt: skip
+    zone = city.kit.zone
+    print_table([both(zh, en) for zh, en in heads], (
+        (each.attendance_id, each.project_name, _clock(each.in_at, zone), _clock(each.out_at, zone),
+         each.raw_minutes, each.confirmed_minutes, each.credited_minutes,
+         word("attendance" if each.record_id is None else "record_state", each.claim),
+         "; ".join([word("attendance", flag) for flag in each.flags if flag != each.claim]
+                   + [one.message() for one in each.reasons]))
+        for each in rows
+    ), right=(0, 4, 5, 6))  # fmt: skip
+    if len(found) > len(rows):
+        told_page(len(rows), rows[-1].attendance_id)
+
+
+@attendance.command(
+    name="revoke-device", help=in_chinese("作废一台丢失或被盗的设备：它以后上传、签到都不再接受。")
+)
+def revoke_device(
+    device: Annotated[str, Parameter(name=both("设备编号", "DEVICE"), help=both("设备编号", "the device's id"))],
+    /, *,
+    seat: Seat,
+    reason: Annotated[str, Parameter(help=both("理由（勿写个人信息）", "the reason (no personal data)"))],
+    json: Json = False,
+) -> None:  # fmt: skip
+    """Revoke a device that was lost or stolen: nothing that it uploads or enters is taken any more."""
+    from volunteerkit.projects import batches
+
+    city = seat.city()
+    city.kit.run(city.engine, city.actor, lambda desk: batches.revoke_device(desk, device, reason=reason))
+    if json:
+        print_json({"device": device, "revoked": True})
+    else:
+        print(both(f"设备 {device} 已作废；此前的签到照旧。补办的设备请用新的编号。",
+                   f"Device {device} is revoked; what it entered before stands. Give its successor a new id."))  # fmt: skip
 
 
 @attendance.command(name="check-in", help=in_chinese("签到：负责人的名单、设备、本人的码或说明。"))

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+import attrs
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from volunteerkit import messages
@@ -282,6 +283,10 @@ def run_statement(
             ],
         })  # fmt: skip
         return
+    page = city.kit.render(found)
+    if page is not None:
+        print(page)
+        return
     title = both(
         f"{volunteer} 截至 {found.as_of}，按账本序号 {found.known_at} 所知（单位：分钟）",
         f"{volunteer} as of {found.as_of}, as known at seq {found.known_at} (in minutes)",
@@ -323,6 +328,29 @@ def run_export(place: Place, out: Path, rulebook: str, as_of: dt.date | None) ->
     print(
         both(f"已写入 {len(rated.ids)} 行：{out}", f"Wrote {len(rated.ids)} rows to {out}"), file=sys.stderr
     )
+
+
+def run_export_brands(place: Place, out: Path) -> None:
+    """Write one row a brand, with its figures."""
+    from volunteerkit import statistics
+    from volunteerkit.projects import brands
+
+    check_out(out, place.db, place.key_file, codecs.BOM_UTF8)
+    city = place.open()
+    pages, after = list[statistics.BrandPage](), ""
+    with city.kit.open(city.engine, city.actor, read_only=True) as desk:
+        while found := brands.list_brands(desk, after=after):
+            pages += [statistics.brand_page(desk, each.number) for each in found]
+            after = found[-1].number
+    header = ("brand_id", "name", "summary", "organization_id", "area", "founded_on", "ended_on", "projects",
+              "volunteers", "confirmed_minutes", "group_minutes")  # fmt: skip
+    rows = (
+        (*attrs.astuple(each.brand, recurse=False), each.projects, each.volunteers, each.confirmed_minutes,
+         each.group_minutes)
+        for each in pages
+    )  # fmt: skip
+    write_csv(out, header, rows)
+    print(both(f"已写入 {len(pages)} 行：{out}", f"Wrote {len(pages)} rows to {out}"), file=sys.stderr)
 
 
 def run_export_ledger(place: Place, out: Path) -> None:

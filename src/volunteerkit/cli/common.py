@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import hashlib
 import json
+import logging
 import os
 import shlex
 import shutil
@@ -204,6 +205,7 @@ def open_city(
     *,
     key_file: Path | None = None,
     plugin: tuple[str, ...] = (),
+    plugins_dir: Path | None = None,
     zone: str = "Asia/Shanghai",
     create: bool = False,
 ) -> City:
@@ -215,11 +217,11 @@ def open_city(
     from volunteerkit.kit import Kit
     from volunteerkit.store.engine import place_of
 
-    names = plugin or tuple(os.environ.get(PLUGINS_VARIABLE, "xinyu").split())
+    usual = () if plugins_dir else tuple(os.environ.get(PLUGINS_VARIABLE, "xinyu").split())
     engine = volunteerkit.create_engine(url_of(db))
     _OPENED.append(engine)
     new = engine.dialect.name == "sqlite" and _check_file(db, engine.url.database, create)
-    kit = Kit.load(*(Path(name) if name.endswith((".py", ".toml")) else name for name in names), zone=zone)
+    kit = Kit.load(*(plugin or usual), plugins_dir=plugins_dir, zone=zone)
     try:
         cipher = _key_of(engine, kit, db, key_file, new, create)
     except KeyProblem as error:
@@ -229,17 +231,24 @@ def open_city(
     return City(attrs.evolve(kit, cipher=cipher), engine, Actor.of(f"cli:{_user()}", "centre"))
 
 
+def trace_plugins() -> None:
+    """Print what the plugins answer, and how long it takes, on standard error."""
+    log = logging.getLogger("volunteerkit.plugins")
+    log.handlers[:] = [logging.StreamHandler()]
+    log.setLevel(logging.DEBUG)
+
+
 def _key_of(engine: sa.Engine, kit: Kit, db: str, key_file: Path | None, new: bool, create: bool) -> Any:
     """Return the cipher of the database, None for one that is read without it; make both with ``create``."""
     from volunteerkit import store
-    from volunteerkit.store.engine import place_of, storage_errors
+    from volunteerkit.store.engine import storage_errors
 
     # The key comes first: a wrong one must not leave an empty database behind.
     cipher = _cipher(db, key_file, create=new)
     if create:
         # an older database with personal data is brought up to date by its key only
         attrs.evolve(kit, cipher=cipher).migrate(engine)
-    with storage_errors(place_of(engine.url)), engine.connect() as connection, connection.begin():
+    with storage_errors(engine.url), engine.connect() as connection, connection.begin():
         store.check_schema(connection)
         sealed = store.get_meta(connection, "key_print")
     if cipher is None and sealed is not None:

@@ -19,7 +19,7 @@ import attrs
 from volunteerkit import messages
 from volunteerkit.cli.common import both, find_key_file, open_city, print_json, word
 from volunteerkit.cli.tables import print_table
-from volunteerkit.errors import KeyProblem, VolunteerkitError
+from volunteerkit.errors import InvalidValue, KeyProblem, VolunteerkitError, did_you_mean
 
 __all__ = ["run_doctor", "run_hooks", "run_plugins", "run_verify"]
 
@@ -57,8 +57,14 @@ def run_verify(db: str, rebuild: bool, head: str | None, json: bool) -> None:
             )
         print(both(f"已核对 {found.transfers:,} 笔转账、{found.events:,} 条事件、{found.accounts:,} 个账户、{found.records:,} 条记录。",
                    f"Checked {found.transfers:,} transfers, {found.events:,} events, {found.accounts:,} accounts, {found.records:,} records."))  # fmt: skip
+        print(both(f"链头：{found.head}", f"Head: {found.head}"))
         if found.holds:
-            print(both("全部一致。", "Everything agrees."))
+            print(
+                both(
+                    "全部一致。请抄录并公布链头，以后用 --head 比对。",
+                    "Everything agrees. Publish the head, and compare it later by --head.",
+                )
+            )
         else:
             print(both(f"第一处不一致：{found.where}\n  存储：{found.stored}\n  应为：{found.expected}",
                        f"First divergence: {found.where}\n  stored:   {found.stored}\n  expected: {found.expected}"))  # fmt: skip
@@ -66,7 +72,7 @@ def run_verify(db: str, rebuild: bool, head: str | None, json: bool) -> None:
         sys.exit(1)
 
 
-def run_plugins(plugin: tuple[str, ...], json: bool) -> None:
+def run_plugins(plugin: tuple[str, ...], plugins_dir: Path | None, json: bool) -> None:
     """List installed plugins, what those named contribute, and why one cannot be used: exit code 1 then."""
     from volunteerkit.kit import Kit
     from volunteerkit.plugins import installed
@@ -74,12 +80,12 @@ def run_plugins(plugin: tuple[str, ...], json: bool) -> None:
     known = installed()
     good: list[Any] = []
     failed: list[dict[str, Any]] = []
-    for name in plugin or tuple(known):
-        asked = Path(name) if name.endswith((".py", ".toml")) else name
+    for asked in _named(plugin, plugins_dir):
         try:
             Kit.load(asked)
         except VolunteerkitError as error:
             text = "\n".join((error.message(), *getattr(error, "__notes__", ())))
+            name = asked.name if plugins_dir and isinstance(asked, Path) else str(asked)
             failed.append({"name": name, "code": error.code, "text": text})
         else:
             good.append(asked)
@@ -108,28 +114,34 @@ def run_plugins(plugin: tuple[str, ...], json: bool) -> None:
         sys.exit(1)
 
 
-def run_hooks(plugin: tuple[str, ...], json: bool) -> None:
-    """List every hook with its kind, arguments, meaning and implementers."""
-    from volunteerkit import hooks, plugins
+def _named(plugin: tuple[str, ...], plugins_dir: Path | None) -> tuple[str | Path, ...]:
+    """Return what is to be loaded: those named and those of the folder, every installed one without either."""
+    from volunteerkit.plugins import in_folder, installed
+
+    if not plugin and plugins_dir is None:
+        return tuple(installed())
+    return (*plugin, *(() if plugins_dir is None else in_folder(plugins_dir)))
+
+
+def run_hooks(name: str | None, plugin: tuple[str, ...], plugins_dir: Path | None, json: bool) -> None:
+    """List every hook with its kind, signature and implementers, or print the manual of one, with its example."""
+    from volunteerkit import calling, hooks
     from volunteerkit.plugins import bind, find
 
-    named = plugin or tuple(plugins.installed())
-    bound = bind([find(name) for name in named])
-    rows: list[dict[str, Any]] = []
-    for name, kind in hooks.KINDS.items():
-        function = getattr(hooks, name)
-        rows.append({
-            "hook": name, "kind": kind, "arguments": list(inspect.signature(function).parameters),
-            "when": inspect.getdoc(function) or "", "implemented_by": [who for who, _ in bound[name]],
-        })  # fmt: skip
+    if name is not None and name not in hooks.KINDS:
+        raise InvalidValue("hook_unknown", hook=name, near=did_you_mean(name, hooks.KINDS))
+    bound = bind([find(each) for each in _named(plugin, plugins_dir)])
+    rows: list[dict[str, Any]] = [
+        {"hook": hook, "kind": kind, "arguments": list(calling.arguments(hook)), "signature": calling.signature(hook),
+         "when": inspect.getdoc(getattr(hooks, hook)) or "", "implemented_by": [who for who, _ in bound[hook]]}
+        for hook, kind in hooks.KINDS.items() if name in (None, hook)
+    ]  # fmt: skip
     if json:
         print_json(rows)
         return
     for row in rows:
-        print(
-            f"{row['hook']}({', '.join(row['arguments'])})  [{row['kind']}]  ← {', '.join(row['implemented_by']) or '-'}"
-        )
-        print("    " + row["when"].replace("\n", "\n    ") + "\n")
+        print(f"{row['signature']}  [{row['kind']}]  ← {', '.join(row['implemented_by']) or '-'}")
+        print("    " + (row["when"] if name else row["when"].splitlines()[0]).replace("\n", "\n    ") + "\n")
 
 
 def run_doctor(db: str | None, key_file: Path | None, json: bool) -> None:

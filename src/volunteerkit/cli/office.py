@@ -50,11 +50,11 @@ def _step(desk: Desk, case: Case) -> str:
     return step.name if step and case.state == "review" else ""
 
 
-def _facts(case: Case) -> dict[str, Any]:
+def _facts(desk: Desk, case: Case) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     for name, value in case.facts.items():
         if name == "recloses_at":
-            shown[name] = instant_of(value)
+            shown[name] = instant_of(value).astimezone(desk.zone)
         elif value not in (None, "") and name not in _INSIDE:
             shown[name] = day_of(value) if name in _DAYS and isinstance(value, int) else value
     return shown
@@ -65,7 +65,7 @@ def case_values(desk: Desk, case: Case) -> dict[str, Any]:
     return {
         "case": case.id, "kind": case.kind, "volunteer": case.place.volunteer, "state": case.state,
         "step": _step(desk, case), "due_on": case.standing.due_on, "opened_by": case.opened_by,
-        "opened_on": case.opened_on, "facts": _facts(case), "findings": findings_values(case.findings),
+        "opened_on": case.opened_on, "facts": _facts(desk, case), "findings": findings_values(case.findings),
         "closed_by": case.closed_by, "reason": case.reason,
     }  # fmt: skip
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from volunteerkit.cli.common import City
 
 __all__ = [
+    "WRITTEN_IN",
     "After",
     "AsOf",
     "Db",
@@ -29,7 +30,9 @@ __all__ = [
     "Limit",
     "Place",
     "Plugins",
+    "PluginsDir",
     "Seat",
+    "Trace",
     "Zone",
     "both",
     "in_chinese",
@@ -37,6 +40,9 @@ __all__ = [
     "read_whole",
     "read_zone",
 ]
+
+WRITTEN_IN = language()
+"""The language in which the help of the commands was written, when their modules were imported."""
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 _DAY = re.compile(r"[0-9]{4}[-/.年]")
@@ -120,6 +126,17 @@ Plugins = Annotated[
     Parameter(name="--plugin", negative=(), show_default=False, help=both("插件名或 .toml/.py 文件，可多次给出（默认 xinyu）",
                                       "a plugin's name or a .toml/.py file, may be repeated (default xinyu)")),
 ]  # fmt: skip
+PluginsDir = Annotated[
+    Path | None,
+    Parameter(name="--plugins-dir", show_default=False, help=both("文件夹，其中的每个插件文件、规则文件和包都加载",
+                                      "a folder whose every plugin file, rulebook and package is loaded")),
+]  # fmt: skip
+Trace = Annotated[
+    bool,
+    Parameter(name="--trace", negative=(), show_default=False,
+              help=both("在标准错误输出上说明哪个插件回答了什么、用了多久",
+                        "tell on standard error which plugin answered what, and how long it took")),
+]  # fmt: skip
 Zone = Annotated[str, Parameter(converter=read_zone, help=both("城市所在时区", "the city's time zone"))]
 AsOf = Annotated[
     dt.date | None,
@@ -154,14 +171,19 @@ class Place:
 
     db: Db
     plugin: Plugins = ()
+    plugins_dir: PluginsDir = None
+    trace: Trace = False
     key_file: Key = None
     zone: Zone = "Asia/Shanghai"
 
     def open(self, *, create: bool = False) -> City:
         """Open the city; with ``create`` make its tables and its key if they are missing."""
-        from volunteerkit.cli.common import open_city
+        from volunteerkit.cli.common import open_city, trace_plugins
 
-        return open_city(self.db, key_file=self.key_file, plugin=self.plugin, zone=self.zone, create=create)
+        if self.trace:
+            trace_plugins()
+        return open_city(self.db, key_file=self.key_file, plugin=self.plugin, plugins_dir=self.plugins_dir,
+                         zone=self.zone, create=create)  # fmt: skip
 
 
 @Parameter(name="*")

@@ -177,8 +177,11 @@ def apply(
                    f"Applied for under number {made.number}, case {made.case}."))  # fmt: skip
 
 
-def _state(status: str) -> str:
-    return word("project_state", status)
+def _state(project: Any) -> str:
+    """Return the word for a project's state, and that its time is past while that does not say so."""
+    said = word("project_state", project.status)
+    past = project.over and project.status in ("approved", "published")
+    return said + both("（已结束）", " (over)") if past else said
 
 
 def _days(project: Any) -> str:
@@ -204,6 +207,10 @@ def list_(
     since: Annotated[Day, _day("此日或以后", "on this day or later")] = None,
     until: Annotated[Day, _day("此日或以前", "on this day or earlier")] = None,
     free: Annotated[bool, Parameter(negative=(), help=both("还有名额的", "with a free place"))] = False,
+    over: Annotated[
+        bool | None, Parameter(negative="--not-over", show_default=False, help=both(
+            "只看已结束的，或还没有结束的", "only what is over, or not yet")),
+    ] = None,
     text: Annotated[Text, _option("名称中有这些字", "with this in its name")] = None,
     limit: Annotated[int, Parameter(converter=read_whole, help=both("最多几个", "how many at most"))] = 100,
     json: Json = False,
@@ -212,12 +219,18 @@ def list_(
     from volunteerkit import projects
 
     city = seat.city()
-    shared: dict[str, Any] = {"organization": organization, "status": status, "text": text, "limit": limit}
+    shared: dict[str, Any] = {
+        "organization": organization,
+        "status": status,
+        "text": text,
+        "limit": limit,
+        "over": over,
+    }
     public = {"brand": brand, "category": category, "area": area, "since": since, "until": until}
     given = [name for name, value in public.items() if value is not None] + ["free"] * free
     if applications and given:
         raise InvalidValue(
-            name="--applications", value=f"--{given[0]}", allowed="--organization, --status, --text"
+            name="--applications", value=f"--{given[0]}", allowed="--organization, --status, --over, --text"
         )
     with city.kit.open(city.engine, city.actor, read_only=True) as desk:
         if applications:
@@ -233,7 +246,7 @@ def list_(
         _table(
             (("编号", "number"), ("名称", "name"), ("组织", "organization"), ("日期", "days"), ("状态", "status"),
              ("余额", "free")),
-            ((each.number, each.name, each.organization, _days(each), _state(each.status),
+            ((each.number, each.name, each.organization, _days(each), _state(each),
               unlimited if each.free is None else each.free) for each in found),
         )  # fmt: skip
 
@@ -256,7 +269,7 @@ def show(project: Number, /, *, seat: Seat, json: Json = False) -> None:
     if json:
         print_json(attrs.asdict(found) | {"statements": dict(found.statements)})
         return
-    print(f"{found.number} {found.name}  {_state(found.status)}  {_days(found)}")
+    print(f"{found.number} {found.name}  {_state(found)}  {_days(found)}")
     for name in _STATED:
         if name in found.statements:
             print(f"  {word('statement', name)}{both('：', ': ')}{found.statements[name]}")
@@ -316,12 +329,15 @@ def brands_(*, seat: Seat, json: Json = False) -> None:
         pages = [statistics.brand_page(desk, each.number) for each in brands.list_brands(desk, limit=1000)]
     if json:
         print_json([attrs.asdict(each.brand) | {"projects": each.projects, "volunteers": each.volunteers,
-                                                "confirmed_minutes": each.confirmed_minutes} for each in pages])  # fmt: skip
+                                                "confirmed_minutes": each.confirmed_minutes,
+                                                "group_minutes": each.group_minutes} for each in pages])  # fmt: skip
     elif not pages:
         print(both("还没有品牌。", "There is no brand yet."))
     else:
         _table(
-            (("编号", "number"), ("名称", "name"), ("项目", "projects"), ("志愿者", "volunteers"), ("时长", "time")),
-            ((each.brand.number, each.brand.name, each.projects, each.volunteers, hours_text(each.confirmed_minutes))
+            (("编号", "number"), ("名称", "name"), ("项目", "projects"), ("志愿者", "volunteers"), ("时长", "time"),
+             ("集体时长", "group time")),
+            ((each.brand.number, each.brand.name, each.projects, each.volunteers, hours_text(each.confirmed_minutes),
+              hours_text(each.group_minutes))
              for each in pages),
         )  # fmt: skip

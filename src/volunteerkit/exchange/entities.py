@@ -121,11 +121,11 @@ def load_entities(desk: Desk, source: Source, progress: Callable[[int], None]) -
     Raises KeyProblem when volunteers come and no cipher was handed in, or another one than before.
     """
     entity = source.entity
+    hold_head(desk)  # of two imports at once the second sees what the first one brought
     if entity == "volunteers":
         check_key(desk.connection, desk.needed_cipher())
     table, refusals = _TABLES[entity], Refusals()
     columns = (table.c.number, table.c.id, table.c.row_digest)
-    hold_head(desk)  # of two imports at once the second sees what the first one brought
     stored = {number: (id_, digest) for number, id_, digest in desk.connection.execute(sa.select(*columns))}
     ready = _READY[entity](desk, source)
     added: dict[str, Ready] = {}

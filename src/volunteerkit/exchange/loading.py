@@ -10,6 +10,7 @@ from volunteerkit.exchange.entities import load_entities
 from volunteerkit.exchange.reading import Plan, Source
 from volunteerkit.exchange.records import load_records
 from volunteerkit.store.desk import Desk
+from volunteerkit.units import of_type, plain_day
 
 __all__ = ["load_file"]
 
@@ -33,11 +34,14 @@ def load_file(
     KeyProblem (volunteers without the database's key), ImportRefused (a file that is no such table).
     """
     desk.permit("import.load")
+    of_type("plan", plan, Plan)
+    of_type("file", file, Source)
+    day = desk.today if as_of is None else plain_day("as_of", as_of)
 
     def told(rows: int) -> None:
         if progress is not None:
             progress(file.file, rows)
 
     if file.entity == "service_records":
-        return load_records(desk, file, as_of or desk.today, told)
+        return load_records(desk, file, day, told)
     return load_entities(desk, file, told)

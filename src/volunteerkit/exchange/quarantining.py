@@ -21,7 +21,7 @@ from volunteerkit.projects.tables import project
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, driver, take_numbers, write_event
-from volunteerkit.units import day_of, instant_of
+from volunteerkit.units import day_of, instant_of, of_type, whole_number
 from volunteerkit.volunteers.tables import doubt, volunteer
 
 __all__ = ["FlaggedRow", "RefusedRow", "count_flagged", "flagged_rows", "note_refusal", "refused_rows"]
@@ -76,7 +76,7 @@ def note_refusal(desk: Desk, error: ImportRefused) -> None:
 
     Errors that name no data file leave nothing. Raises NotPermitted.
     """
-    file = str(error.values.get("file", ""))
+    file = str(of_type("error", error, ImportRefused).values.get("file", ""))
     if not file or error.code.startswith("mapping_"):
         return
     desk.permit("import.load")
@@ -159,9 +159,9 @@ def _mending(row: Any) -> str:
 
 def _known(name: str, word: str, known: Iterable[str]) -> None:
     allowed = sorted(set(known))
-    if word not in allowed:
+    if not isinstance(word, str) or word not in allowed:
         error = InvalidValue(name=name, value=word, allowed=", ".join(allowed))
-        if near := did_you_mean(word, allowed):
+        if isinstance(word, str) and (near := did_you_mean(word, allowed)):
             error.add_note(str(near).strip())
         raise error
 
@@ -219,8 +219,9 @@ def flagged_rows(
     query = sa.select(rows).order_by(rows.c.kind, rows.c.number, rows.c.day, rows.c.record, rows.c.place)
     if kind is not None:
         query = query.where(rows.c.kind == kind)
+    whole_number("first", first)
     if most is not None:
-        query = query.limit(most)
+        query = query.limit(whole_number("most", most))
     return [
         FlaggedRow(
             kind, number, record, place, "" if day is None else str(day_of(day)), file, messages.text(kind)

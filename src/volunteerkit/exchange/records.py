@@ -31,7 +31,7 @@ from volunteerkit.ledger import issuer_account as issuer
 from volunteerkit.organizations.tables import team
 from volunteerkit.projects.tables import project
 from volunteerkit.store.desk import Desk, microseconds
-from volunteerkit.store.posting import Execute, driver, insert_rows, run_many
+from volunteerkit.store.posting import Execute, driver, hold_head, insert_rows, run_many
 from volunteerkit.units import day_number
 from volunteerkit.volunteers.tables import volunteer
 
@@ -467,6 +467,7 @@ class _Load:
 
 def load_records(desk: Desk, source: Source, as_of: dt.date, progress: Callable[[int], None]) -> FileReport:
     """Load a file of service records into the desk's transaction and return the counts."""
+    hold_head(desk)  # of two imports at once the second sees what the first one brought
     reader, load = _Reader.at(desk, as_of, source.header("hours")), _Load(desk, source)
     chunk: list[tuple[_Row, Sequence[str]]] = []
     rows: Iterable[tuple[int, Any]] = source.rows()

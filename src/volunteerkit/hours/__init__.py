@@ -14,6 +14,7 @@ from volunteerkit.hours.inspecting import Doubt, inspect
 from volunteerkit.hours.model import Claim, Overlap, Recorded
 from volunteerkit.hours.pending import PendingRecord, list_pending
 from volunteerkit.hours.periods import Period, close_period, periods, reopen_period
+from volunteerkit.hours.served import ServedPair, attendance_of
 from volunteerkit.hours.statement import Statement, StatementLine, statement
 from volunteerkit.hours.verifying import Verification, rebuild, verify_store
 
@@ -26,11 +27,13 @@ __all__ = [
     "PendingRecord",
     "Period",
     "Recorded",
+    "ServedPair",
     "Statement",
     "StatementLine",
     "Verification",
     "adjust",
     "appeal",
+    "attendance_of",
     "bank",
     "claim_attendance",
     "close_period",

@@ -6,7 +6,7 @@ move by double entry from the project's issuer account to the volunteer's honour
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -23,16 +23,14 @@ from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.posting import (
     Execute,
     Numbers,
-    driver,
-    replayed,
+    answered,
+    asked_ahead,
     request_hash,
-    run_many,
-    take_numbers,
     write_many,
     writing,
 )
 from volunteerkit.store.texts import seal_text
-from volunteerkit.units import day_number, day_of, plain_text
+from volunteerkit.units import day_number, day_of, of_type, plain_text
 
 __all__ = ["record", "record_many"]
 
@@ -42,24 +40,23 @@ _PARTIES = (
     "WHEN 1 THEN 'blacklisted' WHEN 2 THEN 'suspended' WHEN 3 THEN 'on_leave' END FROM vk_volunteer_period h "
     "WHERE h.volunteer_id = v.id AND h.since <= ? AND (h.until IS NULL OR h.until >= ?)), v.number, "
     "p.status, p.back_entry, EXISTS (SELECT 1 FROM vk_shift s WHERE s.project_id = p.id AND s.cancelled_at IS NULL), "
-    f"{period_state('?', 'p.organization_id')} "
+    f"{period_state('?', 'p.organization_id')}, e.request_hash, e.payload, "
+    "n.record_id, n.transfer_seq, n.transfer_hash, n.event_seq, n.event_hash "
     "FROM vk_volunteer v CROSS JOIN vk_project p JOIN vk_organization o ON o.id = p.organization_id "
     "LEFT JOIN vk_team t ON t.id = (SELECT m.team_id FROM vk_membership m WHERE m.volunteer_id = v.id "
     "AND m.team_id IS NOT NULL AND m.organization_id = p.organization_id AND m.since <= ? "
     "AND (m.until IS NULL OR m.until >= ?) ORDER BY m.id LIMIT 1) "
+    # the type stands in it as a word: SQLite plans a statement anew for every value that a partial index asks about
+    "LEFT JOIN vk_event e ON e.type = 'hours.recorded' AND e.key = ? LEFT JOIN vk_head n ON n.id = 1 "
     "WHERE v.number = COALESCE((SELECT a.volunteer_number FROM vk_alias a WHERE a.number = ?), ?) AND p.number = ?"
 )
-_NEIGHBOURS = (
-    "SELECT r.id, r.served_on, r.start_minute, r.clock_minutes, r.claimed_minutes, p.number FROM vk_service_record r "
-    f"JOIN vk_project p ON p.id = r.project_id WHERE r.volunteer_id IN {SAME_PERSON} "
+_NEIGHBOURS = {  # PostgreSQL would join, and read every record for as long as it has not counted them
+    name: "SELECT r.id, r.served_on, r.start_minute, r.clock_minutes, r.claimed_minutes, p.number "
+    f"FROM vk_service_record r JOIN vk_project p ON p.id = r.project_id WHERE r.volunteer_id {same_person} "
     "AND r.served_on BETWEEN ? AND ? AND r.state IN ('pending', 'confirmed')"
-)
-_INSERT = (
-    f"INSERT INTO vk_service_record (id, confirmed_minutes, state, {', '.join(FIXED)}) "
-    f"VALUES (?, 0, 'pending', {', '.join('?' * len(FIXED))})"
-)
-_FLAG = "INSERT INTO vk_flag (record_id, kind) VALUES (?, ?)"
-_PENDING = "UPDATE vk_account SET pending_minutes = pending_minutes + CASE id WHEN ? THEN ? ELSE ? END WHERE id IN (?, ?)"
+    for name, same_person in (("sqlite", f"IN {SAME_PERSON}"), ("postgresql", f"= ANY (ARRAY{SAME_PERSON})"))
+}
+_COLUMNS = ("id", "confirmed_minutes", "state", *FIXED)
 
 _PLAIN = (KINDS[0], None)
 
@@ -88,11 +85,12 @@ def record_many(
     Nothing is written for a refused claim, the others are recorded. Raises NotPermitted and
     IdempotencyConflict for the whole list, of which nothing is written then.
     """
+    pairs = [_pair(each) for each in (claims if isinstance(claims, Sequence) else (claims,))]
     with writing(desk):
-        accepted = _Accepted(desk, driver(desk.connection))
+        asked = (each for key, claim in pairs for each in _asked(desk, key, claim))
+        accepted = _Accepted(desk, asked_ahead(desk.connection, asked))
         answers: list[Recorded | Refused | NotFound] = []
-        for each in claims if isinstance(claims, Sequence) else (claims,):
-            key, claim = _pair(each)
+        for key, claim in pairs:
             try:
                 answers.append(accepted.add(key, claim))
             except (Refused, NotFound) as refusal:
@@ -105,9 +103,20 @@ def _pair(given: object) -> tuple[str | None, Claim]:
     if not isinstance(given, tuple | list) or len(given) != 2:
         raise InvalidValue(name="claims", value=type(given).__name__, allowed="(key, Claim(…)), …")
     key, claim = given
-    if not isinstance(claim, Claim):
-        raise InvalidValue(name="claim", value=type(claim).__name__, allowed="Claim(…)")
-    return key, claim
+    of_type("claim", claim, Claim)
+    return None if key is None else plain_text("key", key), claim
+
+
+def _parties(desk: Desk, key: str | None, claim: Claim, served_on: int) -> tuple[Any, ...]:
+    days, number = (served_on, served_on), claim.volunteer
+    return (*days, *period_values(desk, served_on), *days, key, number, number, claim.project)
+
+
+def _asked(desk: Desk, key: str | None, claim: Claim) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Yield what is asked about nearly every claim; the neighbours of a merged number are asked anew."""
+    number, day = claim.volunteer, day_number(claim.served_on)
+    yield _PARTIES, _parties(desk, key, claim, day)
+    yield _NEIGHBOURS[desk.connection.dialect.name], (number, number, day - 1, day + 1)
 
 
 @attrs.define
@@ -123,7 +132,7 @@ class _Accepted:
     records: list[tuple[Any, ...]] = attrs.Factory(list)
     transfers: list[tuple[Any, ...]] = attrs.Factory(list)
     events: list[tuple[Any, ...]] = attrs.Factory(list)
-    pending: list[tuple[int, ...]] = attrs.Factory(list)
+    pending: dict[int, int] = attrs.Factory(dict)
     flags: list[tuple[int, str]] = attrs.Factory(list)
     answers: dict[str | None, tuple[bytes, Recorded]] = attrs.Factory(dict)
     days: dict[int, list[Neighbour]] = attrs.Factory(dict)
@@ -132,9 +141,7 @@ class _Accepted:
         """Accept a claim, or answer a replayed one; raises Refused, NotFound and what `record` raises."""
         desk, execute = self.desk, self.execute
         served_on = day_number(claim.served_on)
-        days = (served_on, served_on)
-        named = (claim.volunteer, claim.volunteer, claim.project)
-        row = execute(_PARTIES, (*days, *period_values(desk, served_on), *days, *named)).fetchone()
+        row = execute(_PARTIES, _parties(desk, key, claim, served_on)).fetchone()
         if row is None and desk.may("hours.record", Place()):  # who records for everybody learns which it is
             known = execute("SELECT 1 FROM vk_volunteer WHERE number = ?", (claim.volunteer,)).fetchone()
             kind, number = ("project", claim.project) if known else ("volunteer", claim.volunteer)
@@ -142,8 +149,8 @@ class _Accepted:
         place = None if row is None else Place(row[8], teams(row[6]), (row[4],))
         desk.permit_on("hours.record", "volunteer_or_project", f"{claim.volunteer}/{claim.project}", place)
         assert row is not None
-        volunteer_id, status, project_id, organization_id, _, team_id, _, period, number, *of_project = row
-        stands, afterwards, shifts, closed = of_project
+        volunteer_id, status, project_id, organization_id, _, team_id, _, period, number = row[:9]
+        stands, afterwards, shifts, closed, *before_and_head = row[9:]
         if status == "deregistered" and served_before_leaving(execute, volunteer_id, served_on):
             status = "approved"
         status = (period or status) if status == "approved" else status
@@ -151,7 +158,7 @@ class _Accepted:
             claim.volunteer, claim.project, claim.served_on, claim.claimed_minutes, claim.start, claim.end,
             claim.method, *(() if (claim.kind, claim.evidence) == _PLAIN else (claim.kind, claim.evidence)),
         )  # fmt: skip
-        if before := self._replayed(key, request):
+        if before := self._replayed(key, request, *before_and_head[:2]):
             return before
         start, clock = claim.start_minute, claim.clock_minutes
         open_day(desk, organization_id, served_on, closed)
@@ -163,17 +170,18 @@ class _Accepted:
             refusals=of_activity(desk, claim, project_id, stands, afterwards, neighbours),
         )  # fmt: skip
         if self.held is None:
-            self.held = take_numbers(execute, events=0)
+            self.held = Numbers.of(before_and_head[2:])
         minutes, new = claim.claimed_minutes, self.held.record_id + len(self.records) + 1
         self.records.append((
-            new, None, None, volunteer_id, project_id, organization_id, team_id, served_on, start, clock, minutes,
+            new, 0, "pending", None, None, volunteer_id, project_id, organization_id, team_id, served_on, start, clock, minutes,
             claim.method, microseconds(desk.now), desk.actor.id, None, None, claim.kind, held, claim.evidence,
         ))  # fmt: skip
         debit, credit = issuer_account(project_id), honour_account(volunteer_id)
         self.transfers.append((new, debit, credit, minutes, RECORD, None, served_on, None))
         payload = {"record": new, "minutes": minutes, "served_on": served_on}
         self.events.append(("hours.recorded", f"record:{new}", payload, key, request))
-        self.pending.append((credit, minutes, -minutes, debit, credit))
+        for account, more in ((credit, minutes), (debit, -minutes)):
+            self.pending[account] = self.pending.get(account, 0) + more
         self.days.setdefault(volunteer_id, []).append(
             Neighbour(new, served_on, start, clock, minutes, claim.project)
         )
@@ -186,35 +194,37 @@ class _Accepted:
             self.answers[key] = request, recorded
         return recorded
 
-    def _replayed(self, key: str | None, request: bytes) -> Recorded | None:
-        if key is not None and plain_text("key", key) in self.answers:
+    def _replayed(self, key: str | None, request: bytes, asked: Any, payload: Any) -> Recorded | None:
+        if key is None:
+            return None
+        if key in self.answers:
             first, answer = self.answers[key]
             if first != request:
                 raise IdempotencyConflict(key=key)
             return Recorded(answer.record_id, "pending", answer.minutes, replayed=True)
-        if before := replayed(self.execute, "hours.recorded", key, request):
-            return Recorded(before["record"], "pending", before["minutes"], replayed=True)
-        return None
+        if asked is None:
+            return None
+        before = answered(key, request, asked, payload)
+        return Recorded(before["record"], "pending", before["minutes"], replayed=True)
 
     def _neighbours(self, volunteer_id: int, number: str, day: int) -> list[Neighbour]:
-        stored = self.execute(_NEIGHBOURS, (number, number, day - 1, day + 1)).fetchall()
+        statement = _NEIGHBOURS[self.desk.connection.dialect.name]
+        stored = self.execute(statement, (number, number, day - 1, day + 1)).fetchall()
         return [Neighbour(*row) for row in stored] + self.days.get(volunteer_id, [])
 
     def write(self) -> None:
         """Write everything that was accepted."""
         if self.held is None:
             return
-        connection = self.desk.connection
         self.records = [row if row[-1] is None else self._sealed(row) for row in self.records]
-        run_many(connection, _INSERT, self.records)
-        run_many(connection, _PENDING, self.pending)
-        run_many(connection, _FLAG, self.flags)
-        write_many(
-            self.desk, self.held, self.transfers, self.events, [covered(row[1:]) for row in self.records]
-        )
+        beside: dict[str, Any] = {"vk_service_record": (_COLUMNS, self.records)}
+        if self.flags:
+            beside["vk_flag"] = (("record_id", "kind"), self.flags)
+        fixed = [covered(row[-len(FIXED) :]) for row in self.records]
+        write_many(self.desk, self.held, self.transfers, self.events, fixed, beside, self.pending)
 
     def _sealed(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
-        return (*row[:-1], seal_text(self.desk, f"volunteer:{row[3]}", f"evidence:{row[0]}", row[-1]) or None)
+        return (*row[:-1], seal_text(self.desk, f"volunteer:{row[5]}", f"evidence:{row[0]}", row[-1]) or None)
 
 
 def _overlapping(neighbours: Sequence[Neighbour], day: int, minute: int, clock: int) -> tuple[Overlap, ...]:

@@ -20,13 +20,14 @@ from volunteerkit.projects.marking import write_ended
 from volunteerkit.projects.model import ATTENDED
 from volunteerkit.projects.presence import Attendance, Pair, place_of_shift, read, with_flags
 from volunteerkit.projects.tables import attendance
+from volunteerkit.projects.waiting import move, row_of
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, driver, note
 from volunteerkit.store.texts import seal_text
-from volunteerkit.units import plain_text
+from volunteerkit.units import plain_text, whole_number
 
-__all__ = ["MISMATCHES", "Claimed", "claim_attendance", "unmatched_attendance"]
+__all__ = ["MISMATCHES", "Claimed", "claim_attendance", "complete", "unmatched_attendance"]
 
 _REASON: Final = 500
 _LINK = "UPDATE vk_attendance SET record_id = ?, flags = ?, beyond = ? WHERE id = ? AND record_id IS NULL"
@@ -102,12 +103,10 @@ def _unclaimed(desk: Desk, shift_id: int, only: Sequence[int] | None, beyond: bo
     # all of them: one pair's minutes depend on the others
     found = read(desk, attendance.c.shift_id == shift_id, beyond=beyond)
     if only is not None:
-        if (
-            isinstance(only, str)
-            or not isinstance(only, Sequence)
-            or not all(type(each) is int for each in only)
-        ):
-            raise InvalidValue(name="only", value=type(only).__name__, allowed="1, 2, …")
+        if isinstance(only, str | bytes) or not isinstance(only, Sequence):
+            raise InvalidValue(name="only", value=type(only).__name__, allowed="(1, 2, …)")
+        for each in only:
+            whole_number("only", each, 1)
         found = [each for each in found if each.id in only]
     return [each for each in found if each.record_id is None]
 
@@ -157,7 +156,23 @@ def _linked(
         said = seal_text(desk, f"volunteer:{owner[0]}", f"beyond:{pair.id}", beyond)
     if driver(desk.connection)(_LINK, (found.record_id, flags, said, pair.id)).rowcount != 1:
         raise IntegrityProblem(what=f"attendance {pair.id}")
-    return Claimed(pair.id, pair.volunteer, found.minutes, found.record_id, found.findings)
+    # the reason that is given here is enough for whoever confirms it
+    told = tuple(each for each in found.findings if beyond is None or each.code != "held_outside_shifts")
+    return Claimed(pair.id, pair.volunteer, found.minutes, found.record_id, told)
+
+
+def complete(desk: Desk, record_id: int) -> None:
+    """Let the participation of a record's pair be completed, if it is accepted still.
+
+    What somebody has said of it stands: who was discharged, excused or missed remains so.
+    """
+    row = row_of(
+        desk,
+        "state = 'accepted' AND id = (SELECT a.participation_id FROM vk_attendance a WHERE a.record_id = ?)",
+        record_id,
+    )
+    if row is not None:
+        move(desk, row, "completed")
 
 
 @storage_errors("database")

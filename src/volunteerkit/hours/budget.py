@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from volunteerkit.errors import Finding, IntegrityProblem, Refused
-from volunteerkit.ledger import issuer_account, whole_amount
+from volunteerkit.ledger import issuer_account
 from volunteerkit.projects.tables import project as projects
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.posting import Execute, command, driver, note
 from volunteerkit.store.registering import checked_text, id_of
 from volunteerkit.store.texts import seal_text
+from volunteerkit.units import whole_number
 
 __all__ = ["Budget", "budget_columns", "issue", "lift", "post", "raise_budget"]
 
@@ -118,7 +119,7 @@ def raise_budget(desk: Desk, project: str, minutes: int, *, reason: str) -> int 
     Raises NotPermitted, NotFound, InvalidValue.
     """
     desk.permit("hours.raise_budget")
-    more = whole_amount("minutes", minutes, _MOST)
+    more = whole_number("minutes", minutes, 1, _MOST)
     said = checked_text("reason", reason, 500)
     project_id = id_of(desk, projects, "project", project)
     execute = driver(desk.connection)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from volunteerkit import hooks
+from volunteerkit import calling
 from volunteerkit.clock import Calendar, months_after
 from volunteerkit.errors import Finding, Refused
 from volunteerkit.hours.model import Claim, Neighbour, Overlap
@@ -126,7 +126,7 @@ def review(
     findings += tuple(
         Finding("overlap_warning", {"record": other.record_id}, "warn") for other in overlapping
     )
-    findings += hooks.review_hours(desk, claim, overlapping)
+    findings += calling.review_hours(desk, claim, overlapping)
     if any(finding.severity != "warn" for finding in findings):  # a misspelt one refuses
         raise Refused(*findings)
     # what is refused is not held

@@ -25,7 +25,7 @@ from volunteerkit.hours.records import (
     resolved_before,
 )
 from volunteerkit.hours.tables import FIXED, covered
-from volunteerkit.ledger import ADJUST, MOVE, REVERSE, honour_account, issuer_account, whole_amount
+from volunteerkit.ledger import ADJUST, DAY_MINUTES, MOVE, REVERSE, honour_account, issuer_account
 from volunteerkit.projects.lifecycle import accepts_hours
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.posting import (
@@ -39,7 +39,7 @@ from volunteerkit.store.posting import (
     writing,
 )
 from volunteerkit.store.texts import seal_text
-from volunteerkit.units import day_number, day_of, plain_day, plain_text
+from volunteerkit.units import day_number, day_of, plain_day, plain_text, whole_number
 
 __all__ = ["adjust", "correct", "move", "restore", "reverse"]
 
@@ -93,11 +93,17 @@ def adjust(desk: Desk, record_id: int, *, minutes: int, reason: str, effective_o
     """Let a confirmed record stand at ``minutes`` from ``effective_on`` (default today) on.
 
     A transfer of the difference is added. More than was claimed needs a second person: somebody who has neither
-    recorded nor confirmed nor corrected it before. Raises what `reverse` raises, and Refused when nothing would
+    recorded nor confirmed nor corrected it before, under whatever actor's id. Raises what `reverse` raises, and Refused when nothing would
     change.
     """
     return _corrected(
-        desk, record_id, "adjusted", whole_amount("minutes", minutes), reason, effective_on, key
+        desk,
+        record_id,
+        "adjusted",
+        whole_number("minutes", minutes, 1, DAY_MINUTES),
+        reason,
+        effective_on,
+        key,
     )
 
 

@@ -47,10 +47,8 @@ def rule_records(desk: Desk, rows: Sequence[tuple[Any, ...]], version: Version) 
     """
     rare = {"kind", "known_on", "evidence"} & set(version.mentions)
     beside = _beside(desk, [row[0] for row in rows]) if rare else {}
-    projects = {id_: (number, category) for id_, number, category in
-                desk.connection.execute(sa.select(project.c.id, project.c.number, project.c.category))}  # fmt: skip
-    organizations = {id_: number for id_, number in
-                     desk.connection.execute(sa.select(organization.c.id, organization.c.number))}  # fmt: skip
+    projects = _by_id(desk, {row[5] for row in rows}, project.c.id, project.c.number, project.c.category)
+    organizations = _by_id(desk, {row[6] for row in rows}, organization.c.id, organization.c.number)
     return [
         Record(
             id_,
@@ -58,14 +56,22 @@ def rule_records(desk: Desk, rows: Sequence[tuple[Any, ...]], version: Version) 
             start,
             clock,
             minutes,
+            projects[place][2],
             projects[place][1],
-            projects[place][0],
-            organizations[vouching],
+            organizations[vouching][1],
             method,
             **beside.get(id_, {}),
         )
         for id_, on, start, clock, minutes, place, vouching, method in rows
     ]
+
+
+def _by_id(desk: Desk, ids: set[int], *columns: sa.Column[Any]) -> dict[int, tuple[Any, ...]]:
+    """Return rows by their ids, the first of the columns: those of a person, or all when many are wanted."""
+    query = sa.select(*columns)
+    if len(ids) <= _AT_ONCE:
+        query = query.where(columns[0].in_(ids))
+    return {row[0]: tuple(row) for row in desk.connection.execute(query)}
 
 
 def _beside(desk: Desk, ids: Sequence[int]) -> dict[int, dict[str, Any]]:

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from volunteerkit.errors import Finding, Refused
+from volunteerkit.hours.attending import complete
 from volunteerkit.hours.budget import issue, post
 from volunteerkit.hours.model import Recorded
 from volunteerkit.hours.periods import open_day
-from volunteerkit.hours.records import REASON_LETTERS, find_record, last_transfer, not_own, resolved_before
-from volunteerkit.ledger import CONFIRM, REJECT, honour_account, issuer_account, whole_amount
+from volunteerkit.hours.records import (
+    REASON_LETTERS,
+    Found,
+    asked_of,
+    find_record,
+    last_transfer,
+    not_own,
+    resolved_before,
+)
+from volunteerkit.ledger import CONFIRM, DAY_MINUTES, REJECT, honour_account, issuer_account
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.posting import (
-    driver,
+    Execute,
+    asked_ahead,
+    replay_asked,
     replayed,
     request_hash,
     take_numbers,
@@ -19,11 +30,13 @@ from volunteerkit.store.posting import (
     writing,
 )
 from volunteerkit.store.texts import seal_text
-from volunteerkit.units import plain_text
+from volunteerkit.units import plain_text, whole_number
 
 __all__ = ["confirm", "reject"]
 
 _STATE = "UPDATE vk_service_record SET state = ?, confirmed_minutes = ? WHERE id = ? AND state = 'pending'"
+
+_BEYOND = "SELECT 1 FROM vk_attendance WHERE record_id = ? AND beyond <> ''"
 
 
 def __dir__() -> list[str]:
@@ -35,7 +48,7 @@ def confirm(desk: Desk, record_id: int, *, minutes: int | None = None, reason: s
     """Confirm a pending record, wholly or with fewer ``minutes`` (then with a ``reason``).
 
     A record that is held (see `Claim`'s findings) is accepted with a reason only. The confirmer must be another
-    person than the recorder and the volunteer. Raises NotFound, NotPermitted, AlreadyResolved (naming who, when and
+    person than the recorder and the volunteer. With the hours of a check-in the participation is completed. Raises NotFound, NotPermitted, AlreadyResolved (naming who, when and
     how), IdempotencyConflict, InvalidValue, and Refused: in a closed period, or beyond what the project may
     issue; the record waits on then.
     """
@@ -55,12 +68,20 @@ def reject(desk: Desk, record_id: int, *, reason: str, key: str | None = None) -
         return _resolve(desk, record_id, REJECT, "hours.rejected", "rejected", None, reason, key)
 
 
+def _unanswered(execute: Execute, found: Found) -> list[str]:
+    """Return what a record is held for that nobody gave a reason for; who claims beyond a shift has said why."""
+    held = found.held.split(",") if found.held else []
+    if "outside_shifts" in held and execute(_BEYOND, (found.id,)).fetchone():
+        held.remove("outside_shifts")
+    return held
+
+
 def _resolve(desk: Desk, record_id: int, code: str, type: str, state: str, minutes: int | None,
              reason: str | None, key: str | None) -> Recorded:  # fmt: skip
-    execute = driver(desk.connection)
+    execute = asked_ahead(desk.connection, [*asked_of(desk, record_id), *replay_asked(type, key)])
     found = find_record(desk, execute, record_id, "hours.confirm" if code == CONFIRM else "hours.reject")
     if minutes is not None:
-        whole_amount("minutes", minutes)
+        whole_number("minutes", minutes, 1, DAY_MINUTES)
     request = request_hash(record_id, code, minutes, reason)
     if before := replayed(execute, type, key, request):
         return Recorded(record_id, state, before["minutes"], replayed=True)
@@ -76,9 +97,9 @@ def _resolve(desk: Desk, record_id: int, code: str, type: str, state: str, minut
         raise resolved_before(desk, record_id, found.state, last)
     confirmed = settled if code == CONFIRM else 0
     if code == CONFIRM:
-        if found.held and not reason:
+        if not reason and (held := _unanswered(execute, found)):
             raise Refused(
-                *(Finding(f"held_{why}", {}, "warn") for why in found.held.split(",")),
+                *(Finding(f"held_{why}", {}, "warn") for why in held),
                 Finding("held_needs_reason", {"record": record_id}),
             )
         open_day(desk, found.organization_id, found.served_on, found.period)
@@ -93,4 +114,6 @@ def _resolve(desk: Desk, record_id: int, code: str, type: str, state: str, minut
     post(execute, debit, credit, confirmed, issuer=debit, pending=found.claimed)
     payload = {"record": record_id, "minutes": confirmed}
     write_event(execute, desk, numbers, chained, type, f"record:{record_id}", payload, key, request)
+    if code == CONFIRM and found.method == "checkin":
+        complete(desk, record_id)
     return Recorded(record_id, state, confirmed)

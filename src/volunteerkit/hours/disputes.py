@@ -15,14 +15,14 @@ from volunteerkit.access import Person
 from volunteerkit.approvals import Case, Workflow
 from volunteerkit.approvals.cases import find_case, last_case, open_case
 from volunteerkit.approvals.tables import case, decision, is_open
-from volunteerkit.errors import Finding, InvalidValue, Refused
+from volunteerkit.errors import Finding, Refused
 from volunteerkit.hours.correcting import correct
 from volunteerkit.hours.records import find_record, last_transfer, read_record
 from volunteerkit.ledger import DAY_MINUTES, POSTING_CODES
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.posting import command, driver
 from volunteerkit.store.registering import checked_text
-from volunteerkit.units import day_number, instant_of
+from volunteerkit.units import day_number, instant_of, whole_number
 from volunteerkit.workflow import Office, Route, Step
 
 __all__ = ["WORKFLOWS", "appeal", "dispute", "disputed_records"]
@@ -44,9 +44,7 @@ def dispute(desk: Desk, record_id: int, minutes: int, *, reason: str) -> Case:
     NotFound, NotPermitted, InvalidValue, and Refused: nothing was posted, it stands at that already, the term is
     over, or this line was disputed before.
     """
-    if type(minutes) is not int or not 0 <= minutes <= DAY_MINUTES:
-        shown = minutes if isinstance(minutes, int | float) else type(minutes).__name__
-        raise InvalidValue(name="minutes", value=shown, allowed=f"0 … {DAY_MINUTES}")
+    whole_number("minutes", minutes, 0, DAY_MINUTES)
     said = checked_text("reason", reason, 500)
     execute = driver(desk.connection)
     found = find_record(desk, execute, record_id, "hours.dispute")

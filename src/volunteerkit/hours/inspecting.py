@@ -14,17 +14,16 @@ from typing import Any, Final
 import attrs
 import sqlalchemy as sa
 
-from volunteerkit.errors import InvalidValue
 from volunteerkit.hours.checking import recording_due
 from volunteerkit.hours.tables import flag, service_record
+from volunteerkit.hours.travelling import impossible_travel
 from volunteerkit.ledger import DAY_MINUTES
 from volunteerkit.organizations.tables import organization
 from volunteerkit.projects.tables import attendance, project, shift
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.grants import within
-from volunteerkit.store.registering import possible_id
-from volunteerkit.units import day_of, instant_of
+from volunteerkit.units import day_of, instant_of, whole_number
 from volunteerkit.volunteers.tables import volunteer
 
 __all__ = ["Doubt", "inspect"]
@@ -62,13 +61,11 @@ def inspect(desk: Desk, *, after: int = 0, limit: int = 100) -> tuple[Doubt, ...
     """Return records that the actor may inspect and somebody should look into, by pages in the order of their ids.
 
     Longer than the city's policy finds likely or shorter, waiting for long, reversed, overlapping, on a day of more
-    than 24 hours, held, late; signs of fraud: nobody checked in, office hours, many entries made at once; and what
-    plugins warned of. At most ``limit``, with ids above ``after``. Raises NotPermitted, InvalidValue.
+    than 24 hours, held, late; signs of fraud: nobody checked in, office hours, many entries made at once, travel that
+    nobody can have made; and what plugins warned of. At most ``limit``, with ids above ``after``. Raises NotPermitted, InvalidValue.
     """
-    if after != 0 and not possible_id(after):
-        raise InvalidValue(name="after", value=type(after).__name__, allowed="0, 1, 2, …")
-    if not possible_id(limit):
-        raise InvalidValue(name="limit", value=type(limit).__name__, allowed="1, 2, …")
+    whole_number("after", after)
+    whole_number("limit", limit, 1)
     reached = desk.reach("hours.inspect")
     if reached.nothing:
         desk.permit("hours.inspect")
@@ -109,6 +106,7 @@ def _doubts(desk: Desk, rows: Sequence[Any]) -> Iterator[Doubt]:
     for record_id, kind in desk.connection.execute(flags):
         marked[record_id].append(kind)
     attended, bulk, full = _attended(desk, rows), _bulk(desk, rows), _full_days(desk, rows)
+    travelled = impossible_travel(desk, rows)
     for row in rows:
         held = row.held.split(",") if row.held else ()
         codes = [*marked[row.id], *(f"held_{why}" for why in held), *_of_itself(desk, row)]
@@ -124,6 +122,8 @@ def _doubts(desk: Desk, rows: Sequence[Any]) -> Iterator[Doubt]:
             codes.append("no_check_in")
         if live and (row.recorded_by, row.entered_at) in bulk and row.batch_id is None:
             codes.append("entered_in_bulk")
+        if live and row.id in travelled:
+            codes.append("impossible_travel")
         if codes:
             yield Doubt(row.id, row.volunteer, row.project, row.organization, day_of(row.served_on), row.minutes,
                         row.state, tuple(codes))  # fmt: skip

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import attrs
 
 from volunteerkit.errors import Finding, InvalidValue
-from volunteerkit.ledger import DAY_MINUTES, whole_amount
+from volunteerkit.ledger import DAY_MINUTES
 from volunteerkit.messages import phrase
-from volunteerkit.units import plain_day, plain_text
+from volunteerkit.units import plain_day, plain_text, whole_number
 
 __all__ = ["KINDS", "METHODS", "STATES", "Claim", "Neighbour", "Overlap", "Recorded"]
 
@@ -72,7 +72,9 @@ class Claim:
     volunteer: str = attrs.field(validator=_number)
     project: str = attrs.field(validator=_number)
     served_on: dt.date = attrs.field(validator=_day)
-    claimed_minutes: int = attrs.field(validator=lambda _, a, value: whole_amount(a.name, value) and None)
+    claimed_minutes: int = attrs.field(
+        validator=lambda _, a, value: whole_number(a.name, value, 1, DAY_MINUTES) and None
+    )
     start: dt.time | None = attrs.field(default=None, validator=_time)
     end: dt.time | None = attrs.field(default=None, validator=_time)
     method: str = attrs.field(default="claim", validator=_one_of(*METHODS))

@@ -8,15 +8,13 @@ import attrs
 import sqlalchemy as sa
 
 from volunteerkit.access import Person
-from volunteerkit.errors import InvalidValue
 from volunteerkit.hours.tables import flag, service_record
 from volunteerkit.organizations.tables import organization, team
 from volunteerkit.projects.tables import project as projects
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.grants import within
-from volunteerkit.store.registering import possible_id
-from volunteerkit.units import day_number, day_of, plain_day, plain_text
+from volunteerkit.units import day_number, day_of, plain_day, plain_text, whole_number
 from volunteerkit.volunteers.tables import volunteer
 
 __all__ = ["PendingRecord", "list_pending"]
@@ -56,10 +54,8 @@ def list_pending(
     ``limit`` records, those whose ids follow ``after``, the id of the last one of the page before. Raises
     InvalidValue.
     """
-    if after != 0 and not possible_id(after):
-        raise InvalidValue(name="after", value=type(after).__name__, allowed="0, 1, 2, …")
-    if not possible_id(limit):
-        raise InvalidValue(name="limit", value=type(limit).__name__, allowed="1, 2, …")
+    whole_number("after", after)
+    whole_number("limit", limit, 1)
     reached = {"volunteer": volunteer.c.number, "team": team.c.number, "organization": organization.c.number}
     flagged = sa.select(flag.c.record_id).where(
         flag.c.record_id == service_record.c.id, flag.c.kind == "overlap_same_volunteer"

@@ -19,12 +19,14 @@ from volunteerkit.approvals.cases import open_case
 from volunteerkit.approvals.tables import case, decision
 from volunteerkit.clock import aware
 from volunteerkit.errors import Finding, InvalidValue, NotFound, Refused
-from volunteerkit.hours.tables import period
+from volunteerkit.hours.tables import group_entry, period, service_record, transfer
 from volunteerkit.organizations.tables import organization
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, id_of, next_id, possible_id
+from volunteerkit.store.schema import event
+from volunteerkit.store.sealing import insert_sealed
 from volunteerkit.units import day_number, day_of, instant_of, plain_day
 from volunteerkit.workflow import Office, Route, Step
 
@@ -118,6 +120,32 @@ def _reopeners(desk: Desk, organization_id: int, day: int) -> list[Person]:
     return [who for actor, volunteer, lender in rows for who in (Person(actor, volunteer), Person(lender))]
 
 
+def _posters(desk: Desk, closing: Any, first: int, last: int) -> list[Person]:
+    """Return who has posted on those days since they were closed, in an earlier reopening."""
+    told = sa.select(event.c.transfer_seq).where(
+        event.c.type == "period.closed", event.c.subject == f"period:{closing.id}"
+    )
+    posted = (
+        sa.select(transfer.c.actor_id)
+        .join(service_record, service_record.c.id == transfer.c.record_id)
+        .where(transfer.c.seq > told.scalar_subquery(), transfer.c.effective_on.between(first, last))
+    )
+    groups = [
+        sa.select(who).where(group_entry.c.served_on.between(first, last), at > closing.recorded_at)
+        for who, at in ((group_entry.c.recorded_by, group_entry.c.recorded_at),
+                        (group_entry.c.decided_by, group_entry.c.decided_at))
+    ]  # fmt: skip
+    if closing.organization_id is not None:
+        posted = posted.where(service_record.c.organization_id == closing.organization_id)
+        groups = [each.where(group_entry.c.organization_id == closing.organization_id) for each in groups]
+    return [Person(actor) for (actor,) in desk.connection.execute(sa.union(posted, *groups))]
+
+
+def _must_not_have_posted(desk: Desk, closing: Any, first: int, last: int) -> None:
+    if desk.is_one_of(*_posters(desk, closing, first, last)):
+        raise Refused(Finding("posted_in_period", {"first": day_of(first), "last": day_of(last)}))
+
+
 def closed_days(desk: Desk) -> Callable[[int, int], bool]:
     """Return a function (organization id, day) that tells whether nothing may be posted there.
 
@@ -178,9 +206,7 @@ _organization = organization
 def _insert(desk: Desk, type: str, first: int, last: int, **values: Any) -> int:
     id_ = next_id(desk, period)
     row = {"id": id_, "first_on": first, "last_on": last, **values}
-    desk.connection.execute(
-        sa.insert(period).values(recorded_at=microseconds(desk.now), actor_id=desk.actor.id, **row)
-    )
+    insert_sealed(desk, period, recorded_at=microseconds(desk.now), actor_id=desk.actor.id, **row)
     note(desk, type, f"period:{id_}", row)
     return id_
 
@@ -191,7 +217,7 @@ def reopen_period(
 ) -> Case:
     """Ask that some days of a closing be open again until the aware instant ``until``; somebody else decides.
 
-    Whoever asks or agrees posts nothing on those days. Raises NotPermitted, NotFound, InvalidValue for days outside
+    Whoever asks or agrees posts nothing on those days, and has posted nothing since they were closed. Raises NotPermitted, NotFound, InvalidValue for days outside
     the closing or an instant that is past, Refused when a request is waiting.
     """
     desk.permit("period.reopen")
@@ -209,6 +235,7 @@ def reopen_period(
     if aware("until", until) <= desk.now:
         shown, now = (f"{each.astimezone(desk.zone):%Y-%m-%d %H:%M}" for each in (until, desk.now))
         raise InvalidValue(name="until", value=shown, allowed=f"> {now}")
+    _must_not_have_posted(desk, row, first, last)
     facts = {"first_on": first, "last_on": last, "recloses_at": microseconds(until), "reason": said}
     return open_case(desk, _REOPENING, f"period:{period_id}", Place(), facts=facts)
 
@@ -216,8 +243,10 @@ def reopen_period(
 def _settle(desk: Desk, found: Case, outcome: str, on: dt.date) -> None:
     if outcome != "granted":
         return
-    facts = found.facts
-    _insert(desk, "period.reopened", facts["first_on"], facts["last_on"], refers_to=int(found.subject.partition(":")[2]),
+    facts, id_ = found.facts, int(found.subject.partition(":")[2])
+    closing = desk.connection.execute(sa.select(period).where(period.c.id == id_)).one()
+    _must_not_have_posted(desk, closing, facts["first_on"], facts["last_on"])
+    _insert(desk, "period.reopened", facts["first_on"], facts["last_on"], refers_to=id_,
             recloses_at=facts["recloses_at"], case_id=found.id)  # fmt: skip
 
 
@@ -233,6 +262,6 @@ def periods(desk: Desk) -> tuple[Period, ...]:
     )
     return tuple(
         Period(row.id, row.number, day_of(row.first_on), day_of(row.last_on), row.actor_id, row.refers_to,
-               None if row.recloses_at is None else instant_of(row.recloses_at))
+               None if row.recloses_at is None else instant_of(row.recloses_at).astimezone(desk.zone))
         for row in desk.connection.execute(query.order_by(period.c.id))
     )  # fmt: skip

@@ -6,18 +6,19 @@ import datetime as dt
 from typing import Any, Final, NamedTuple
 
 from volunteerkit.access import Person, Place
-from volunteerkit.errors import AlreadyResolved, Finding, InvalidValue, Refused
+from volunteerkit.errors import AlreadyResolved, Finding, Refused
 from volunteerkit.hours.budget import Budget, budget_columns
 from volunteerkit.hours.periods import period_state, period_values
 from volunteerkit.ledger import issuer_account
-from volunteerkit.messages import phrase
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.posting import Execute
+from volunteerkit.units import whole_number
 
 __all__ = [
     "REASON_LETTERS",
     "Found",
     "Last",
+    "asked_of",
     "find_record",
     "last_transfer",
     "not_own",
@@ -33,7 +34,7 @@ _DAY: Final = "COALESCE(CAST(? AS BIGINT), r.served_on)"
 _ISSUER: Final = f"r.project_id * {issuer_account(2) - issuer_account(1)} + {issuer_account(0)}"
 _RECORD: Final = (
     "SELECT r.id, r.state, r.claimed_minutes, r.confirmed_minutes, r.served_on, r.recorded_by, r.project_id, "
-    "r.volunteer_id, r.held, r.organization_id, o.number, v.number, t.number, "
+    "r.volunteer_id, r.held, r.organization_id, o.number, v.number, t.number, r.method, "
     f"{period_state(_DAY, 'r.organization_id')}, {budget_columns('r.project_id', 'a')} FROM vk_service_record r "
     f"JOIN vk_account a ON a.id = {_ISSUER} "
     "JOIN vk_organization o ON o.id = r.organization_id JOIN vk_volunteer v ON v.id = r.volunteer_id "
@@ -69,6 +70,7 @@ class Found(NamedTuple):
     organization: str
     volunteer: str
     team: str | None
+    method: str
     period: int | None
     budget: Budget
 
@@ -98,11 +100,18 @@ def find_record(
     """
     # The ledger's hash is made of the id as it is printed: 1.0, True or "01" must not stand for record 1.
     if type(record_id) is not int:
-        raise InvalidValue(name="record_id", value=type(record_id).__name__, allowed=phrase("allowed_whole"))
+        whole_number("record_id", record_id, 1)
     found = read_record(desk, execute, record_id, posted_on) if 0 < record_id < 2**63 else None
     desk.permit_on(action, "record", record_id, found.place if found else None)
     assert found is not None
     return found
+
+
+def asked_of(desk: Desk, record_id: int) -> list[tuple[str, tuple[Any, ...]]]:
+    """Return what `find_record` and `last_transfer` ask about a record, for `store.posting.asked_ahead`."""
+    if type(record_id) is not int or not 0 < record_id < 2**63:
+        return []
+    return [(_RECORD, (*period_values(desk, None), record_id)), (_LAST, (record_id,))]
 
 
 def read_record(desk: Desk, execute: Execute, record_id: int, posted_on: int | None = None) -> Found | None:

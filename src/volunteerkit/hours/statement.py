@@ -8,7 +8,6 @@ from typing import Any
 import attrs
 import sqlalchemy as sa
 
-from volunteerkit.errors import InvalidValue
 from volunteerkit.hours.crediting import credit_rulebook, credited_of, rule_records
 from volunteerkit.hours.disputes import disputed_records
 from volunteerkit.ledger import GENESIS, POSTING_CODES, chained, honour_account
@@ -16,9 +15,9 @@ from volunteerkit.rules import CreditLine
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import Execute, driver
-from volunteerkit.units import day_number, day_of, plain_day, plain_text
+from volunteerkit.units import day_number, day_of, plain_day, whole_number
 from volunteerkit.volunteers.persons import everybody, together
-from volunteerkit.volunteers.reading import reached
+from volunteerkit.volunteers.reading import number_given, reached
 from volunteerkit.volunteers.tables import volunteer as volunteers
 
 __all__ = ["Statement", "StatementLine", "statement"]
@@ -124,7 +123,7 @@ def statement(
     statement read between it and the next transfer shows it without ``known_at`` only.
     Raises NotFound, NotPermitted, InvalidValue.
     """
-    plain_text("volunteer", volunteer)
+    number_given(volunteer)
     reached(desk, "hours.statement", volunteer)
     execute = driver(desk.connection)
     seq = _seq(execute("SELECT transfer_seq FROM vk_head", ()).fetchone()[0], known_at)
@@ -178,10 +177,7 @@ def _standing(execute: Execute, ids: tuple[int, ...], day: int, seq: int) -> lis
 
 
 def _seq(latest: int, known_at: int | None) -> int:
-    if known_at is not None and (type(known_at) is not int or not 0 <= known_at <= latest):
-        shown = known_at if isinstance(known_at, int | float) else type(known_at).__name__
-        raise InvalidValue(name="known_at", value=shown, allowed=f"0 … {latest}")
-    return latest if known_at is None else known_at
+    return latest if known_at is None else whole_number("known_at", known_at, 0, latest)
 
 
 def _people(
@@ -189,6 +185,7 @@ def _people(
 ) -> tuple[tuple[int, ...], tuple[int, str, int, int | None], tuple[str, ...]]:
     """Return who was one person with this number: ids, the person as one row, the merged ones' numbers."""
     asked = desk.connection.execute(sa.select(volunteers.c.id).where(volunteers.c.number == number))
-    ids = together(desk.connection, asked.scalar_one(), known_at)
-    merged = sa.select(volunteers.c.number).where(volunteers.c.id.in_(ids[1:])).order_by(volunteers.c.number)
-    return ids, everybody(desk.connection, ids)[0], tuple(desk.connection.execute(merged).scalars())
+    _, *others = ids = together(desk.connection, asked.scalar_one(), known_at)
+    merged = sa.select(volunteers.c.number).where(volunteers.c.id.in_(others)).order_by(volunteers.c.number)
+    numbers = tuple(desk.connection.execute(merged).scalars()) if others else ()
+    return ids, everybody(desk.connection, ids)[0], numbers

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from volunteerkit.hours.model import KINDS, STATES
 from volunteerkit.ledger import IMPORT, POSTING_CODES, RECORD, REJECT
-from volunteerkit.store.schema import append_only, id_column, integer, one_of, table
+from volunteerkit.store.schema import append_only, id_column, integer, one_of, sealed, table
 
 __all__ = ["FIXED", "covered", "flag", "group_entry", "period", "service_record", "transfer"]
 
@@ -171,6 +171,7 @@ group_entry = table(
 )
 """Service of unnamed persons for a team, ``minutes`` each; no account moves by it."""
 
+sealed(group_entry)
 sa.Index("ix_vk_group_entry_team", group_entry.c.team_id, group_entry.c.served_on)
 
 

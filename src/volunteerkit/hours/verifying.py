@@ -18,8 +18,9 @@ import sqlalchemy as sa
 from volunteerkit.errors import IntegrityProblem, InvalidValue
 from volunteerkit.hours.attending import MISMATCHES
 from volunteerkit.hours.bank.verifying import rebuild_bank, verify_bank
-from volunteerkit.hours.tables import FIXED, covered, period
+from volunteerkit.hours.tables import FIXED, covered
 from volunteerkit.ledger import GENESIS, OPENING_CODES, POSTING_CODES, chained, honour_account, issuer_account
+from volunteerkit.messages import phrase
 from volunteerkit.projects.waiting import PLACES, SET_PLACES
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
@@ -32,6 +33,7 @@ from volunteerkit.store.posting import (
     transfer_hash,
     write_event,
 )
+from volunteerkit.store.sealing import verify_sealed
 
 __all__ = ["Verification", "rebuild", "verify_store"]
 
@@ -100,11 +102,6 @@ WHERE NOT CASE
 ORDER BY r.id LIMIT 1
 """
 
-_PERIODS = f"SELECT {', '.join(period.c.keys())} FROM vk_period ORDER BY id"
-_PERIOD_EVENTS = (
-    "SELECT subject, payload, recorded_at, actor_id FROM vk_event WHERE type IN ('period.closed', 'period.reopened') "
-    "ORDER BY seq"
-)
 _SUMS = "SELECT COALESCE(SUM(posted_minutes), 0), COALESCE(SUM(pending_minutes), 0) FROM vk_account"
 _ACCOUNT = "INSERT INTO vk_account (id, posted_minutes, pending_minutes, limit_minutes, raised_minutes) VALUES (?, ?, ?, ?, ?)"
 _BUDGETS = "SELECT subject, payload FROM vk_event WHERE type = 'hours.budget_set' ORDER BY seq"
@@ -165,13 +162,13 @@ def verify_store(
     """Check the transfers' chain, the events' chain, every balance and every record, then the time bank; read-only.
 
     Also that every shift has given away as many places as its participations take, that attendance and records
-    name each other, and that the closed periods are those that events tell of.
+    name each other, and that every row of an append-only table is as the events say it was written.
 
     Returns at the first divergence. ``progress`` is called with the transfers checked so far. ``published`` is a
     `Verification.head` that was written down elsewhere before: whoever rewrites the whole chain cannot rewrite that.
     Raises InvalidValue for what is no such head.
     """
-    execute = driver(connection)
+    execute, told = driver(connection), None if published is None else _read_head(published)
     count = {name: execute(f"SELECT COUNT(*) FROM vk_{name}", ()).fetchone()[0]
              for name in ("transfer", "event", "account", "service_record")}  # fmt: skip
     head = execute(_HEAD, ()).fetchone()
@@ -187,23 +184,28 @@ def verify_store(
         _bank,
         _places,
         _attended,
-        _periods,
+        _sealed,
     ):
         where, stored, expected = check(connection, execute, progress)
         if where:
             return attrs.evolve(done, where=where, stored=str(stored), expected=str(expected))
-    return done if published is None else _compared(execute, done, published)
+    return done if told is None else _compared(execute, done, *told)
 
 
-def _compared(execute: Execute, done: Verification, published: str) -> Verification:
+def _read_head(published: str) -> tuple[int, str]:
+    """Read a head before hours are spent on a store that it cannot be compared with."""
     match = _PUBLISHED.fullmatch(published) if type(published) is str else None
     if match is None:
-        raise InvalidValue(name="head", value=str(published)[:80], allowed=done.head)
-    found = execute("SELECT hash FROM vk_event WHERE seq = ?", (int(match[1]),)).fetchone()
-    stored = bytes(found[0]).hex() if found else "no such event"
-    if stored == match[2]:
+        raise InvalidValue(name="head", value=published, allowed=phrase("allowed_head"))
+    return int(match[1]), match[2]
+
+
+def _compared(execute: Execute, done: Verification, seq: int, digest: str) -> Verification:
+    found = execute("SELECT hash FROM vk_event WHERE seq = ?", (seq,)).fetchone()
+    stored = bytes(found[0]).hex() if found else str(phrase("head_not_reached", last=done.events))
+    if stored == digest:
         return done
-    return attrs.evolve(done, where=f"published head, event {match[1]}", stored=stored, expected=match[2])
+    return attrs.evolve(done, where=f"published head, event {seq}", stored=stored, expected=digest)
 
 
 _Found = tuple[str, Any, Any]
@@ -329,17 +331,8 @@ def _attended(connection: sa.Connection, execute: Execute, progress: Callable[[i
     return _NONE
 
 
-def _periods(connection: sa.Connection, execute: Execute, progress: Callable[[int], None]) -> _Found:
-    names = period.c.keys()
-    stored = {row[0]: tuple(row) for row in execute(_PERIODS, ()).fetchall()}
-    told = {}
-    for subject, payload, at, actor in execute(_PERIOD_EVENTS, ()).fetchall():
-        row = {"recorded_at": at, "actor_id": actor} | json.loads(payload)
-        told[int(subject.partition(":")[2])] = tuple(row.get(name) for name in names)
-    for id_ in sorted({*stored, *told}):
-        if stored.get(id_) != told.get(id_):
-            return f"period {id_}", stored.get(id_), told.get(id_)
-    return _NONE
+def _sealed(connection: sa.Connection, execute: Execute, progress: Callable[[int], None]) -> _Found:
+    return verify_sealed(connection)
 
 
 @command

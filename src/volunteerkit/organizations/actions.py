@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from volunteerkit import hooks
+from volunteerkit import calling
 from volunteerkit.access import Place
 from volunteerkit.approvals import Case
 from volunteerkit.approvals.cases import close_expired, open_case, waiting_case, workflow_of
@@ -44,7 +44,7 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, next_id, register_row
-from volunteerkit.units import day_number
+from volunteerkit.units import day_number, of_type
 
 __all__ = [
     "answering_for",
@@ -79,10 +79,11 @@ def check_application(
     NotPermitted, NotFound for an unknown parent or host, InvalidValue.
     """
     desk.permit("organization.apply", _place_of_form(desk, form))
-    return (*_findings(desk, form, previous), *hooks.review(desk, "vk_review_organization", form=form))
+    return (*_findings(desk, form, previous), *calling.review(desk, "vk_review_organization", form=form))
 
 
 def _place_of_form(desk: Desk, form: OrganizationForm) -> Place:
+    of_type("form", form, OrganizationForm)
     above = tuple(each for each in (form.parent, form.hosted_by) if each)
     areas = (form.area,) if form.area else ()
     return Place(desk.acting.volunteer, (), above, areas, desk.actor.id)
@@ -144,7 +145,7 @@ def apply(
     """
     desk.permit("organization.apply", place := _place_of_form(desk, form))
     before = _refused_before(desk, previous) if previous else None
-    told = hooks.review(desk, "vk_review_organization", form=form)
+    told = calling.review(desk, "vk_review_organization", form=form)
     findings = (*_findings(desk, form, previous), *told)
     if any(finding.severity == "block" for finding in findings):
         raise Refused(*findings)
@@ -196,8 +197,12 @@ def case_area(desk: Desk, kind: str, area: str, facts: dict[str, Any]) -> str:
 
 
 def free_number(desk: Desk, table: sa.Table, letter: str) -> str:
-    """Return the next number that is free: a letter and seven digits."""
+    """Return the next number that is free: a plugin's, else a letter and seven digits."""
     serial = next_id(desk, table)
+    kind = table.name.removeprefix("vk_")
+    chosen = calling.choose_text(desk.hooks, "vk_choose_number", kind=kind, serial=serial)
+    if chosen is not None:
+        return public_number(chosen)
     while True:
         number = f"{letter}{serial:07d}"
         if desk.connection.execute(sa.select(table.c.id).where(table.c.number == number)).first() is None:

@@ -29,7 +29,7 @@ from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.grants import within
 from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, id_of, next_id, possible_id
-from volunteerkit.units import day_number, day_of
+from volunteerkit.units import day_number, day_of, whole_number
 
 __all__ = [
     "add_desk",
@@ -214,9 +214,7 @@ def release_desk(desk: Desk, number: str) -> None:
 
 
 def _count(name: str, value: int) -> int:
-    if type(value) is not int or not 0 < value <= 10_000:
-        raise InvalidValue(name=name, value=str(value)[:20], allowed="1 … 10000")
-    return value
+    return whole_number(name, value, 1, 10_000)
 
 
 @command

@@ -11,7 +11,7 @@ import attrs
 from volunteerkit.errors import InvalidValue
 from volunteerkit.messages import phrase
 from volunteerkit.privacy import normal
-from volunteerkit.units import fold, plain_day, storable
+from volunteerkit.units import fold, of_type, plain_day, storable
 
 __all__ = [
     "ADMITTED",
@@ -162,8 +162,7 @@ class Contact:
 
 def given_contact(value: Contact) -> Contact:
     """Return ``value`` if it is a `Contact`; raises InvalidValue."""
-    if not isinstance(value, Contact):
-        raise InvalidValue(name="contact", value=type(value).__name__, allowed="Contact")
+    of_type("contact", value, Contact)
     return value
 
 

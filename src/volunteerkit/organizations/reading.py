@@ -15,7 +15,7 @@ from volunteerkit.organizations.tables import organization, organization_on, sta
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.grants import within
 from volunteerkit.store.registering import id_of
-from volunteerkit.units import day_number, day_of
+from volunteerkit.units import day_number, day_of, whole_number
 
 __all__ = [
     "admitted_row",
@@ -124,6 +124,7 @@ def listed(desk: Desk, action: str, *conditions: Any, kind: str = "organization"
            limit: int = 1000) -> Iterator[Any]:  # fmt: skip
     """Yield the rows that `reached` would return, in the order of their numbers, from ``after`` on."""
     given_text("after", after)
+    whole_number("limit", limit, 1)
     day, table = day_number(desk.today), team if kind == "team" else organization
     rows = team_rows(day) if kind == "team" else organization_rows(day)
     columns: dict[str, Any] = {

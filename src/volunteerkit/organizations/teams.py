@@ -9,7 +9,7 @@ from typing import Any, Final
 import attrs
 import sqlalchemy as sa
 
-from volunteerkit import hooks
+from volunteerkit import calling
 from volunteerkit.access import Place
 from volunteerkit.approvals import Case
 from volunteerkit.approvals.cases import open_case, put, workflow_of
@@ -41,7 +41,7 @@ from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, next_id
 from volunteerkit.store.texts import seal_text
-from volunteerkit.units import day_number
+from volunteerkit.units import day_number, of_type
 from volunteerkit.workflow import Position
 
 __all__ = [
@@ -72,6 +72,7 @@ def _of_team(desk: Desk, action: str, number: str) -> Any:
 
 
 def _place_of_form(desk: Desk, form: TeamForm) -> Place:
+    of_type("form", form, TeamForm)
     owners = (form.organization,) if form.organization else ()
     return Place(desk.acting.volunteer, (), owners, (form.area,) if form.area else (), desk.actor.id)
 
@@ -84,7 +85,7 @@ def check_application(desk: Desk, form: TeamForm) -> tuple[Finding, ...]:
     that may not act.
     """
     desk.permit("team.register", _place_of_form(desk, form))
-    return (*_findings(desk, form), *hooks.review(desk, "vk_review_team", form=form))
+    return (*_findings(desk, form), *calling.review(desk, "vk_review_team", form=form))
 
 
 def _findings(desk: Desk, form: TeamForm) -> Iterator[Finding]:
@@ -112,7 +113,7 @@ def apply(desk: Desk, form: TeamForm, *, number: str | None = None) -> Applied:
     without one the department of the ``area``. Raises NotPermitted, NotFound, InvalidValue, Refused.
     """
     desk.permit("team.register", _place_of_form(desk, form))
-    told = hooks.review(desk, "vk_review_team", form=form)
+    told = calling.review(desk, "vk_review_team", form=form)
     findings = (*_findings(desk, form), *told)
     if any(finding.severity == "block" for finding in findings):
         raise Refused(*findings)
@@ -132,6 +133,7 @@ def apply(desk: Desk, form: TeamForm, *, number: str | None = None) -> Applied:
     desk.connection.execute(sa.insert(team).values(id=id_, number=given, **values))
     facts = {"organization": form.organization or "", "area": form.area}
     area = case_area(desk, REGISTRATION, form.area, facts)
+    of_type("form", form, TeamForm)
     owners = (form.organization,) if form.organization else ()
     place = Place(None, (given,), owners, (area,) if area else ())
     opened = open_case(desk, REGISTRATION, f"team:{id_}", place, facts=facts, findings=findings)

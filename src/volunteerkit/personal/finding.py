@@ -17,7 +17,7 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.grants import resolved_number, within
 from volunteerkit.store.vault import CLOSED, blind, indexer_if_any, open_subjects, retention
-from volunteerkit.units import day_number, fold, plain_text, storable
+from volunteerkit.units import day_number, fold, plain_text, storable, whole_number
 from volunteerkit.volunteers import reading
 from volunteerkit.volunteers.reading import members_of, reached_by
 from volunteerkit.volunteers.tables import tag, volunteer
@@ -54,8 +54,7 @@ def find(
     reach = desk.reach("volunteer.view")
     if reach.nothing:
         raise NotPermitted(actor=desk.actor.id, action="volunteer.view")
-    if type(limit) is not int or not 1 <= limit <= _MOST:
-        raise InvalidValue(name="limit", value=limit if type(limit) is int else "?", allowed=f"1 … {_MOST}")
+    whole_number("limit", limit, 1, _MOST)
     for name, given in (("organization", organization), ("skill_code", skill_code)):
         if given is not None:
             plain_text(name, given)

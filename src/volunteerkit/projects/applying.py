@@ -10,7 +10,7 @@ from typing import Any, Final
 import attrs
 import sqlalchemy as sa
 
-from volunteerkit import hooks
+from volunteerkit import calling
 from volunteerkit.access import Place
 from volunteerkit.approvals import Case
 from volunteerkit.approvals.cases import open_case
@@ -37,7 +37,7 @@ from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, id_of, next_id, register_row
 from volunteerkit.store.schema import account
 from volunteerkit.store.texts import seal_text
-from volunteerkit.units import day_number, plain_day
+from volunteerkit.units import day_number, of_type, plain_day
 
 __all__ = ["apply", "check_application", "copy", "register", "settle_application"]
 
@@ -51,8 +51,7 @@ def __dir__() -> list[str]:
 
 def _place_of_form(desk: Desk, form: ProjectForm) -> tuple[Place, str]:
     """Return where a form belongs, and the area where it takes place."""
-    if not isinstance(form, ProjectForm):
-        raise InvalidValue(name="form", value=type(form).__name__, allowed="ProjectForm")
+    of_type("form", form, ProjectForm)
     row = found_row(desk, form.organization)
     known = row is not None and place_of(row).published
     own = tuple(place_of(row).areas) if known else ()
@@ -86,7 +85,7 @@ def check_application(
 def _all_findings(desk: Desk, form: ProjectForm, back_entry: bool, evidence: str) -> tuple[Finding, ...]:
     if type(back_entry) is not bool:
         raise InvalidValue(name="back_entry", value=type(back_entry).__name__, allowed="True, False")
-    told = hooks.review(desk, "vk_review_project", form=form, back_entry=back_entry)
+    told = calling.review(desk, "vk_review_project", form=form, back_entry=back_entry)
     found = (*_findings(desk, form), *_plan_findings(desk, form, back_entry))
     if back_entry and not evidence:
         found = (*found, Finding("evidence_missing"))

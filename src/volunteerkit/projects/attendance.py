@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import attrs
+import sqlalchemy as sa
 
 from volunteerkit.access import Cell, Person
 from volunteerkit.clock import aware
@@ -33,20 +34,21 @@ from volunteerkit.projects.presence import (
     MINUTE,
     Pair,
     list_attendance,
+    metres_between,
     read,
     with_flags,
 )
 from volunteerkit.projects.tables import attendance
+from volunteerkit.projects.tables import device as devices
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.posting import command, driver, note
 from volunteerkit.store.registering import possible_id
 from volunteerkit.store.texts import seal_text
-from volunteerkit.units import plain_text
+from volunteerkit.units import instant_of, plain_text
 
 __all__ = ["Attended", "check_in", "check_list", "check_out", "close_forgotten", "list_attendance", "review"]
 
 PEOPLE_AT_ONCE: Final = 500
-_EARTH_METRES: Final = 6_371_000
 _TEXT: Final = 500
 _DEVICE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,99}", re.ASCII)
 
@@ -148,6 +150,7 @@ def _asked(
     if device is not None:
         desk.permit("project.check_in")  # everywhere: whoever leads one team is no device
         by = f"device:{checked_device('device', device)}"
+        not_revoked(desk, device)
         return party, Mark(instant, "device", by, skew_of(desk, desk.now if at is None else at), near)
     if given:
         if desk.acting.volunteer is None or desk.acting.volunteer != party.volunteer:
@@ -173,6 +176,22 @@ def checked_device(name: str, value: str) -> str:
         shown = phrase("count_letters", count=len(value)) if type(value) is str else type(value).__name__
         raise InvalidValue(name=name, value=shown, allowed="gate-1, A-Z a-z 0-9 _ . : / -, 1 … 100")
     return value
+
+
+def revocation(desk: Desk, device: str) -> tuple[Finding, ...]:
+    """Return that a device was revoked, and when; nothing for another one."""
+    query = sa.select(devices.c.revoked_at).where(devices.c.device == device)
+    at = desk.connection.execute(query).scalar()
+    if at is None:
+        return ()
+    since = instant_of(at).astimezone(desk.zone)
+    return (Finding("device_revoked", {"device": device, "since": since}),)
+
+
+def not_revoked(desk: Desk, device: str) -> None:
+    """Raise Refused for a device that was revoked."""
+    if found := revocation(desk, device):
+        raise Refused(*found)
 
 
 def _led(desk: Desk, cell: Cell, party: Party, volunteer: str) -> None:
@@ -215,12 +234,8 @@ def _near(desk: Desk, party: Party, here: tuple[float, float]) -> bool | None:
         raise InvalidValue(name="here", value=type(here).__name__, allowed="(-90 … 90, -180 … 180)")
     if party.latitude_e6 is None or party.longitude_e6 is None:
         return None
-    south, west, north, east = (
-        math.radians(each) for each in (*numbers, party.latitude_e6 / 1e6, party.longitude_e6 / 1e6)
-    )
-    half = math.sin((north - south) / 2) ** 2
-    half += math.cos(south) * math.cos(north) * math.sin((east - west) / 2) ** 2
-    return 2 * _EARTH_METRES * math.asin(math.sqrt(min(1.0, half))) <= desk.policy.geofence_metres
+    place = (party.latitude_e6 / 1e6, party.longitude_e6 / 1e6)
+    return metres_between((numbers[0], numbers[1]), place) <= desk.policy.geofence_metres
 
 
 @command

@@ -12,20 +12,33 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import attrs
+import sqlalchemy as sa
 
 from volunteerkit.clock import aware
 from volunteerkit.errors import Finding, InvalidValue, Refused
-from volunteerkit.projects.attendance import checked_device, checked_instant, skew_of
+from volunteerkit.projects.attendance import checked_device, checked_instant, not_revoked, revocation, skew_of
 from volunteerkit.projects.codes import checked_purpose, derived_key
 from volunteerkit.projects.marking import Attended, Mark, enter_in, enter_out, find_party
 from volunteerkit.projects.presence import MINUTE
+from volunteerkit.projects.tables import device as devices
 from volunteerkit.projects.tables import scan
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, driver, insert_rows, note
-from volunteerkit.units import instant_of, plain_text
+from volunteerkit.store.registering import checked_text
+from volunteerkit.store.texts import seal_text
+from volunteerkit.units import instant_of, plain_text, whole_number
 
-__all__ = ["Answer", "Scan", "device_key", "signed", "upload"]
+__all__ = [
+    "Answer",
+    "RevokedDevice",
+    "Scan",
+    "device_key",
+    "revoke_device",
+    "revoked_devices",
+    "signed",
+    "upload",
+]
 
 SCANS_AT_ONCE: Final = 2000
 _COLUMNS: Final = ("device", "scan_id", "signature", "attendance_id", "answer", "received_at")
@@ -41,9 +54,7 @@ def __dir__() -> list[str]:
 
 
 def _whole(_: object, attribute: attrs.Attribute[int], value: int) -> None:
-    if type(value) is not int or not 0 <= value < 2**63:
-        shown = value if type(value) is int else type(value).__name__
-        raise InvalidValue(name=attribute.name, value=shown, allowed="0, 1, 2, …")
+    whole_number(attribute.name, value)
 
 
 def _id(_: object, attribute: attrs.Attribute[str], value: str) -> None:
@@ -88,10 +99,49 @@ def device_key(desk: Desk, device: str) -> bytes:
     """Return the key with which the device of that id signs: hand it over once, on a safe way.
 
     The same every time; nothing is written. Raises NotPermitted for whoever has not the role ``system``,
-    InvalidValue, KeyProblem.
+    InvalidValue, KeyProblem, and Refused for a device that was revoked.
     """
     desk.permit("project.check_in")
-    return derived_key(desk, "device_key", checked_device("device", device))
+    not_revoked(desk, checked_device("device", device))
+    return derived_key(desk, "device_key", device)
+
+
+@command
+def revoke_device(desk: Desk, device: str, *, reason: str) -> None:
+    """Revoke a device that was lost or stolen: nothing more is taken of it, whatever its clock says.
+
+    What it entered before stands, and an upload that comes again has its answer still. Scans that it made before and
+    had not handed in are refused, for nobody can tell them from forged ones: the leader enters these. Its successor
+    gets another id. ``reason`` is sealed. Raises NotPermitted, InvalidValue, and Refused for one that is revoked.
+    """
+    desk.permit("project.revoke_device")
+    checked_device("device", device)
+    said = checked_text("reason", reason, 500)
+    not_revoked(desk, device)
+    sealed = seal_text(desk, f"device:{device}", "revocation:1", said)
+    values = {"revoked_at": microseconds(desk.now), "revoked_by": desk.actor.id, "reason": sealed}
+    desk.connection.execute(sa.insert(devices).values(device=device, **values))
+    note(desk, "attendance.device_revoked", f"device:{device}", {})
+
+
+@attrs.frozen
+class RevokedDevice:
+    """A device of which nothing is taken since ``revoked_at``, an instant in the city's zone."""
+
+    device: str
+    revoked_at: dt.datetime
+    revoked_by: str
+
+
+@storage_errors("database")
+def revoked_devices(desk: Desk) -> tuple[RevokedDevice, ...]:
+    """Return the devices that were revoked, the first one first. Raises NotPermitted."""
+    desk.permit("project.revoke_device")
+    rows = desk.connection.execute(sa.select(devices).order_by(devices.c.revoked_at, devices.c.device))
+    return tuple(
+        RevokedDevice(row.device, instant_of(row.revoked_at).astimezone(desk.zone), row.revoked_by)
+        for row in rows
+    )
 
 
 def signed(key: bytes, device: str, scan: Scan) -> Scan:
@@ -122,7 +172,7 @@ def upload(desk: Desk, device: str, scans: Sequence[Scan], *, clock: dt.datetime
     ``clock`` is what the device's clock shows now (aware): when it is wrong by more than
     ``Policy.clock_skew_minutes``, what it says is flagged. All is one transaction, and the same upload may come
     again: a scan that was taken is taken once. One that was refused may come again, too. What was entered
-    meanwhile stands.
+    meanwhile stands. Of a device that was revoked nothing new is taken.
 
     Raises NotPermitted for whoever has not the role ``system``, InvalidValue, KeyProblem.
     """
@@ -134,7 +184,8 @@ def upload(desk: Desk, device: str, scans: Sequence[Scan], *, clock: dt.datetime
     for each in scans:
         if not isinstance(each, Scan):
             raise InvalidValue(name="scans", value=type(each).__name__, allowed="Scan")
-    taking = _Taking(desk, device, skew_of(desk, clock), derived_key(desk, "device_key", device))
+    revoked = revocation(desk, device)
+    taking = _Taking(desk, device, skew_of(desk, clock), derived_key(desk, "device_key", device), revoked)
     ordered = sorted({*scans}, key=lambda each: (each.sequence, each.at, each.scan_id, each.signature))
     taking.take(ordered)
     return tuple(taking.answers[each] for each in scans)
@@ -148,6 +199,7 @@ class _Taking:
     device: str
     skewed: tuple[str, ...]
     key: bytes = attrs.field(repr=False)
+    revoked: tuple[Finding, ...]
     answers: dict[Scan, Answer] = attrs.Factory(dict)
     rows: list[tuple[Any, ...]] = attrs.Factory(list)
     last: dict[tuple[int, str], int] = attrs.Factory(dict)
@@ -176,10 +228,16 @@ class _Taking:
             return False
         row = driver(self.desk.connection)(_KNOWN, (self.device, each.scan_id)).fetchone()
         if row is not None and bytes(row[0]) == each.signature:
-            known = Attended(row[2], row[3], instant_of(row[4]), None if row[5] is None else instant_of(row[5]),
+            came, left = (
+                None if at is None else instant_of(at).astimezone(self.desk.zone) for at in row[4:6]
+            )
+            assert came is not None
+            known = Attended(row[2], row[3], came, left,
                              tuple(filter(None, row[6].split(","))), None if row[7] is None else bool(row[7]),
                              row[1] == "repeated")  # fmt: skip
             self.answers[each] = Answer(each.scan_id, known, replayed=True)
+        elif self.revoked:
+            self._refuse(each, *self.revoked)
         elif row is not None or each.scan_id in self.ids:
             self._refuse(each, Finding("scan_reused", {"scan": each.scan_id}))
         else:

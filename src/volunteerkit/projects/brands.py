@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from volunteerkit.access import Place
-from volunteerkit.errors import Finding, InvalidValue, Refused
+from volunteerkit.errors import Finding, Refused
 from volunteerkit.organizations.actions import given_number
 from volunteerkit.organizations.model import given_text
 from volunteerkit.organizations.reading import admitted_row, must_live
@@ -19,8 +19,8 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.grants import within
 from volunteerkit.store.posting import command, note
-from volunteerkit.store.registering import checked_text, possible_id, register_row
-from volunteerkit.units import day_number, day_of, plain_day
+from volunteerkit.store.registering import checked_text, register_row
+from volunteerkit.units import day_number, day_of, plain_day, whole_number
 
 __all__ = ["create", "edit", "end", "list_brands", "view"]
 
@@ -161,8 +161,7 @@ def list_brands(
     Raises NotFound for an unknown organization, InvalidValue.
     """
     given_text("after", after)
-    if not possible_id(limit):
-        raise InvalidValue(name="limit", value=type(limit).__name__, allowed="1, 2, …")
+    whole_number("limit", limit, 1)
     wanted = [
         *([brand.c.organization_id == admitted_row(desk, organization).id] if organization else []),
         *([brand.c.area == given_text("area", area)] if area is not None else []),

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from volunteerkit.approvals import Case
 from volunteerkit.approvals.cases import open_case
-from volunteerkit.errors import Finding, InvalidValue, Refused
+from volunteerkit.errors import Finding, Refused
 from volunteerkit.organizations.reading import admitted_row
 from volunteerkit.projects.applying import brand_findings, case_facts, case_place, days_findings
 from volunteerkit.projects.model import NEEDED, Project, ProjectChange
@@ -29,7 +29,7 @@ from volunteerkit.projects.tables import brand, project, project_change, shift
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, id_of, next_id
-from volunteerkit.units import day_number, day_of, instant_of
+from volunteerkit.units import day_number, day_of, instant_of, of_type
 
 __all__ = ["edit", "request_change", "settle_change"]
 
@@ -136,8 +136,7 @@ def _fields(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
 
 def _changed(desk: Desk, row: Any, change: ProjectChange) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the columns that change, as they were and as they are to be."""
-    if not isinstance(change, ProjectChange):
-        raise InvalidValue(name="change", value=type(change).__name__, allowed="ProjectChange")
+    of_type("change", change, ProjectChange)
     wanted = _wanted(desk, row, change)
     after = {name: value for name, value in wanted.items() if row._mapping[name] != value}
     if not after:

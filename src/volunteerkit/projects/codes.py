@@ -13,6 +13,7 @@ import re
 from typing import Any, Final
 
 from volunteerkit.errors import Finding, InvalidValue, KeyProblem, MissingExtra, Refused
+from volunteerkit.projects.eligibility import suspended
 from volunteerkit.projects.presence import place_of_shift
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.engine import storage_errors
@@ -62,10 +63,15 @@ def shift_code(desk: Desk, shift_id: int, purpose: str = "in") -> str:
 
     Show a new one every ``Policy.code_seconds`` seconds; a code is good for its own step and the next one, so
     that who scans at the last moment is not too late. Only who leads the shift gets it. Raises NotFound (also
-    for a foreign shift), NotPermitted, InvalidValue, KeyProblem.
+    for a foreign shift), NotPermitted, InvalidValue, KeyProblem, and Refused for checking in while the organizer
+    is suspended; who is there still checks out.
     """
     checked_purpose(purpose)
-    desk.permit_on("project.check_in", "shift", shift_id, place_of_shift(desk, shift_id))
+    place = place_of_shift(desk, shift_id)
+    desk.permit_on("project.check_in", "shift", shift_id, place)
+    assert place is not None
+    if purpose == "in" and (found := suspended(desk, place)):
+        raise Refused(*found)
     step = _step(desk)
     return f"{shift_id}-{purpose}-{step:x}-{_signature(desk, shift_id, purpose, step)}"
 

@@ -12,16 +12,16 @@ from collections.abc import Collection, Sequence
 import attrs
 import sqlalchemy as sa
 
-from volunteerkit.access import Place
+from volunteerkit.access import Grant, Place
+from volunteerkit.calling import review
 from volunteerkit.clock import age_on
 from volunteerkit.errors import Finding, NotFound
-from volunteerkit.hooks import review
 from volunteerkit.organizations.reading import below
 from volunteerkit.organizations.tables import organization, team
 from volunteerkit.projects.conflicts import MINUTE, OVERRIDABLE, minor_findings, time_findings
 from volunteerkit.projects.participating import Commitment, Opening
 from volunteerkit.store.desk import Desk, microseconds
-from volunteerkit.store.grants import resolved_number
+from volunteerkit.store.grants import resolved_number, unsuspended
 from volunteerkit.store.posting import driver
 from volunteerkit.store.registering import possible_id
 from volunteerkit.store.vault import closed, open_subject
@@ -42,6 +42,7 @@ __all__ = [
     "personal_findings",
     "shift_findings",
     "shift_of",
+    "suspended",
     "visible",
 ]
 
@@ -233,6 +234,7 @@ def shift_findings(desk: Desk, shift: Shift, *, by_oneself: bool) -> list[Findin
         found.append(Finding("shift_cancelled", {"shift": shift.id}))
     if shift.status != "published":
         found.append(Finding("project_not_open", {"project": shift.project, "status": shift.status}))
+    found += suspended(desk, shift.place)
     if now >= shift.ends_at:
         end = instant_of(shift.ends_at).astimezone(desk.zone)
         found.append(Finding("shift_over", {"shift": shift.id, "end": end}))
@@ -244,6 +246,15 @@ def shift_findings(desk: Desk, shift: Shift, *, by_oneself: bool) -> list[Findin
     if by_oneself and shift.apply_until is not None and today > shift.apply_until:
         found.append(Finding("application_closed", {"day": day_of(shift.apply_until)}))
     return found
+
+
+def suspended(desk: Desk, place: Place) -> tuple[Finding, ...]:
+    """Return which organization or team of a place is suspended today, so that nothing new begins there."""
+    offices = [Grant("organization_admin", each) for each in place.organizations]
+    offices += [Grant("team_leader", each) for each in place.teams]
+    left = unsuspended(desk.connection, offices, desk.today)
+    stopped = [each.scope for each in offices if each not in left]
+    return tuple(Finding("organizer_suspended", {"number": number}) for number in stopped[:1])
 
 
 def personal_findings(desk: Desk, shift: Shift, person: Person, *, overridden: bool = False) -> list[Finding]:

@@ -12,7 +12,6 @@ from volunteerkit.approvals import Case
 from volunteerkit.approvals.cases import end_cases, open_case
 from volunteerkit.approvals.tables import case as case_table
 from volunteerkit.errors import Finding, InvalidValue, Refused
-from volunteerkit.messages import phrase
 from volunteerkit.organizations.reading import admitted_row, must_live
 from volunteerkit.projects.applying import case_facts, case_place
 from volunteerkit.projects.model import WITHOUT_HOURS, Project
@@ -30,7 +29,7 @@ from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, possible_id
 from volunteerkit.store.texts import seal_text
-from volunteerkit.units import day_of, instant_of
+from volunteerkit.units import day_of, instant_of, whole_number
 
 __all__ = [
     "accepts_hours",
@@ -145,9 +144,7 @@ def report(desk: Desk, number: str, *, persons: int, minutes: int, result: str) 
     """
     row = reached(desk, "project.close", number)
     for name, value in (("persons", persons), ("minutes", minutes)):
-        if type(value) is not int or not 0 <= value <= 10**9:
-            shown = value if type(value) is int else type(value).__name__
-            raise InvalidValue(name=name, value=shown, allowed=phrase("allowed_whole"))
+        whole_number(name, value, 0, 10**9)
     said = checked_text("result", result, 2000)
     states = ("approved", "published") if row.back_entry or row.case_id is None else ("published",)
     must_stand(row, *states)

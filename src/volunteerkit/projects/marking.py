@@ -18,7 +18,8 @@ from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.posting import driver, note
 from volunteerkit.store.registering import possible_id
 from volunteerkit.store.texts import seal_text
-from volunteerkit.units import day_number, instant_of, plain_text
+from volunteerkit.units import day_number, instant_of
+from volunteerkit.volunteers.reading import number_given
 
 __all__ = ["Attended", "Mark", "Party", "enter_in", "enter_out", "find_party", "write_ended"]
 
@@ -36,12 +37,15 @@ _PARTY = (
     "(SELECT w.id FROM vk_alias b JOIN vk_volunteer w ON w.number = b.number WHERE b.volunteer_number = v.number)) "
     "WHERE s.id = ? AND p.status <> 'deleted' ORDER BY CASE WHEN q.state = 'accepted' THEN 0 ELSE 1 END, q.id LIMIT 1"
 )
+_REFUSED: Final = "%refused%"
+_STANDS: Final = "flags NOT LIKE ?"
+"""What a review refused occupies no time, and counts for no limit: whoever knows better enters another pair."""
 _PAIRS = (
     "SELECT id, in_at, out_at, out_method, flags, record_id FROM vk_attendance WHERE participation_id = ? "
-    "ORDER BY in_at, id"
+    f"AND {_STANDS} ORDER BY in_at, id"
 )
 _TODAY = (
-    "SELECT COUNT(*) FROM vk_attendance WHERE served_on = ? AND volunteer_id IN (SELECT v.id FROM vk_volunteer v "
+    f"SELECT COUNT(*) FROM vk_attendance WHERE served_on = ? AND {_STANDS} AND volunteer_id IN (SELECT v.id FROM vk_volunteer v "
     "WHERE v.number = ? UNION ALL SELECT w.id FROM vk_alias a JOIN vk_volunteer w ON w.number = a.number "
     "WHERE a.volunteer_number = ?)"
 )
@@ -68,7 +72,7 @@ def __dir__() -> list[str]:
 
 @attrs.frozen
 class Attended:
-    """What became of a check-in or a check-out: the pair as it stands now, instants aware in UTC.
+    """What became of a check-in or a check-out: the pair as it stands now, instants in the city's zone.
 
     ``repeated`` tells that the pair said so already: nothing was written now. ``flags`` are codes, and
     ``distance_ok`` whether the phone was near the place, None when that is not known.
@@ -133,7 +137,7 @@ class Party:
 
 def find_party(desk: Desk, shift_id: object, volunteer: str) -> Party | None:
     """Return the shift with the volunteer on it, None for an unknown shift; raises InvalidValue."""
-    plain_text("volunteer", volunteer, 100)
+    number_given(volunteer)
     if not possible_id(shift_id):
         return None
     day = day_number(desk.today)
@@ -157,7 +161,7 @@ def enter_in(desk: Desk, shift_id: int, party: Party, mark: Mark, until: Mark | 
         )
         before = mark.at < pair.in_at and (until is None or until.at > pair.in_at)
         if inside or before:
-            return _answer(party, seen, repeated=True)
+            return _answer(desk, party, seen, repeated=True)
     day = served_on(desk, party.starts_at)
     findings = _against(desk, shift_id, party, mark.at)
     if not findings and _full(desk, party, day):
@@ -182,7 +186,7 @@ def enter_in(desk: Desk, shift_id: int, party: Party, mark: Mark, until: Mark | 
     if until is not None:
         _told(desk, "attendance.checked_out", new, shift_id, until)
     pair = Pair(new, mark.at, ended[0], ended[1], flags, None)
-    return _answer(party, pair, distance_ok=mark.distance_ok)
+    return _answer(desk, party, pair, distance_ok=mark.distance_ok)
 
 
 def enter_out(desk: Desk, shift_id: int, party: Party, mark: Mark) -> Attended:
@@ -196,10 +200,10 @@ def enter_out(desk: Desk, shift_id: int, party: Party, mark: Mark) -> Attended:
         raise Refused(Finding("not_checked_in", {"volunteer": party.volunteer, "shift": shift_id}))
     seen = _seen(desk, party, pair)
     if (pair.out_at is not None and pair.out_method not in SWEPT) or pair.record_id is not None:
-        return _answer(party, seen, repeated=True)
+        return _answer(desk, party, seen, repeated=True)
     gone = party.discharged_at
     if gone is not None and mark.at >= gone:  # the discharge was the end
-        return _answer(party, seen, repeated=True)
+        return _answer(desk, party, seen, repeated=True)
     if mark.at > pair.limit(desk.policy):
         minutes = desk.policy.forgotten_check_out_minutes
         raise Refused(Finding("check_out_too_late", {"volunteer": party.volunteer, "minutes": minutes}))
@@ -209,11 +213,11 @@ def enter_out(desk: Desk, shift_id: int, party: Party, mark: Mark) -> Attended:
     if driver(desk.connection)(_END, values).rowcount != 1:  # behind the head nobody else can have been here
         raise Refused(Finding("not_checked_in", {"volunteer": party.volunteer, "shift": shift_id}))
     _told(desk, "attendance.checked_out", pair.id, shift_id, mark)
-    return _answer(party, attrs.evolve(pair, out_at=mark.at, out_method=mark.method, flags=flags))
+    return _answer(desk, party, attrs.evolve(pair, out_at=mark.at, out_method=mark.method, flags=flags))
 
 
 def _pairs(desk: Desk, participation_id: int) -> list[Pair]:
-    rows = driver(desk.connection)(_PAIRS, (participation_id,)).fetchall()
+    rows = driver(desk.connection)(_PAIRS, (participation_id, _REFUSED)).fetchall()
     return [Pair(*row) for row in rows]
 
 
@@ -257,7 +261,7 @@ def _full(desk: Desk, party: Party, day: int) -> bool:
     limit = desk.policy.pairs_per_day
     if limit is None:
         return False
-    count = driver(desk.connection)(_TODAY, (day, party.volunteer, party.volunteer)).fetchone()[0]
+    count = driver(desk.connection)(_TODAY, (day, _REFUSED, party.volunteer, party.volunteer)).fetchone()[0]
     return bool(count >= limit)
 
 
@@ -271,10 +275,13 @@ def _sealed(desk: Desk, party: Party, id: int, purpose: str, mark: Mark) -> str:
     return seal_text(desk, f"volunteer:{party.participant_id}", f"attendance:{id}_{purpose}", mark.evidence)
 
 
-def _answer(party: Party, pair: Pair, *, repeated: bool = False, distance_ok: bool | None = None) -> Attended:
-    out = None if pair.out_at is None else instant_of(pair.out_at)
+def _answer(
+    desk: Desk, party: Party, pair: Pair, *, repeated: bool = False, distance_ok: bool | None = None
+) -> Attended:
+    came = instant_of(pair.in_at).astimezone(desk.zone)
+    left = None if pair.out_at is None else instant_of(pair.out_at).astimezone(desk.zone)
     flags = tuple(filter(None, pair.flags.split(",")))
-    return Attended(pair.id, party.volunteer or "", instant_of(pair.in_at), out, flags, distance_ok, repeated)
+    return Attended(pair.id, party.volunteer or "", came, left, flags, distance_ok, repeated)
 
 
 def write_ended(desk: Desk, seen: Pair) -> None:

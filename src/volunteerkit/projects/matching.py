@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from volunteerkit.calling import choose
 from volunteerkit.errors import PluginError
-from volunteerkit.hooks import choose
 from volunteerkit.projects.eligibility import Shift
 from volunteerkit.projects.participating import Candidate
 from volunteerkit.store.desk import Desk
@@ -40,7 +40,7 @@ def ranked(desk: Desk, shift: Shift) -> tuple[Candidate, ...]:
         )
         for id_, number, state, skilled, served, minutes in rows
     )
-    chosen = choose(desk, _HOOK, shift=shift.opening(desk), candidates=found)
+    chosen = choose(desk.hooks, _HOOK, shift=shift.opening(desk), candidates=found)
     if chosen is None:
         return tuple(sorted(found, key=lambda each: (-len(each.skills), -each.served_here, -each.minutes)))
     plugin, order = chosen

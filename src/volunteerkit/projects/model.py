@@ -13,7 +13,7 @@ from volunteerkit.clock import aware
 from volunteerkit.errors import InvalidValue, nearest
 from volunteerkit.messages import phrase
 from volunteerkit.organizations.model import given_text
-from volunteerkit.units import plain_day
+from volunteerkit.units import plain_day, whole_number
 
 __all__ = [
     "ACCEPTANCE",
@@ -136,9 +136,8 @@ def _flag(_: object, attribute: attrs.Attribute[bool], value: bool) -> None:
 
 def _whole(least: int, most: int) -> Any:
     def check(_: object, attribute: attrs.Attribute[Any], value: int | None) -> None:
-        if value is not None and (type(value) is not int or not least <= value <= most):
-            shown = value if type(value) in (int, float) else type(value).__name__
-            raise InvalidValue(name=attribute.name, value=shown, allowed=f"{least} … {most}")
+        if value is not None:
+            whole_number(attribute.name, value, least, most)
 
     return check
 
@@ -329,7 +328,8 @@ class Shift:
     """A shift as it stands: ``starts_at`` and ``ends_at`` in the city's zone, ``day`` the one it begins on.
 
     ``capacity`` None is unlimited; ``taken`` places are given away. ``edited`` tells that somebody changed
-    it by itself after its series was planned.
+    it by itself after its series was planned. ``project`` and ``organization`` are numbers, ``project_name`` and
+    ``organization_name`` what a page shows; ``place`` is where it is, in the organizer's words.
     """
 
     id: int
@@ -345,6 +345,10 @@ class Shift:
     cancelled: bool
     latitude_e6: int | None = None
     longitude_e6: int | None = None
+    project_name: str = ""
+    organization: str = ""
+    organization_name: str = ""
+    place: str = ""
 
     @property
     def day(self) -> dt.date:
@@ -378,6 +382,7 @@ class Series:
 class Listed:
     """A project in a list. ``free`` is how many places its coming shifts have, None when one has no limit.
 
+    ``over`` tells that its last day is past and no shift is to come, whatever its ``status`` still is.
     ``organization`` is the number of the one that runs it, ``organization_name`` what a page shows.
     """
 
@@ -394,6 +399,7 @@ class Listed:
     template: bool
     free: int | None
     organization_name: str
+    over: bool
 
 
 @attrs.frozen
@@ -401,8 +407,8 @@ class Project:
     """A project as it stands, with its positions and shifts in order.
 
     ``status`` is one of `PROJECT_STATES`, an imported one has the word of its file. ``case`` is the approval
-    that decided it, ``copied_from`` the number of the project it was copied from. The other fields are as in
-    `ProjectForm`.
+    that decided it, ``copied_from`` the number of the project it was copied from; ``over`` is as in `Listed`. The
+    other fields are as in `ProjectForm`.
     """
 
     number: str
@@ -430,6 +436,7 @@ class Project:
     published_at: dt.datetime | None
     positions: tuple[Position, ...]
     shifts: tuple[Shift, ...]
+    over: bool
 
 
 @attrs.frozen

@@ -41,7 +41,7 @@ from volunteerkit.store.posting import command, driver, take_numbers, write_even
 from volunteerkit.store.registering import checked_text, possible_id
 from volunteerkit.store.texts import seal_text
 from volunteerkit.store.vault import closed, open_subjects
-from volunteerkit.units import instant_of
+from volunteerkit.units import instant_of, whole_number
 from volunteerkit.volunteers.model import CHILD_YEARS
 from volunteerkit.volunteers.reading import find
 
@@ -298,8 +298,7 @@ def list_participants(
         raise InvalidValue(name="only", value=only if isinstance(only, str) else type(only).__name__,
                            allowed=", ".join(PARTICIPATION_STATES))  # fmt: skip
     for name, value, least, most in (("after", after, 0, 2**63 - 1), ("limit", limit, 1, 1000)):
-        if type(value) is not int or not least <= value <= most:
-            raise InvalidValue(name=name, value=value, allowed=f"{least} … {most}")
+        whole_number(name, value, least, most)
     shift, cell = _shift(desk, "project.list_participants", shift_id)
     chosen = () if only is None else (only,)
     query = _LIST.format(" AND a.state = ?" if only else "")

@@ -9,7 +9,7 @@ from typing import Any, Final
 import attrs
 import sqlalchemy as sa
 
-from volunteerkit.errors import Finding, InvalidValue, Refused
+from volunteerkit.errors import Finding, Refused
 from volunteerkit.organizations.model import given_text
 from volunteerkit.policy import Policy
 from volunteerkit.projects.model import ACTIVE, Position, PositionForm, Series, Shift, ShiftForm
@@ -22,7 +22,7 @@ from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, next_id
 from volunteerkit.store.texts import seal_text
-from volunteerkit.units import day_number, day_of, instant_of
+from volunteerkit.units import day_number, day_of, instant_of, of_type, whole_number
 
 __all__ = [
     "add_position",
@@ -172,8 +172,7 @@ def add_position(desk: Desk, number: str, form: PositionForm) -> Position:
     Raises NotFound, NotPermitted, InvalidValue, Refused.
     """
     row = _planned(desk, number)
-    if not isinstance(form, PositionForm):
-        raise InvalidValue(name="form", value=type(form).__name__, allowed="PositionForm")
+    of_type("form", form, PositionForm)
     _refuse(position_findings([form]))
     if form.name.strip() in positions_of(desk, row.id):
         raise Refused(Finding("position_twice", {"position": form.name.strip()}))
@@ -194,8 +193,7 @@ def edit_position(desk: Desk, position_id: int, form: PositionForm) -> Position:
     Raises what `add_position` raises.
     """
     before, row = _inner(desk, "position", position, position_id)
-    if not isinstance(form, PositionForm):
-        raise InvalidValue(name="form", value=type(form).__name__, allowed="PositionForm")
+    of_type("form", form, PositionForm)
     _refuse(position_findings([form]))
     if positions_of(desk, row.id).get(form.name.strip(), position_id) != position_id:
         raise Refused(Finding("position_twice", {"position": form.name.strip()}))
@@ -227,8 +225,7 @@ def add_shift(desk: Desk, number: str, form: ShiftForm) -> Shift:
     shows twice or never), Refused.
     """
     row = _planned(desk, number)
-    if not isinstance(form, ShiftForm):
-        raise InvalidValue(name="form", value=type(form).__name__, allowed="ShiftForm")
+    of_type("form", form, ShiftForm)
     positions = positions_of(desk, row.id)
     days = (row.starts_on, row.ends_on)
     _refuse(shift_findings(desk, [form], days, positions, past=bool(row.back_entry)))
@@ -250,8 +247,7 @@ def edit_shift(desk: Desk, shift_id: int, form: ShiftForm) -> Shift:
     raises, and Refused for one that began or was cancelled.
     """
     before, row = _inner(desk, "shift", shift, shift_id)
-    if not isinstance(form, ShiftForm):
-        raise InvalidValue(name="form", value=type(form).__name__, allowed="ShiftForm")
+    of_type("form", form, ShiftForm)
     _coming(desk, row, before)
     positions = positions_of(desk, row.id)
     _refuse(shift_findings(desk, [form], (row.starts_on, row.ends_on), positions, past=bool(row.back_entry)))
@@ -327,8 +323,7 @@ def add_series(desk: Desk, number: str, rule: str, first: ShiftForm, *, fold: in
     meant in autumn. Raises what `add_shift` raises, InvalidValue naming the part of the rule.
     """
     row = _planned(desk, number)
-    if not isinstance(first, ShiftForm):
-        raise InvalidValue(name="first", value=type(first).__name__, allowed="ShiftForm")
+    of_type("first", first, ShiftForm)
     begin, end = checked_span(first.starts_at, first.ends_at)
     local = first.starts_at.astimezone(desk.zone).replace(tzinfo=None, fold=0)
     last_on = local.date() if row.ends_on is None else day_of(row.ends_on)
@@ -379,12 +374,10 @@ def edit_series(
     InvalidValue, Refused when there is nothing to change.
     """
     found, row = _inner(desk, "series", series, series_id)
-    if minutes is not None and (type(minutes) is not int or not 0 < minutes <= 7 * _DAY):
-        shown = minutes if type(minutes) is int else type(minutes).__name__
-        raise InvalidValue(name="minutes", value=shown, allowed=f"1 … {7 * _DAY}")
-    if capacity is not None and (type(capacity) is not int or not 0 <= capacity <= 10**6):
-        shown = capacity if type(capacity) is int else type(capacity).__name__
-        raise InvalidValue(name="capacity", value=shown, allowed=f"0 … {10**6}")
+    if minutes is not None:
+        whole_number("minutes", minutes, 1, 7 * _DAY)
+    if capacity is not None:
+        whole_number("capacity", capacity, 0, 10**6)
     clock = None if starts is None else clock_time("starts", starts)
     values: dict[str, Any] = {} if capacity is None else {"capacity": capacity}
     values |= {} if name is None else {"name": given_text("name", name).strip()}

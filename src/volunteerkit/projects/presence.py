@@ -7,6 +7,7 @@ before and after the sweeper has written it.
 from __future__ import annotations
 
 import datetime as dt
+import math
 from typing import Any, Final
 
 import attrs
@@ -28,14 +29,18 @@ __all__ = [
     "Attendance",
     "Pair",
     "list_attendance",
+    "metres_between",
     "minutes_within",
     "place_of_shift",
     "read",
     "served_on",
+    "shown",
 ]
 
 MINUTE: Final = 60_000_000
 """A minute in microseconds, the unit of every instant in the tables."""
+
+_EARTH_METRES: Final = 6_371_000
 
 SWEPT: Final = ("forgotten", "discharged")
 """Ways in which a pair ended without a check-out; each is also a flag."""
@@ -91,6 +96,18 @@ def with_flags(held: str, *more: str, without: tuple[str, ...] = ()) -> str:
     return ",".join(word for word in words if word not in without)
 
 
+def metres_between(one: tuple[float, float], other: tuple[float, float]) -> float:
+    """Return how far two places are from each other; (latitude, longitude) in degrees.
+
+    >>> round(metres_between((27.8, 114.9), (27.8, 115.0)), -2)
+    9800.0
+    """
+    south, west, north, east = (math.radians(each) for each in (*one, *other))
+    half = math.sin((north - south) / 2) ** 2
+    half += math.cos(south) * math.cos(north) * math.sin((east - west) / 2) ** 2
+    return 2 * _EARTH_METRES * math.asin(math.sqrt(min(1.0, half)))
+
+
 def minutes_within(begin: int, end: int, starts_at: int, ends_at: int) -> int:
     """Return the whole minutes from ``begin`` to ``end`` that lie within a shift; all in microseconds.
 
@@ -114,7 +131,7 @@ def served_on(desk: Desk, starts_at: int) -> int:
 class Attendance:
     """One pair of check-in and check-out as it stands at the desk's moment.
 
-    Instants are aware, UTC. ``out_at`` is None while the person is there; ``served_on`` is the day on which the
+    Instants are aware, in the city's zone. ``out_at`` is None while the person is there; ``served_on`` is the day on which the
     shift began; ``minutes`` are whole and lie within the shift, 0 until the pair has ended; ``distance_ok``
     tells whether the phone was near, None when that is not known. ``flags`` are codes: ``self_reported`` and
     ``forgotten`` wait for a review (`attendance.review`).
@@ -162,7 +179,7 @@ _ROWS = (
 
 
 def read(desk: Desk, *where: sa.ColumnElement[bool], beyond: bool = False) -> list[Attendance]:
-    """Return the pairs that meet the conditions, each person's in the order of time.
+    """Return the pairs that meet the conditions, each person's in the order of time; instants in UTC, to count with.
 
     Minutes that two pairs of one person share (two lists kept on paper) count for the first of them only, of a
     refused one for the other. With ``beyond`` the minutes outside of the shift count too.
@@ -218,4 +235,10 @@ def list_attendance(desk: Desk, shift_id: int) -> tuple[Attendance, ...]:
     Raises NotFound (also for a foreign shift), NotPermitted.
     """
     desk.permit_on("project.list_participants", "shift", shift_id, place_of_shift(desk, shift_id))
-    return tuple(read(desk, attendance.c.shift_id == shift_id))
+    return tuple(shown(desk, each) for each in read(desk, attendance.c.shift_id == shift_id))
+
+
+def shown(desk: Desk, pair: Attendance) -> Attendance:
+    """Return a pair of `read` with its instants in the city's zone, as everything that is read says them."""
+    names = ("starts_at", "ends_at", "in_at", "in_received_at", *(("out_at",) if pair.out_at else ()))
+    return attrs.evolve(pair, **{name: getattr(pair, name).astimezone(desk.zone) for name in names})

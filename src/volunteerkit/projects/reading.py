@@ -23,7 +23,7 @@ from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.grants import all_numbers, within
 from volunteerkit.store.registering import id_of, possible_id
-from volunteerkit.units import day_number, day_of, instant_of, plain_day
+from volunteerkit.units import day_number, day_of, instant_of, plain_day, whole_number
 from volunteerkit.volunteers.tables import membership, volunteer
 
 __all__ = [
@@ -183,8 +183,7 @@ def listed(
 ) -> Iterator[Any]:
     """Yield the rows that `reached` would return, in the order of their numbers, from ``after`` on."""
     given_text("after", after)
-    if not possible_id(limit):
-        raise InvalidValue(name="limit", value=type(limit).__name__, allowed="1, 2, …")
+    whole_number("limit", limit, 1)
     query = project_rows.add_columns(*more) if more else project_rows
     query = query.where(_covered(desk, action), project.c.number > after, *conditions)
     yield from desk.connection.execute(query.order_by(project.c.number).limit(limit))
@@ -214,12 +213,17 @@ def statements_of(row: Any) -> Mapping[str, str]:
 
 
 shift_rows = (
-    sa.select(shift, position.c.name.label("position"), project.c.number.label("project"))
+    sa.select(
+        shift, position.c.name.label("position"), project.c.number.label("project"),
+        project.c.name.label("project_name"), project.c.statements,
+        organization.c.number.label("organization"), organization.c.name.label("organization_name"),
+    )
     .select_from(shift)
     .join(project, project.c.id == shift.c.project_id)
+    .join(organization, organization.c.id == project.c.organization_id)
     .outerjoin(position, position.c.id == shift.c.position_id)
     .order_by(shift.c.starts_at, shift.c.id)
-)
+)  # fmt: skip
 """The query for shifts in order, with the numbers and names that their ids stand for."""
 
 
@@ -229,7 +233,8 @@ def as_shift(desk: Desk, row: Any) -> Shift:
     return Shift(
         row.id, row.project, row.name, row.position, starts_at, ends_at, row.capacity, row.taken,
         row.series_id, bool(row.edited), row.cancelled_at is not None,
-        row.latitude_e6, row.longitude_e6,
+        row.latitude_e6, row.longitude_e6, row.project_name, row.organization, row.organization_name,
+        statements_of(row).get("place", ""),
     )  # fmt: skip
 
 
@@ -241,14 +246,19 @@ def as_project(desk: Desk, row: Any) -> Project:
                  each.sex, each.sex_ground)
         for each in desk.connection.execute(places)
     )  # fmt: skip
-    shifts = desk.connection.execute(shift_rows.where(shift.c.project_id == row.id))
+    shifts = tuple(
+        as_shift(desk, each)
+        for each in desk.connection.execute(shift_rows.where(shift.c.project_id == row.id))
+    )
+    coming = any(not each.cancelled and each.ends_at > desk.now for each in shifts)
+    over = row.ends_on is not None and row.ends_on < day_number(desk.today) and not coming
     published = None if row.published_at is None else instant_of(row.published_at).astimezone(desk.zone)
     return Project(
         row.number, row.name, row.brand_number, row.category, row.organization, row.team, row.area,
         _day(row.starts_on), _day(row.ends_on), row.recruit_target, _day(row.apply_from), _day(row.apply_until),
         row.acceptance, bool(row.waiting_list), row.guests_at_most, row.below, bool(row.back_entry),
         bool(row.template), statements_of(row), row.status, row.case_id, row.source, published, positions,
-        tuple(as_shift(desk, each) for each in shifts),
+        shifts, over,
     )  # fmt: skip
 
 
@@ -277,6 +287,12 @@ def _coming(desk: Desk) -> sa.ColumnElement[bool]:
     )  # fmt: skip
 
 
+def _over(desk: Desk) -> sa.ColumnElement[bool]:
+    """Return the SQL for whether a project's last day is past and no shift is to come."""
+    coming = sa.exists(sa.select(shift.c.id).where(_coming(desk)).correlate(project))
+    return sa.and_(project.c.ends_on.is_not(None), project.c.ends_on < day_number(desk.today), ~coming)
+
+
 def _free(desk: Desk) -> tuple[Any, Any]:
     """Return the SQL for how many coming places of a project are free, and whether one has no limit."""
     left = sa.case((shift.c.capacity > shift.c.taken, shift.c.capacity - shift.c.taken), else_=0)
@@ -300,6 +316,7 @@ def list_projects(
     until: dt.date | None = None,
     status: str | None = None,
     free: bool | None = None,
+    over: bool | None = None,
     text: str | None = None,
     after: str = "",
     limit: int = 100,
@@ -307,11 +324,11 @@ def list_projects(
     """Return the projects that the actor may `view`, by number: ``limit`` of them following ``after``.
 
     ``since`` and ``until`` take those that last into these days (inclusive), ``free`` those with (or without)
-    a free place in a coming shift, ``text`` those whose name has it. Raises NotFound for an unknown brand,
-    organization or team, InvalidValue.
+    a free place in a coming shift, ``over`` those whose last day is past (or is not, yet), ``text`` those whose name
+    has it. Raises NotFound for an unknown brand, organization or team, InvalidValue.
     """
     return _list(desk, "project.view", brand, category, area, organization, team, since, until, status, free,
-                 text, after, limit)  # fmt: skip
+                 text, after, limit, *_flag("over", over, _over(desk)))  # fmt: skip
 
 
 @storage_errors("database")
@@ -322,15 +339,16 @@ def list_applications(
     team: str | None = None,
     status: str | None = None,
     template: bool | None = None,
+    over: bool | None = None,
     text: str | None = None,
     after: str = "",
     limit: int = 100,
 ) -> tuple[Listed, ...]:
     """Return the projects that the actor may `view_application`, by number, whatever their status.
 
-    With ``template`` those that were marked to be copied from. Raises what `list_projects` raises.
+    With ``template`` those that were marked to be copied from, ``over`` as there. Raises what `list_projects` raises.
     """
-    more = _flag("template", template, project.c.template == 1)
+    more = _flag("template", template, project.c.template == 1) + _flag("over", over, _over(desk))
     return _list(desk, "project.view_application", None, None, None, organization, team, None, None, status,
                  None, text, after, limit, *more)  # fmt: skip
 
@@ -370,11 +388,11 @@ def _list(
         *_flag("free", free, sa.or_(unlimited, total > 0)),
         *([sa.func.lower(project.c.name).contains(text.lower(), autoescape=True)] if text else []),
     ]
-    more = (total.label("free"), unlimited.label("unlimited"))
+    more = (total.label("free"), unlimited.label("unlimited"), _over(desk).label("over"))
     return tuple(
         Listed(row.number, row.name, row.brand_number, row.category, row.organization, row.team, row.area,
                _day(row.starts_on), _day(row.ends_on), row.status, bool(row.template),
-               None if row.unlimited else int(row.free), row.organization_name)
+               None if row.unlimited else int(row.free), row.organization_name, bool(row.over))
         for row in listed(desk, action, *wanted, after=after, limit=limit, more=more)
     )  # fmt: skip
 
@@ -405,8 +423,7 @@ def calendar(
         raise InvalidValue(
             name="until", value=str(until), allowed=f"{since} … {day_of(first + _DAYS_AT_MOST - 1)}"
         )
-    if not possible_id(limit):
-        raise InvalidValue(name="limit", value=type(limit).__name__, allowed="1, 2, …")
+    whole_number("limit", limit, 1)
     begin, end = (
         microseconds(dt.datetime.combine(day, dt.time(), desk.zone)) for day in (since, day_of(last + 1))
     )

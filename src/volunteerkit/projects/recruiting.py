@@ -39,7 +39,8 @@ from volunteerkit.projects.waiting import (
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, driver, note, take_numbers, write_event
-from volunteerkit.units import day_number, instant_of
+from volunteerkit.units import day_number, instant_of, whole_number
+from volunteerkit.volunteers.reading import number_given
 
 __all__ = [
     "Joined",
@@ -89,10 +90,7 @@ class _Form:
 
     def __attrs_post_init__(self) -> None:
         for name in ("guests", "children"):
-            value = getattr(self, name)
-            if type(value) is not int or not 0 <= value <= 100:
-                shown = value if isinstance(value, int | float) else type(value).__name__
-                raise InvalidValue(name=name, value=shown, allowed="0 … 100")
+            whole_number(name, getattr(self, name), 0, 100)
         if self.party is not None and (type(self.party) is not str or not _PARTY.fullmatch(self.party)):
             raise InvalidValue(
                 name="party", value=type(self.party).__name__, allowed="A … Z, a … z, 0 … 9, _, - (1 … 40)"
@@ -100,8 +98,8 @@ class _Form:
 
 
 def _self(desk: Desk, volunteer: str) -> Person:
-    """Return the volunteer for whom the actor acts; raises NotPermitted, NotFound."""
-    person = person_of(desk, volunteer) if isinstance(volunteer, str) else None
+    """Return the volunteer for whom the actor acts; raises InvalidValue, NotPermitted, NotFound."""
+    person = person_of(desk, number_given(volunteer))
     desk.permit_on("project.join", "volunteer", volunteer, None if person is None else Place(person.number))
     assert person is not None
     return person
@@ -269,11 +267,14 @@ def withdraw(desk: Desk, shift_id: int, volunteer: str) -> None:
 def change_guests(desk: Desk, shift_id: int, volunteer: str, guests: int) -> None:
     """Bring another number of guests than said before; a place too many is given back.
 
-    At most as many as the project allows, and no more than there are free places. Raises Refused, NotFound,
-    NotPermitted, InvalidValue.
+    At most as many as the project allows, no more than there are free places, and until the shift's end. Raises
+    Refused, NotFound, NotPermitted, InvalidValue.
     """
     _Form(guests)
     shift, person, row = _active(desk, shift_id, volunteer)
+    if microseconds(desk.now) >= shift.ends_at:  # who came is settled then
+        end = instant_of(shift.ends_at).astimezone(desk.zone)
+        raise Refused(Finding("shift_over", {"shift": shift_id, "end": end}))
     more = guests - row.guests
     if more > 0:
         blocked = [each for each in shift_findings(desk, shift, by_oneself=False) if each.severity == "block"]

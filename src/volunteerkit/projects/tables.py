@@ -13,6 +13,7 @@ from volunteerkit.store.schema import id_column, integer, one_of, table
 __all__ = [
     "attendance",
     "brand",
+    "device",
     "participation",
     "position",
     "project",
@@ -248,4 +249,16 @@ scan = table(
 """What a device has uploaded and was taken: once, however often it comes again.
 
 ``answer`` is what was told of it: ``taken`` or ``repeated``.
+"""
+
+device = table(
+    "device",
+    sa.Column("device", sa.Text, primary_key=True),
+    sa.Column("revoked_at", integer, nullable=False),
+    sa.Column("revoked_by", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+)
+"""The devices that were revoked: from that instant on nothing is taken of them. ``reason`` is sealed.
+
+Others need no row: their keys follow from the city's.
 """

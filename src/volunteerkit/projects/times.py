@@ -67,8 +67,8 @@ def local_time(zone: ZoneInfo, day: dt.date, clock: str, *, fold: int | None = N
 
 
 def _instant(name: str, naive: dt.datetime, zone: ZoneInfo, fold: int | None) -> dt.datetime:
-    if fold not in (None, 0, 1) or type(fold) is bool:
-        raise InvalidValue(name="fold", value=str(fold)[:20], allowed="0, 1")
+    if fold is not None and (type(fold) is not int or fold not in (0, 1)):
+        raise InvalidValue(name="fold", value=fold, allowed="0, 1")
     wanted = naive.replace(tzinfo=zone, fold=fold or 0)
     _exists(name, wanted)
     if fold is None:

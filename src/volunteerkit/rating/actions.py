@@ -25,12 +25,13 @@ from volunteerkit.rating.tables import decision
 from volunteerkit.rules import Assessment, Credited, Rulebook, assess
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
-from volunteerkit.store.posting import driver, insert_rows, take_numbers, write_event
+from volunteerkit.store.posting import command, insert_rows, note
 from volunteerkit.store.registering import next_id
 from volunteerkit.store.schema import head
-from volunteerkit.units import day_number, plain_day, plain_text
+from volunteerkit.store.sealing import seal_rows
+from volunteerkit.units import day_number, of_type, plain_day
 from volunteerkit.volunteers.persons import everybody, together
-from volunteerkit.volunteers.reading import reached
+from volunteerkit.volunteers.reading import number_given, reached
 
 __all__ = [
     "CityRating",
@@ -93,7 +94,7 @@ def rate_volunteer(
 
     Raises NotFound, NotPermitted, and InvalidValue when there is no ladder or no version in force.
     """
-    plain_text("number", number)
+    number_given(number)
     person, _ = reached(desk, "rating.assess", number)
     ladder, day = ladder_for(desk), desk.today if as_of is None else plain_day("as_of", as_of)
     if ladder is None:
@@ -249,7 +250,7 @@ def _grades(ladder: Rulebook, facts: Mapping[str, list[int]], day: dt.date, kern
             for row in zip(*(facts[name] for name in names), strict=True)]  # fmt: skip
 
 
-@storage_errors("database")
+@command
 def decide_city(desk: Desk, rating: CityRating) -> int:
     """Keep a decision for every volunteer whose grade changed since the last one; return how many.
 
@@ -257,6 +258,7 @@ def decide_city(desk: Desk, rating: CityRating) -> int:
     a new row that names the old one.
     """
     desk.permit("rating.decide")
+    of_type("rating", rating, CityRating)
     connection, following = desk.connection, next_id(desk, decision)
     latest = (
         sa.select(sa.func.max(decision.c.id))
@@ -279,9 +281,8 @@ def decide_city(desk: Desk, rating: CityRating) -> int:
         made.append((following + len(made), id_, rating.ladder, rating.ladder_digest, rating.credit_digest,
                      day_number(rating.as_of), known_at, grade, json.dumps(facts, sort_keys=True), old[0]))  # fmt: skip
     if made:
-        insert_rows(connection, "vk_decision", [column.name for column in decision.columns], made)
-        execute = driver(connection)
-        numbers = take_numbers(execute)
+        insert_rows(connection, decision.name, decision.columns.keys(), made)
+        seal_rows(desk, decision, made)
         payload = {"rulebook": rating.ladder, "digest": rating.ladder_digest, "decisions": len(made)}
-        write_event(execute, desk, numbers, bytes(numbers.transfer_hash), "rating.decided", "city", payload)
+        note(desk, "rating.decided", "city", payload)
     return len(made)

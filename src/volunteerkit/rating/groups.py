@@ -23,7 +23,8 @@ from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import next_id
-from volunteerkit.units import day_number, day_of
+from volunteerkit.store.sealing import insert_sealed
+from volunteerkit.units import day_number, day_of, plain_day, whole_number
 from volunteerkit.volunteers.tables import volunteer
 
 __all__ = ["Evaluation", "RatedOrganization", "evaluate_organization", "evaluations", "rate_organization"]
@@ -57,9 +58,8 @@ def evaluate_organization(desk: Desk, number: str, score: int, *, on: dt.date | 
     Nobody evaluates an organization they administer. Raises NotFound, NotPermitted, InvalidValue, Refused.
     """
     row = reached(desk, "organization.evaluate", number)
-    day = on or desk.today
-    if type(score) is not int or not 0 <= score <= 100:
-        raise InvalidValue(name="score", value=str(score)[:20], allowed="0 … 100")
+    day = desk.today if on is None else plain_day("on", on)
+    whole_number("score", score, 0, 100)
     if day > desk.today:
         raise InvalidValue(name="on", value=str(day), allowed=f"… {desk.today}")
     cell = desk.permit("organization.evaluate", place_of(row))
@@ -69,11 +69,10 @@ def evaluate_organization(desk: Desk, number: str, score: int, *, on: dt.date | 
     ) else Person()  # fmt: skip
     desk.separate(cell, "own_case", own, *(Person(each.actor_id) for each in offices))
     id_ = next_id(desk, evaluation)
-    desk.connection.execute(
-        sa.insert(evaluation).values(
-            id=id_, organization_id=row.id, score=score, evaluated_on=day_number(day), actor_id=desk.actor.id
-        )
-    )
+    insert_sealed(
+        desk, evaluation, id=id_, organization_id=row.id, score=score, evaluated_on=day_number(day),
+        actor_id=desk.actor.id,
+    )  # fmt: skip
     note(desk, "organization.evaluated", f"organization:{row.id}", {"score": score, "on": day_number(day)})
 
 
@@ -100,7 +99,8 @@ def rate_organization(
     NotFound, NotPermitted, InvalidValue when there is no ladder or no version in force.
     """
     row = reached(desk, "rating.assess", number)
-    ladder, day = ladder_for(desk, "organization_star"), as_of or desk.today
+    ladder = ladder_for(desk, "organization_star")
+    day = desk.today if as_of is None else plain_day("as_of", as_of)
     if ladder is None:
         raise InvalidValue("organization_ladder_missing")
     facts = _served(desk, row.id, rulebook, day) | _evaluated(desk, row.id, day)

@@ -29,6 +29,7 @@ from volunteerkit.rules.expression import CALENDAR, All, Apply, Call, Expression
 from volunteerkit.rules.facts import FACTS
 from volunteerkit.rules.limits import too_deep, too_deep_text
 from volunteerkit.rules.plan import Record
+from volunteerkit.rules.reading import toml_place
 from volunteerkit.rules.rulebook import Rulebook, Version
 from volunteerkit.rules.schemes import Granting
 from volunteerkit.rules.summaries import RECORDS_MAX as ALL_RECORDS_MAX
@@ -120,7 +121,10 @@ def read_cases(path: Path | str) -> Cases:
         if too_deep(data):
             raise RecursionError
     except (OSError, ValueError, RecursionError) as error:
-        raise InvalidValue("cases_unreadable", file=place.name, problem=type(error).__name__) from None
+        if isinstance(error, tomllib.TOMLDecodeError):
+            raise InvalidValue("cases_not_toml", file=place.name, place=toml_place(error)) from None
+        problem = type(error).__name__
+        raise InvalidValue("cases_unreadable", file=place.name, problem=problem) from None
     cases = data.get("cases") if isinstance(data, dict) else None
     if not isinstance(cases, list) or type(data.get("regime")) is not str:
         raise InvalidValue("cases_shape", file=place.name, place="$", wanted="regime, cases")
@@ -261,14 +265,11 @@ def _credited(found: Credited) -> dict[str, Any]:
 
 def _facts(given: Mapping[str, Any], known: Mapping[str, Fact]) -> Iterator[tuple[str, Any]]:
     """Read the facts of a case, by their paths; the last word of a path is the fact's name."""
-    calendar: dict[str, Any] = {}
     for path, value in given.items():
-        if path.startswith(f"{CALENDAR}."):
-            calendar[path.partition(".")[2]] = value
+        if path == CALENDAR:
+            yield CALENDAR, _calendar(value)
         else:
             yield from _valued([(path.rpartition(".")[2], value)], known)
-    if calendar:
-        yield CALENDAR, _calendar(calendar)
 
 
 def _valued(given: Iterable[tuple[str, Any]], known: Mapping[str, Fact]) -> Iterator[tuple[str, Any]]:

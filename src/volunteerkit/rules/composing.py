@@ -35,7 +35,7 @@ _MEASURE: Final = {**dict.fromkeys(_HOWS, str), "where": str, "from": str, "to":
                    "otherwise": object}  # fmt: skip
 _TAKES: Final = ("sum", "count", "most", "least", "run", "last_run")
 _LOOKUP: Final = {"by": str, "row": list}
-_SCHEME: Final = {"step": list, "take": str, "repeat": str, "loss": str, "procedure": str}
+_SCHEME: Final = {"step": list, "take": str, "repeat": str, "loss": str, "procedure": str, "grant_when": str}
 _COHORT: Final = {"among": str, "rank_by": list, "places": int, "percent": int, "at_least": int, "within": str,
                   "exempt": str, "grades": dict}  # fmt: skip
 _STEP: Final = {"award": int, "when": str, "name": dict, "grade": str, "after": str, "wait_months": int,
@@ -401,8 +401,9 @@ class Composer:
         for key, known in _HOW_GIVEN.items():
             self.reader.choice(got.get(key, known[0]), known, f"{path}.{key}")
             how[key] = got.get(key, known[0])
+        grant_when = self.condition(got, "grant_when", path, scope)
         self.knows(name, "int")
-        return Scheme(name, tuple(steps), **how)
+        return Scheme(name, tuple(steps), grant_when=grant_when, **how)
 
     def _step(self, data: Any, path: str, scope: Mapping[str, Fact]) -> Step | None:
         got = self.reader.table(data, _STEP, path, ("award", "when"))

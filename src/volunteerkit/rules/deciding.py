@@ -246,4 +246,5 @@ class _Making:
         """Return what a scheme says with everything reckoned so far."""
         holding = {step.award: self._holds(step.when) for step in scheme.steps}
         awards = awards_of(scheme, self.stream.records, self.known["today"])
-        return granting(scheme, holding, awards, self.known)
+        free = scheme.grant_when is None or self._holds(scheme.grant_when) is True
+        return granting(scheme, holding, awards, self.known, may_be_granted=free)

@@ -231,7 +231,8 @@ class Scheme:
     ``repeat`` says whether a grade that was granted may be granted again: ``always``, ``yearly`` (once a
     calendar year) or ``never``; of an ordered scheme the lower grades then are not given either. ``loss``
     says how a grade is lost: on an ``event`` (a revocation), ``recomputed`` with the conditions, or ``never``.
-    ``procedure`` says who begins: nobody (``automatic``), the subject, or somebody who nominates it.
+    ``procedure`` says who begins: nobody (``automatic``), the subject, or somebody who nominates it. ``grant_when``
+    must hold beside before anything is granted: the round is open, the notice is over, the panel agreed.
     """
 
     name: str
@@ -240,11 +241,13 @@ class Scheme:
     repeat: Literal["always", "yearly", "never"] = "always"
     loss: Literal["event", "recomputed", "never"] = "event"
     procedure: Literal["automatic", "application", "nomination"] = "automatic"
+    grant_when: Expression | None = None
 
     @property
     def rules(self) -> tuple[Expression, ...]:
         """Every condition in it."""
-        return tuple(step.when for step in self.steps)
+        beside = () if self.grant_when is None else (self.grant_when,)
+        return (*(step.when for step in self.steps), *beside)
 
     def step_of(self, award: int) -> Step | None:
         """Return the step of a grade's number, None for 0."""

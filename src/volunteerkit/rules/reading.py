@@ -40,7 +40,7 @@ from volunteerkit.rules.rulebook import Rulebook, Version
 from volunteerkit.rules.summaries import read_words
 from volunteerkit.units import plain_text
 
-__all__ = ["read_rulebook"]
+__all__ = ["read_rulebook", "toml_place"]
 
 PERCENT_MAX: Final = 1000
 CONVERT_MAX: Final = 1_000_000
@@ -68,6 +68,7 @@ _LADDER: Final = {
     "repeat": str,
     "loss": str,
     "procedure": str,
+    "grant_when": str,
 }
 _CHECK: Final = {**_VERSION, **_PARTS}
 _CREDIT: Final = {**_VERSION, "select": str, "once": bool, "transform": list, "window": list, "coefficient": dict,
@@ -97,7 +98,9 @@ def read_rulebook(
     try:
         data = None if too_deep_text(text) else tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
-        raise RulebookError(source, ("$", InvalidValue("rulebook_not_toml", place=_place(error)))) from None
+        raise RulebookError(
+            source, ("$", InvalidValue("rulebook_not_toml", place=toml_place(error)))
+        ) from None
     if data is None or too_deep(data):
         raise RulebookError(source, ("$", InvalidValue("rulebook_too_deep", limit=DEPTH_MAX)))
     reader = _Reader(functions, FACTS if facts is None else facts)
@@ -107,7 +110,7 @@ def read_rulebook(
     return made
 
 
-def _place(error: Exception) -> Phrase:
+def toml_place(error: Exception) -> Phrase:
     """Return where a text is no TOML: the parser's sentence is English and may quote the text."""
     if found := re.search(r"line ([0-9]+), column ([0-9]+)", str(error)):
         return phrase("toml_place", line=found[1], column=found[2])

@@ -43,7 +43,8 @@ class Granting:
 
     ``eligible`` are the numbers of the grades whose conditions hold and that may be granted (again), at most
     one unless the scheme gives all; None when absent facts leave it open. ``held`` is the highest grade held,
-    0 for none. ``grantable`` are those that somebody may now grant: none while the version is suspended.
+    0 for none. ``grantable`` are those that somebody may now grant: none while the version is suspended, or the
+    scheme's ``grant_when`` does not hold.
     """
 
     scheme: Scheme
@@ -84,7 +85,12 @@ def awards_of(scheme: Scheme, records: Iterable[Record], today: int) -> tuple[Aw
 
 
 def granting(
-    scheme: Scheme, holding: Mapping[int, bool | None], awards: Sequence[Award], facts: Mapping[str, Any]
+    scheme: Scheme,
+    holding: Mapping[int, bool | None],
+    awards: Sequence[Award],
+    facts: Mapping[str, Any],
+    *,
+    may_be_granted: bool = True,
 ) -> Granting:
     """Return what a scheme says, given which of its conditions hold (None: open) and what was granted."""
     today, number_of = facts["today"], {step.grade or str(step.award): step.award for step in scheme.steps}
@@ -112,7 +118,7 @@ def granting(
     given = eligible or ()
     grantable = (
         ()
-        if facts.get("suspended")
+        if facts.get("suspended") or not may_be_granted
         else tuple(each for each in given if _new(scheme, each, awards, number_of, today))
     )
     return Granting(scheme, eligible, held, grantable, awards=tuple(awards))

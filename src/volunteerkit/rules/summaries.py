@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 
 from volunteerkit.errors import InvalidValue, RulebookError, RuleSyntaxError
 from volunteerkit.rules.binding import bind
-from volunteerkit.rules.expression import Fact, FactType
+from volunteerkit.rules.expression import CALENDAR, Fact, FactType
 from volunteerkit.rules.functions import months_after, years_between
 from volunteerkit.rules.parsing import parse
 from volunteerkit.rules.plan import Record
@@ -87,7 +87,7 @@ class Summaries:
         self.found: list[tuple[str, Mapping[str, Any]]] = []
         self.rest: dict[str, Any] = {}
         # a summary that a case leaves out is none
-        tails = [name.rpartition(".")[2] for name in words if "*" not in name]
+        tails = [name.partition(".*")[0].rpartition(".")[2] for name in words]
         self.scope = dict.fromkeys(tails, 0)
         self._go_through("", data, {})
 
@@ -95,7 +95,7 @@ class Summaries:
         sums = [each for each in data.values() if type(each) is int]
         name = path.rpartition(".")[2]
         if name and len(sums) == len(data):
-            self.scope.setdefault(name, sum(sums))
+            self.scope[name] = sum(sums)
         for key, value in data.items():
             here = f"{path}.{key}" if path else str(key)
             pattern = self._pattern(here)
@@ -105,7 +105,7 @@ class Summaries:
                 self.scope[str(key)] = _plain(value)
             if pattern is not None:
                 self.found.append((pattern, {**keys, **_entry(key, value)}))
-            elif isinstance(value, dict):
+            elif isinstance(value, dict) and key != CALENDAR:
                 self._go_through(here, value, {**keys, **_entry(key, None)})
             elif isinstance(value, list) and self._pattern(f"{here}.0") is not None:
                 self._go_through(here, {str(i): each for i, each in enumerate(value)}, keys)

@@ -7,7 +7,8 @@ from typing import Any
 import attrs
 import sqlalchemy as sa
 
-from volunteerkit.hours.tables import service_record
+from volunteerkit.hours.groups import group_minutes
+from volunteerkit.hours.tables import group_entry, service_record
 from volunteerkit.projects import Brand, brands
 from volunteerkit.projects.tables import brand, project
 from volunteerkit.store.desk import Desk
@@ -23,12 +24,16 @@ def __dir__() -> list[str]:
 
 @attrs.frozen
 class BrandPage:
-    """A brand and its figures up to now: projects, volunteers with confirmed minutes, those minutes."""
+    """A brand and its figures up to now: projects, volunteers with confirmed minutes, those minutes.
+
+    ``group_minutes`` are those of unnamed persons, minutes times persons; they are in no other figure.
+    """
 
     brand: Brand
     projects: int
     volunteers: int
     confirmed_minutes: int
+    group_minutes: int
 
 
 @storage_errors("database")
@@ -54,4 +59,6 @@ def brand_page(desk: Desk, number: str) -> BrandPage:
     rows = desk.connection.execute(served).fetchall()
     heirs = merged_into(desk.connection)
     people = {heirs.get(id_, id_) for id_, _ in rows}
-    return BrandPage(found, projects, len(people), sum(int(minutes) for _, minutes in rows))
+    inside = group_entry.c.project_id.in_(sa.select(project.c.id).where(under))
+    groups = sum(group_minutes(desk, inside).values())
+    return BrandPage(found, projects, len(people), sum(int(minutes) for _, minutes in rows), groups)

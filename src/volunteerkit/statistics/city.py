@@ -12,8 +12,9 @@ import attrs
 import sqlalchemy as sa
 
 from volunteerkit.hours.crediting import credit_person, credit_rulebook, rule_records
+from volunteerkit.hours.groups import group_minutes
 from volunteerkit.hours.reading import cluster_rows
-from volunteerkit.hours.tables import service_record
+from volunteerkit.hours.tables import group_entry, service_record
 from volunteerkit.organizations.tables import organization
 from volunteerkit.rating.actions import credited_people
 from volunteerkit.rules import CreditLine, Record
@@ -37,6 +38,9 @@ class CityFigures:
 
     ``by_month`` is (``"2026-03"``, claimed, credited); ``by_organization`` (name, claimed, credited,
     volunteers), most first; ``differences`` (reason code, minutes) explains claimed minus credited.
+
+    ``group_minutes`` are those of unnamed persons (minutes times persons of confirmed group entries), and
+    ``group_by_organization`` (name, these minutes), most first. No other figure has them in it.
     """
 
     registered: int
@@ -46,6 +50,8 @@ class CityFigures:
     by_month: tuple[tuple[str, int, int], ...]
     by_organization: tuple[tuple[str, int, int, int], ...]
     differences: tuple[tuple[str, int], ...]
+    group_minutes: int
+    group_by_organization: tuple[tuple[str, int], ...]
 
 
 @storage_errors("database")
@@ -76,13 +82,15 @@ def city_figures(desk: Desk, *, rulebook: str = "union", as_of: dt.date | None =
             vouching[row[7]][1] -= lost
             _explain(reasons, record, line)
     names = {row[0]: row[1] for row in connection.execute(sa.select(organization.c.id, organization.c.name))}
+    groups = group_minutes(desk, group_entry.c.served_on <= day_number(day))
     ranked = sorted(vouching, key=lambda id_: (-vouching[id_][1], id_))
     return CityFigures(
         len(people), sum(1 for minutes in credited["claimed_minutes"] if minutes),
         sum(credited["claimed_minutes"]), sum(credited["credited_minutes"]),
         tuple((f"{month // 12}-{month % 12 + 1:02d}", months[month][0], months[month][1]) for month in sorted(months)),
         tuple((names[id_], vouching[id_][0], vouching[id_][1], served[id_]) for id_ in ranked),
-        tuple(sorted(reasons.items())),
+        tuple(sorted(reasons.items())), sum(groups.values()),
+        tuple((names[id_], groups[id_]) for id_ in sorted(groups, key=lambda id_: (-groups[id_], id_))),
     )  # fmt: skip
 
 

@@ -24,7 +24,7 @@ from volunteerkit.access import (
     same_person,
 )
 from volunteerkit.clock import Calendar
-from volunteerkit.errors import Finding, KeyProblem, NotFound, NotPermitted, Refused
+from volunteerkit.errors import Finding, KeyProblem, NotFound, NotPermitted, Refused, VolunteerkitError
 from volunteerkit.policy import Policy
 from volunteerkit.store.cipher import Cipher
 from volunteerkit.store.grants import (
@@ -230,13 +230,20 @@ class Desk:
             raise Refused(Finding("grant_too_new", {"days": self.grant_rest_days}))
 
     def is_one_of(self, *others: Person, lender: str | None = None) -> bool:
-        """Tell whether the actor, or whom they act for, is one of ``others``, followed through merges."""
+        """Tell whether the actor, or whom they act for, is one of ``others``, followed through merges.
+
+        Of others who are known by the id of an actor alone it is looked up which volunteer they are.
+        """
         lenders = [each for each in (self.actor.on_behalf_of, lender) if each]
         selves = [each for who in (None, *lenders) for each in self._known_as(who)]
-        return any(same_person(mine, other) for mine in selves for other in others)
+        if any(same_person(mine, other) for mine in selves for other in others):
+            return True
+        numbers = {each.volunteer for each in selves if each.volunteer}
+        actors = sorted({each.actor_id for each in others if each.actor_id}) if numbers else []
+        return any(each.volunteer in numbers for actor in actors for each in self._known_as(actor))
 
     def _known_as(self, lender: str | None) -> tuple[Person, ...]:
-        """Return the actor, or that ``lender`` of a grant, under every number that stands for them.
+        """Return the actor, or another one such as the ``lender`` of a grant, under every number that stands for them.
 
         Whatever the portal says of them: who registered or claimed under their id is that volunteer, as is
         whoever was merged into the same one.
@@ -263,10 +270,9 @@ class Desk:
         """Ask the plugins; one finding that blocks refuses, and so does a plugin that fails."""
         for plugin, veto in self.hooks.get("vk_review_access", ()):
             try:
-                said = veto(actor=self.actor, action=action, place=place)
-                found = () if said is None else tuple(said)
-                blocked = not all(isinstance(each, Finding) and each.severity == "warn" for each in found)
-            except Exception:  # whatever a plugin raises or returns, the answer is no
+                found = veto(actor=self.actor, action=action, place=place)
+                blocked = any(each.severity == "block" for each in found)
+            except VolunteerkitError:  # it failed: the answer is no
                 blocked = True
             if blocked:
                 raise NotPermitted("vetoed", actor=self.actor.id, action=action, plugin=plugin)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ContextDecorator, suppress
 from pathlib import Path
 from typing import Any
 
@@ -201,31 +200,38 @@ def place_of(url: str | URL) -> str:
     return address.render_as_string(hide_password=True).replace("postgresql+psycopg", "postgresql")
 
 
-@contextmanager
-def storage_errors(place: str) -> Iterator[None]:
+class storage_errors(ContextDecorator):
     """Turn every driver's error inside the block into one of the library's, without SQL text or values.
 
-    A verb that does not know where its database lies says "database"; the block around it knows.
+    A verb that does not know where its database lies says "database"; the block around it knows. An address stands
+    for its place without the password.
     """
-    try:
-        yield
-    except StorageError as error:
-        if error.values.get("place") == "database":
-            if error.code == "storage_read_only":
-                raise _read_only(place) from None
-            error.values["place"] = place
-        raise
-    except sa.exc.DBAPIError as error:
-        original: BaseException = error.orig or error
-        raise _translated(original, place) from None
-    except sa.exc.SQLAlchemyError as error:
-        raise StorageError(kind=type(error).__name__) from None
-    except sqlite3.Error as error:
-        raise _translated(error, place) from None
-    except Exception as error:
-        if type(error).__module__.startswith("psycopg"):
+
+    def __init__(self, place: str | URL) -> None:
+        self.place = place
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: object) -> None:
+        if error is None:  # the way of every posting
+            return
+        place = self.place if isinstance(self.place, str) else place_of(self.place)
+        if isinstance(error, StorageError):
+            if error.values.get("place") == "database":
+                if error.code == "storage_read_only":
+                    raise _read_only(place) from None
+                error.values["place"] = place
+        elif isinstance(error, sa.exc.DBAPIError):
+            raise _translated(error.orig or error, place) from None
+        elif isinstance(error, sa.exc.SQLAlchemyError):
+            raise StorageError(kind=type(error).__name__) from None
+        elif isinstance(error, sqlite3.Error) or _is_psycopg(error):
             raise _translated(error, place) from None
-        raise
+
+
+def _is_psycopg(error: BaseException) -> bool:
+    return isinstance(error, Exception) and type(error).__module__.startswith("psycopg")
 
 
 def _translated(error: BaseException, place: str) -> VolunteerkitError:

@@ -11,7 +11,9 @@ from sqlalchemy.schema import CreateColumn
 from volunteerkit.errors import KeyProblem
 from volunteerkit.privacy import found_by
 from volunteerkit.store.cipher import Cipher
+from volunteerkit.store.posting import SEALS, note_migration
 from volunteerkit.store.schema import SCHEMA_VERSION, meta, metadata
+from volunteerkit.store.sealing import seal_existing
 from volunteerkit.store.vault import check_key, open_subjects, seal_subjects, vault
 
 __all__ = ["upgrade"]
@@ -123,6 +125,8 @@ def _version_2(connection: sa.Connection, cipher: Cipher | None) -> None:
     _conditions(connection)
     _belonging(connection)
     _brands(connection)
+    if seals := seal_existing(connection):
+        note_migration(connection, {SEALS: seals})
     connection.exec_driver_sql(
         "INSERT INTO vk_vault (subject, wrapped_key, sealed) "
         "SELECT 'volunteer:' || volunteer_id, wrapped_key, sealed FROM vk_vault_1"

@@ -2,7 +2,8 @@
 
 Posting and importing go through here; everything else uses SQLAlchemy Core. Measured against Core this
 halves the processor time of a posting (``tests/benchmarks/h2_posting.py``). Every writer first changes the
-single head row, so numbers are gap-free and writers queue there, in whatever order they come.
+single head row, so numbers are gap-free and writers queue there, in whatever order they come. On PostgreSQL
+what counts is how often one waits for the server, and how often it plans (``tests/benchmarks/h2_writers.py``).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache, wraps
 from types import MappingProxyType
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import attrs
 import sqlalchemy as sa
@@ -25,9 +26,12 @@ from volunteerkit.store.engine import only_reads, storage_errors
 from volunteerkit.units import plain_text
 
 __all__ = [
+    "SEALS",
     "TRANSFER_INSERT",
     "Execute",
     "Numbers",
+    "answered",
+    "asked_ahead",
     "command",
     "driver",
     "event_hash",
@@ -35,6 +39,8 @@ __all__ = [
     "insert_rows",
     "note",
     "note_many",
+    "note_migration",
+    "replay_asked",
     "replayed",
     "request_hash",
     "run_many",
@@ -49,8 +55,17 @@ __all__ = [
 P = ParamSpec("P")
 T = TypeVar("T")
 
-Execute = Callable[[str, Sequence[Any]], Any]
+Execute = Callable[..., Any]
 """Runs one statement with ``?`` marks on the driver and returns its cursor."""
+
+SEALS: Final = "sealed"
+"""Where an event's payload holds the seals of its command (`store.sealing`): (table, first key, last key, digest)."""
+
+
+@lru_cache(maxsize=32)
+def _insert(table: str, columns: tuple[str, ...]) -> str:
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+
 
 NOTHING: Mapping[int, Sequence[Any]] = MappingProxyType({})
 _TAKE = (
@@ -64,20 +79,26 @@ _SET = (
     "UPDATE vk_head SET record_id = ?, transfer_seq = ?, transfer_hash = ?, event_seq = ?, event_hash = ? "
     "WHERE id = 1"
 )
-_EVENT = (
-    "INSERT INTO vk_event (seq, type, recorded_at, actor_id, subject, key, request_hash, payload, "
-    "transfer_seq, transfer_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
+_EVENT_COLUMNS = (
+    "seq", "type", "recorded_at", "actor_id", "subject", "key", "request_hash", "payload", "transfer_seq",
+    "transfer_hash", "hash",
+)  # fmt: skip
+_EVENT = _insert("vk_event", _EVENT_COLUMNS)
+_PENDING = "UPDATE vk_account SET pending_minutes = pending_minutes + ? WHERE id = ?"
 _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode
+_rows_json = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), default=lambda hash: f"\\x{hash.hex()}"
+).encode
 # The type stands in it as a word: SQLite plans a statement anew for every value that a partial index asks about.
 _REPLAY = {
     each: f"SELECT request_hash, payload FROM vk_event WHERE type = '{each}' AND key = ?"
     for each in EVENT_TYPES
 }
-TRANSFER_INSERT = (
-    "INSERT INTO vk_transfer (seq, record_id, debit_id, credit_id, minutes, code, refers_to, effective_on, "
-    "recorded_at, actor_id, reason, journal, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
+_TRANSFER_COLUMNS = (
+    "seq", "record_id", "debit_id", "credit_id", "minutes", "code", "refers_to", "effective_on", "recorded_at",
+    "actor_id", "reason", "journal", "hash",
+)  # fmt: skip
+TRANSFER_INSERT = _insert("vk_transfer", _TRANSFER_COLUMNS)
 
 
 def __dir__() -> list[str]:
@@ -133,6 +154,29 @@ def run_many(connection: sa.Connection, statement: str, rows: Sequence[Sequence[
             cursor.executemany(_percent(statement), rows)
 
 
+def asked_ahead(connection: sa.Connection, asked: Iterable[tuple[str, tuple[Any, ...]]]) -> Execute:
+    """Return the driver's ``execute``, which has the answers to these statements and values already.
+
+    PostgreSQL is asked for all of them in one trip, which costs more than most statements do, and plans each
+    statement once for any values: it must go by unique keys. On SQLite, which makes no trips, each is asked when its
+    answer is wanted.
+    """
+    execute = driver(connection)
+    if connection.dialect.name == "sqlite":
+        return execute
+    raw: Any = connection.connection.dbapi_connection
+    with raw.pipeline():
+        execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        ahead = {each: execute(*each) for each in asked}
+        execute("SET LOCAL plan_cache_mode TO DEFAULT")
+
+    def run(statement: str, values: Sequence[Any] = ()) -> Any:
+        known = ahead.pop((statement, tuple(values)), None)
+        return execute(statement, values) if known is None else known
+
+    return run
+
+
 @attrs.frozen
 class Numbers:
     """What a writer may use: the last of its record ids and transfer seqs, its event seq, hashes before."""
@@ -143,6 +187,13 @@ class Numbers:
     event_seq: int
     event_hash: bytes
 
+    @classmethod
+    def of(cls, row: Sequence[Any] | None) -> Numbers:
+        """Return what stands in the head's row; raises IntegrityProblem when there is none."""
+        if row is None or row[0] is None:
+            raise IntegrityProblem(what="vk_head is empty")
+        return cls(*row)
+
 
 def take_numbers(execute: Execute, records: int = 0, transfers: int = 0, events: int = 1) -> Numbers:
     """Number as many records, transfers and events, and hold the head until the transaction ends.
@@ -151,21 +202,19 @@ def take_numbers(execute: Execute, records: int = 0, transfers: int = 0, events:
     """
     taken = (records, transfers, events)
     row = execute(_TAKE, taken).fetchone() if any(taken) else execute(_READ, ()).fetchone()
-    if row is None:
-        raise IntegrityProblem(what="vk_head is empty")
-    return Numbers(*row)
+    return Numbers.of(row)
 
 
-def hold_head(desk: Desk) -> None:
+def hold_head(desk: Desk, savepoint: str = "") -> None:
     """Queue with every other writer now, before anything is read that must still be true when it is written.
 
     Nothing changes by it. Whatever the actor may do is looked up anew: a writer that went before may have
-    taken it away.
+    taken it away. The statement that sets a ``savepoint`` goes first, in the same trip to the server.
     """
-    if (
-        desk.connection.dialect.name != "sqlite"
-    ):  # whose writing transactions take turns from their first word on
-        driver(desk.connection)(_HOLD, ())
+    # on SQLite writing transactions take turns from their first word on
+    hold = "" if desk.connection.dialect.name == "sqlite" else _HOLD
+    if statements := f"{savepoint}; {hold}" if savepoint and hold else savepoint or hold:
+        driver(desk.connection)(statements, ())
     desk.look_again()
 
 
@@ -181,20 +230,24 @@ def writing(desk: Desk) -> Iterator[None]:
         raise StorageReadOnly("desk_reads")
     with storage_errors("database"):
         # SQLAlchemy's own savepoint costs more than a posting does
-        execute, depth = driver(desk.connection), desk.connection.info.get("vk_depth", 0)
-        name, desk.connection.info["vk_depth"] = f"vk_{depth}", depth + 1
+        execute, about = driver(desk.connection), desk.connection.info
+        depth = about.get("vk_depth", 0)
+        sealed = list(about.get(SEALS, ())) if depth else []
+        name, about["vk_depth"] = f"vk_{depth}", depth + 1
         try:
-            execute(f"SAVEPOINT {name}", ())
-            hold_head(desk)
+            hold_head(desk, f"SAVEPOINT {name}")
             yield
+            if depth == 0 and desk.connection.info.get(SEALS):
+                raise IntegrityProblem(what="no event followed on a sealed row")
             execute(f"RELEASE SAVEPOINT {name}", ())
         except BaseException:
+            desk.connection.info[SEALS] = sealed
             with suppress(Exception):  # a lost connection has nothing left to undo; its own error goes up
                 execute(f"ROLLBACK TO SAVEPOINT {name}", ())
                 execute(f"RELEASE SAVEPOINT {name}", ())
             raise
         finally:
-            desk.connection.info["vk_depth"] = depth
+            about["vk_depth"] = depth
 
 
 def command(verb: Callable[Concatenate[Desk, P], T]) -> Callable[Concatenate[Desk, P], T]:
@@ -227,11 +280,23 @@ def replayed(execute: Execute, type: str, key: str | None, request: bytes) -> di
         return None
     plain_text("key", key)
     row = execute(_REPLAY[type], (key,)).fetchone()
-    if row is None:
-        return None
-    if bytes(row[0]) != request:
+    return None if row is None else answered(key, request, *row)
+
+
+def replay_asked(type: str, key: str | None) -> list[tuple[str, tuple[Any, ...]]]:
+    """Return what `replayed` asks, for `asked_ahead`; raises InvalidValue as it does."""
+    return [] if key is None else [(_REPLAY[type], (plain_text("key", key),))]
+
+
+def answered(key: str, request: bytes, request_before: Any, payload: str) -> dict[str, Any]:
+    """Return the answer given before under ``key``, from its event's request hash and payload.
+
+    Raises IdempotencyConflict when that was another request.
+    """
+    if bytes(request_before) != request:
         raise IdempotencyConflict(key=key)
-    answer: dict[str, Any] = json.loads(row[1])
+    answer: dict[str, Any] = json.loads(payload)
+    answer.pop(SEALS, None)
     return answer
 
 
@@ -286,8 +351,10 @@ def write_event(
     request: bytes | None = None,
 ) -> None:
     """Write the command's one event and set the head; the last step of every writing command."""
-    what = (type, subject, payload, key, request)
     at, seq = microseconds(desk.now), numbers.event_seq
+    if seals := desk.connection.info.pop(SEALS, ()):
+        payload = payload | {SEALS: seals}
+    what = (type, subject, payload, key, request)
     row = _event(desk.actor.id, at, seq, numbers.event_hash, what, numbers.transfer_seq, transfer_hash)
     execute(_EVENT, row)
     execute(_FINISH, (transfer_hash, row[-1]))
@@ -303,28 +370,59 @@ def _event(
     return (*fields, event_hash(before, fields))
 
 
-def write_many(desk: Desk, held: Numbers, transfers: Sequence[tuple[Any, ...]], events: Sequence[tuple[Any, ...]],
-               records: Sequence[Sequence[Any]]) -> None:  # fmt: skip
+def write_many(
+    desk: Desk, held: Numbers, transfers: Sequence[tuple[Any, ...]], events: Sequence[tuple[Any, ...]],
+    fixed: Sequence[Sequence[Any]], beside: Mapping[str, tuple[tuple[str, ...], Sequence[tuple[Any, ...]]]],
+    pending: Mapping[int, int],
+) -> None:  # fmt: skip
     """Write many transfers, each with its event, under the head as it was ``held``, and set the head once.
 
     ``held`` is what `take_numbers` gave for nothing at all; every transfer is a new record's. A transfer is
-    as in `write_transfers` with what is fixed of its record, an event (type, subject, payload, key, request hash). The rows are those that as
-    many single commands would have written.
+    as in `write_transfers` with what is ``fixed`` of its record, an event (type, subject, payload, key, request
+    hash). ``beside`` is what else is new, the records first: (columns, rows) by table; ``pending`` are the minutes
+    by which accounts change. The rows are those that as many single commands would have written.
     """
     actor, at, last, before = desk.actor.id, microseconds(desk.now), held.transfer_hash, held.event_hash
     rows, told = [], []
-    for done, (row, what, fixed) in enumerate(zip(transfers, events, records, strict=True), 1):
+    for done, (row, what, what_stays) in enumerate(zip(transfers, events, fixed, strict=True), 1):
         seq = held.transfer_seq + done
-        rows.append(_transfer(actor, at, seq, last, row, fixed))
+        rows.append(_transfer(actor, at, seq, last, row, what_stays))
         last = rows[-1][-1]
         told.append(_event(actor, at, held.event_seq + done, before, what, seq, last))
         before = told[-1][-1]
-    run_many(desk.connection, TRANSFER_INSERT, rows)
-    run_many(desk.connection, _EVENT, told)
     count = len(rows)
-    driver(desk.connection)(
-        _SET, (held.record_id + count, held.transfer_seq + count, last, held.event_seq + count, before)
+    head = (held.record_id + count, held.transfer_seq + count, last, held.event_seq + count, before)
+    new = {**beside, "vk_transfer": (_TRANSFER_COLUMNS, rows), "vk_event": (_EVENT_COLUMNS, told)}
+    execute = driver(desk.connection)
+    if desk.connection.dialect.name == "sqlite":
+        raw: Any = desk.connection.connection.dbapi_connection
+        for table, (columns, some) in new.items():
+            raw.executemany(_insert(table, columns), some)
+        raw.executemany(_PENDING, [(minutes, account) for account, minutes in pending.items()])
+        execute(_SET, head)
+        return
+    values = [[dict(zip(columns, row, strict=True)) for row in some] for columns, some in new.values()]
+    values.append([{"id": account, "pending_minutes": minutes} for account, minutes in pending.items()])
+    statement = _at_once(tuple((table, columns) for table, (columns, _) in new.items()))
+    execute(statement, (*map(_rows_json, values), *head))
+
+
+@lru_cache(maxsize=32)
+def _at_once(tables: tuple[tuple[str, tuple[str, ...]], ...]) -> str:
+    """Return the one statement that inserts into all these tables on PostgreSQL, moves what is pending and sets the head.
+
+    Rows come as JSON: for one row as for a hundred it is planned once, and there is one trip.
+    """
+    inserts = [
+        f"i{n} AS (INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(columns)} "
+        f"FROM json_populate_recordset(NULL::{table}, ?))"
+        for n, (table, columns) in enumerate(tables)
+    ]
+    moves = (
+        "moves AS (UPDATE vk_account a SET pending_minutes = a.pending_minutes + m.pending_minutes "
+        "FROM json_populate_recordset(NULL::vk_account, ?) m WHERE a.id = m.id)"
     )
+    return f"WITH {', '.join([*inserts, moves])} {_SET}"
 
 
 def note(desk: Desk, type: str, subject: str, payload: dict[str, Any]) -> None:
@@ -347,6 +445,18 @@ def note_many(desk: Desk, events: Sequence[tuple[str, str, dict[str, Any]]]) -> 
         before = rows[-1][-1]
     run_many(desk.connection, _EVENT, rows)
     execute(_FINISH, (numbers.transfer_hash, before))
+
+
+def note_migration(connection: sa.Connection, payload: dict[str, Any]) -> None:
+    """Write the event of a migration, which no actor began; its instant is that of the event before."""
+    execute = driver(connection)
+    at = execute("SELECT COALESCE(MAX(recorded_at), 0) FROM vk_event", ()).fetchone()[0]
+    numbers = take_numbers(execute)
+    before = bytes(numbers.event_hash), ("store.migrated", "store", payload, None, None)
+    moved = bytes(numbers.transfer_hash)
+    row = _event("migration", at, numbers.event_seq, *before, numbers.transfer_seq, moved)
+    execute(_EVENT, row)
+    execute(_FINISH, (moved, row[-1]))
 
 
 def event_hash(before: bytes, fields: Sequence[Any]) -> bytes:

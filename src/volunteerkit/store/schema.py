@@ -23,6 +23,7 @@ __all__ = [
     "metadata",
     "of_standing",
     "one_of",
+    "sealed",
     "table",
 ]
 
@@ -71,9 +72,20 @@ def one_of(column: str, *words: str) -> str:
     return "(" + " OR ".join(f"{column} = '{word}'" for word in words) + ")"
 
 
+def sealed(target: sa.Table) -> None:
+    """Have the events of commands vouch for the rows of ``target``, column by column (`store.sealing`)."""
+    target.info["sealed"] = True
+
+
 def append_only(target: sa.Table) -> None:
-    """Refuse UPDATE and DELETE on ``target`` inside the database itself, on both databases (L2)."""
+    """Refuse UPDATE and DELETE on ``target`` inside the database itself, on both databases (L2).
+
+    Its rows are chained by hashes of their own (column ``hash``), or sealed.
+    """
     name = target.name
+    target.info["append_only"] = True
+    if "hash" not in target.columns:
+        sealed(target)
     ddl: Any = sa.DDL
     for verb in ("UPDATE", "DELETE"):
         sqlite = (

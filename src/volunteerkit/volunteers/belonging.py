@@ -20,7 +20,7 @@ from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text
 from volunteerkit.store.texts import only_masked, open_texts, seal_text
-from volunteerkit.units import day_number, day_of
+from volunteerkit.units import day_number, day_of, plain_day
 from volunteerkit.volunteers.reading import Found, during, find, lasting, owner_on, reached, status_of
 from volunteerkit.volunteers.registering import enter
 from volunteerkit.volunteers.tables import membership, period, volunteer
@@ -260,7 +260,7 @@ def members(desk: Desk, team_number: str, *, on: dt.date | None = None) -> tuple
     row, where = _team(desk, team_number)
     cell = desk.permit_on("volunteer.view", "team", team_number, where)
     assert where is not None
-    day = day_number(on or desk.today)
+    day = day_number(desk.today if on is None else plain_day("on", on))
     return _as_values(desk, _select(day).where(membership.c.team_id == row.id, during(day)), cell, where)
 
 

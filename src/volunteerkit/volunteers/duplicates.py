@@ -10,13 +10,13 @@ from typing import Any, Final
 import attrs
 import sqlalchemy as sa
 
-from volunteerkit.errors import InvalidValue, NotPermitted
+from volunteerkit.errors import NotPermitted
 from volunteerkit.privacy import normal
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.grants import within
 from volunteerkit.store.vault import CLOSED, blind, open_subjects, retention
-from volunteerkit.units import day_number
+from volunteerkit.units import day_number, whole_number
 from volunteerkit.volunteers.reading import reached_by
 from volunteerkit.volunteers.tables import volunteer
 
@@ -55,8 +55,7 @@ def duplicates(desk: Desk, *, limit: int = 200) -> tuple[Likeness, ...]:
     reach = desk.reach("volunteer.propose_merge")
     if reach.nothing:
         raise NotPermitted(actor=desk.actor.id, action="volunteer.propose_merge")
-    if type(limit) is not int or not 1 <= limit <= _MOST:
-        raise InvalidValue(name="limit", value=limit if type(limit) is int else "?", allowed=f"1 … {_MOST}")
+    whole_number("limit", limit, 1, _MOST)
     people, alike = _candidates(desk, within(reach, reached_by(day_number(desk.today))))
     held = open_subjects(desk.connection, desk.needed_cipher(), [f"volunteer:{each}" for each in people])
     found = []

@@ -11,10 +11,11 @@ import sqlalchemy as sa
 
 from volunteerkit.access import Cell, Place
 from volunteerkit.approvals.cases import waiting_case
+from volunteerkit.errors import InvalidValue
 from volunteerkit.organizations.tables import organization, organization_on, team
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.grants import resolved_number
-from volunteerkit.units import day_number, day_of, storable
+from volunteerkit.units import day_number, day_of, plain_text, storable
 from volunteerkit.volunteers.model import Period, status_on
 from volunteerkit.volunteers.tables import membership, period, volunteer
 
@@ -27,6 +28,7 @@ __all__ = [
     "lasting",
     "led_alone",
     "members_of",
+    "number_given",
     "owner_on",
     "periods_of",
     "reached",
@@ -135,12 +137,24 @@ def find(desk: Desk, number: str) -> Found | None:
     return None if id_ is None else find_many(desk, [id_])[0]
 
 
+def number_given(number: str) -> str:
+    """Return a volunteer's number as it was handed in; raises InvalidValue.
+
+    Portals hand in `Actor.volunteer`, which is None for an account that is no volunteer's.
+    """
+    if number is None:
+        raise InvalidValue("no_volunteer", name="volunteer")
+    return plain_text("volunteer", number)
+
+
 def reached(desk: Desk, action: str, number: str, *, managing: bool = False) -> tuple[Found, Cell]:
     """Return the volunteer and the cell that lets the actor do ``action`` to them.
 
     With ``managing`` of all organizations only the one that manages the volunteer counts. Raises NotFound
-    (also for a foreign one), NotPermitted.
+    (also for a foreign one), NotPermitted, InvalidValue for an actor's own number that is None.
     """
+    if number is None:
+        number_given(number)
     found = find(desk, number)
     place = None if found is None else by_managing(found) if managing else found.place
     cell = desk.permit_on(action, "volunteer", number, place)

@@ -14,14 +14,14 @@ import sqlalchemy as sa
 
 from volunteerkit.access import Person
 from volunteerkit.errors import Finding, InvalidValue, Refused
-from volunteerkit.ledger import whole_amount
 from volunteerkit.organizations import tables as organizations
 from volunteerkit.store.desk import Desk, microseconds
 from volunteerkit.store.engine import storage_errors
 from volunteerkit.store.posting import command, note
 from volunteerkit.store.registering import checked_text, id_of, next_id
+from volunteerkit.store.sealing import insert_sealed
 from volunteerkit.store.texts import seal_text
-from volunteerkit.units import day_number, day_of, plain_day
+from volunteerkit.units import day_number, day_of, plain_day, whole_number
 from volunteerkit.volunteers.reading import Found, reached
 from volunteerkit.volunteers.tables import entry, qualification
 
@@ -66,11 +66,9 @@ def _enter(desk: Desk, found: Found, kind: str, on: int, name: str, **more: Any)
     # who was commended or judged for what tells who it is: it goes with an erasure
     if kind != "training":
         said = seal_text(desk, found.subject, f"{kind}:{id_}", said)
-    desk.connection.execute(
-        sa.insert(entry).values(
-            id=id_, volunteer_id=found.id, kind=kind, happened_on=on, name=said,
-            entered_by=desk.actor.id, entered_at=microseconds(desk.now), **more,
-        )
+    insert_sealed(
+        desk, entry, id=id_, volunteer_id=found.id, kind=kind, happened_on=on, name=said,
+        entered_by=desk.actor.id, entered_at=microseconds(desk.now), **more,
     )  # fmt: skip
     note(desk, "volunteer.entry", found.subject, {"kind": kind, "on": on, "entry": id_})
 
@@ -83,7 +81,7 @@ def add_training(desk: Desk, number: str, name: str, *, on: dt.date, minutes: in
     """
     found = _writable(desk, number)
     held_by = id_of(desk, organizations.organization, "organization", organization)
-    length = whole_amount("minutes", minutes, 60 * 1440)
+    length = whole_number("minutes", minutes, 1, 60 * 1440)
     _enter(desk, found, "training", _past(desk, "on", on), name, minutes=length, organization_id=held_by)
 
 
@@ -102,8 +100,7 @@ def evaluate(desk: Desk, number: str, name: str, *, on: dt.date, score: int, org
     Raises what `add_training` raises.
     """
     found = _writable(desk, number)
-    if type(score) is not int or not 0 <= score <= 100:
-        raise InvalidValue(name="score", value=score, allowed="0 … 100")
+    whole_number("score", score, 0, 100)
     by = id_of(desk, organizations.organization, "organization", organization)
     _enter(desk, found, "evaluation", _past(desk, "on", on), name, score=score, organization_id=by)
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import attrs
 import sqlalchemy as sa
 
-from volunteerkit import hooks
+from volunteerkit import calling
 from volunteerkit.access import Person, Place
 from volunteerkit.approvals import Case, Workflow, decide
 from volunteerkit.approvals.cases import last_case, open_case
@@ -31,7 +31,7 @@ from volunteerkit.store.vault import (
     open_subject,
     seal_subject,
 )
-from volunteerkit.units import day_number, day_of, plain_day, plain_text
+from volunteerkit.units import day_number, day_of, of_type, plain_day, plain_text
 from volunteerkit.volunteers.identity import Identity, adult_on, read_identity, read_phone
 from volunteerkit.volunteers.model import (
     TAG_KINDS,
@@ -72,6 +72,7 @@ def check_registration(desk: Desk, application: Application) -> tuple[Finding, .
 
 
 def _permit(desk: Desk, application: Application) -> None:
+    of_type("application", application, Application)
     plain_text("organization", application.organization)
     brought = desk.actor.id if application.by_oneself else None
     place = Place(None, (), () if application.by_oneself else (application.organization,), (), brought)
@@ -82,6 +83,11 @@ def _identity(desk: Desk, application: Application) -> Identity | None:
     return read_identity(application.identity_number, desk.today) if application.identity_number else None
 
 
+def _born_by(born_on: dt.date, today: dt.date) -> None:
+    if not dt.date(1850, 1, 1) <= born_on <= today:
+        raise InvalidValue(name="born_on", value="?", allowed=f"1850-01-01 … {today}")
+
+
 def _born_on(application: Application, identity: Identity | None) -> dt.date | None:
     return application.born_on or (identity.born_on if identity else None)
 
@@ -89,8 +95,8 @@ def _born_on(application: Application, identity: Identity | None) -> dt.date | N
 def _findings(desk: Desk, application: Application, *, first: bool) -> tuple[Finding, ...]:
     identity = _identity(desk, application)
     born_on = _born_on(application, identity)
-    if born_on is not None and not dt.date(1850, 1, 1) <= born_on <= desk.today:
-        raise InvalidValue(name="born_on", value="?", allowed=f"1850-01-01 … {desk.today}")
+    if born_on is not None:
+        _born_by(born_on, desk.today)
     found = _unreadable(application) + review_age(application, born_on, desk.today)
     found += review_guardian(application, born_on)
     if first and application.by_oneself and linked(desk) is not None:
@@ -110,7 +116,7 @@ def _findings(desk: Desk, application: Application, *, first: bool) -> tuple[Fin
         found += (Finding("missing_id", {}, "warn"),)
     else:
         found += tuple(Finding(kind, {}, "warn") for kind in _doubts(application, identity))
-    return found + hooks.review_registration(desk, attrs.evolve(application, born_on=born_on), desk.today)
+    return found + calling.review_registration(desk, attrs.evolve(application, born_on=born_on), desk.today)
 
 
 def _unreadable(application: Application) -> tuple[Finding, ...]:
@@ -213,6 +219,7 @@ def admit(
         plain_text("identity_number", identity_number)
     if born_on is not None:
         plain_day("born_on", born_on)
+        _born_by(born_on, desk.today)
     application = Application(name, organization, identity_number, phone, born_on, consent_on=desk.today)
     unreadable = _unreadable(application)
     if unreadable:
@@ -343,7 +350,9 @@ def _number(desk: Desk, organization: str) -> str:
     """
     hold_head(desk)  # of two registrations at once the second sees the first one's number
     serial = desk.connection.execute(sa.select(head.c.event_seq)).scalar_one() + 1
-    chosen = hooks.choose_volunteer_number(desk, organization, serial)
+    chosen = calling.choose_text(
+        desk.hooks, "vk_choose_volunteer_number", organization=organization, serial=serial
+    )
     if chosen is not None:
         return chosen
     while True:

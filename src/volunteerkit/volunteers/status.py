@@ -142,7 +142,7 @@ def end_period(desk: Desk, number: str, kind: str, *, last_day: dt.date | None =
     It is the earliest that runs or is to come; one that is to come is cancelled, and none gets longer. Raises
     NotFound, NotPermitted, InvalidValue, Refused when there is none.
     """
-    if kind not in _ENDS:
+    if not isinstance(kind, str) or kind not in _ENDS:
         raise InvalidValue(name="kind", value=kind, allowed=", ".join(_ENDS))
     found = _reached(desk, _ENDS[kind], number)
     _end(desk, found, kind, None if last_day is None else plain_day("last_day", last_day))

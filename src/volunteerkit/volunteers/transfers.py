@@ -10,7 +10,7 @@ import json
 
 import sqlalchemy as sa
 
-from volunteerkit import hooks
+from volunteerkit import calling
 from volunteerkit.access import Place
 from volunteerkit.approvals import Case, Workflow
 from volunteerkit.approvals.cases import open_case
@@ -62,7 +62,9 @@ def request_transfer(
     )  # fmt: skip
     if desk.connection.execute(sa.select(membership.c.id).where(later)).first() is not None:
         findings += (Finding("managed_later", {"volunteer": found.number}),)
-    findings += hooks.review_transfer(desk, found.number, found.organization, to, effective_on or desk.today)
+    findings += calling.review_transfer(
+        desk, found.number, found.organization, to, effective_on or desk.today
+    )
     facts = {
         "from": found.organization, "to": to, "effective_on": effective_on and day_number(effective_on),
         "reason": checked_text("reason", reason, 500) if reason else "",

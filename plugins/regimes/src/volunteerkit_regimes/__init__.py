@@ -1,4 +1,4 @@
-"""Real regimes of volunteer hours: every ``.toml`` file beside this module is one rulebook."""
+"""Real regimes of volunteer hours, grades and awards: every ``.toml`` file beside this module is one rulebook."""
 
 from collections.abc import Iterable
 from pathlib import Path

@@ -28,7 +28,6 @@ from volunteerkit.hours.bank.model import (
 )
 from volunteerkit.hours.bank.settling import bring_up, end_hold, lapsed
 from volunteerkit.hours.bank.tables import credit_lot, credit_transfer, redemption
-from volunteerkit.ledger import whole_amount
 from volunteerkit.messages import phrase
 from volunteerkit.organizations.reading import admitted_row, must_live
 from volunteerkit.organizations.tables import organization
@@ -44,7 +43,7 @@ from volunteerkit.store.posting import (
 )
 from volunteerkit.store.registering import checked_text, next_id, possible_id
 from volunteerkit.store.texts import open_texts, seal_text
-from volunteerkit.units import day_number, day_of, plain_text
+from volunteerkit.units import day_number, day_of, plain_day, plain_text, whole_number
 from volunteerkit.volunteers.persons import together
 from volunteerkit.volunteers.reading import Found, find, reached, status_of
 from volunteerkit.volunteers.tables import volunteer
@@ -92,9 +91,8 @@ def settle_city(desk: Desk, *, after: int = 0, limit: int = 500) -> int | None:
     InvalidValue.
     """
     desk.permit("credit.settle")
-    if after != 0 and not possible_id(after):
-        raise InvalidValue(name="after", value=type(after).__name__, allowed="0, 1, 2, …")
-    whole_amount("limit", limit, 10_000)
+    whole_number("after", after)
+    whole_number("limit", limit, 1, 10_000)
     query = sa.select(volunteer.c.id).where(volunteer.c.id > after).order_by(volunteer.c.id).limit(limit)
     ids = desk.connection.execute(query).scalars().all()
     for id_ in ids:
@@ -111,12 +109,12 @@ def hold(
     """Hold a volunteer's minutes for a service at an organization, which redeems them until a day.
 
     By the volunteer, or their own organization for them. Nobody else can spend held minutes; ``until``
-    (inclusive) defaults to ``Policy.hold_days`` from today. With ``key`` it is done once. Raises NotFound,
+    (inclusive) defaults to ``Policy.hold_days`` from today, and is ``Policy.longest_hold_days`` off at most. With ``key`` it is done once. Raises NotFound,
     NotPermitted, InvalidValue, IdempotencyConflict, Refused (``credit_too_low``) when there is not enough.
     """
     found, _ = reached(desk, "credit.redeem", number)
     plain_text("organization", organization_number)
-    whole_amount("minutes", minutes, _MOST)
+    whole_number("minutes", minutes, 1, _MOST)
     last = _until(desk, until)
     request = request_hash(found.number, organization_number, minutes, until)
     if before := replayed(driver(desk.connection), "credit.held", key, request):
@@ -138,11 +136,12 @@ def hold(
 
 
 def _until(desk: Desk, until: dt.date | None) -> dt.date:
-    last = desk.today + dt.timedelta(desk.policy.hold_days) if until is None else until
-    if type(last) is not dt.date or last < desk.today:
-        shown = str(last) if type(last) is dt.date else type(last).__name__
-        raise InvalidValue(name="until", value=shown, allowed=f"≥ {desk.today}")
-    return last
+    if until is None:
+        return desk.today + dt.timedelta(desk.policy.hold_days)
+    longest = desk.today + dt.timedelta(desk.policy.longest_hold_days)
+    if not desk.today <= plain_day("until", until) <= longest:
+        raise InvalidValue(name="until", value=until, allowed=f"{desk.today} … {longest}")
+    return until
 
 
 def _active(desk: Desk, found: Found) -> None:
@@ -293,7 +292,7 @@ def give(desk: Desk, number: str, to: str, *, minutes: int, key: str | None = No
     """
     found, _ = reached(desk, "credit.give", number)
     plain_text("to", to)
-    whole_amount("minutes", minutes, _MOST)
+    whole_number("minutes", minutes, 1, _MOST)
     request = request_hash(found.number, to, minutes)
     if replayed(driver(desk.connection), "credit.given", key, request):
         return _balance(desk, found)
@@ -425,9 +424,9 @@ def lines(
     """
     found, _ = reached(desk, "credit.view", number)
     for name, value in (("known_at", known_at), ("after", after)):
-        if value not in (None, 0) and not possible_id(value):
-            raise InvalidValue(name=name, value=type(value).__name__, allowed="0, 1, 2, …")
-    whole_amount("limit", limit, 10_000)
+        if value is not None:
+            whole_number(name, value)
+    whole_number("limit", limit, 1, 10_000)
     accounts = [person_account(id_) for id_ in together(desk.connection, found.id)]
     column = credit_transfer.c
     query = sa.select(credit_transfer, credit_lot.c.expires_on).outerjoin(
