@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from volunteerkit.access import Actor, Grant, Place
     from volunteerkit.clock import Calendar, fixed_clock, new_id
-    from volunteerkit.errors import Finding, Refused, VolunteerkitError
+    from volunteerkit.errors import Finding, NotFound, NotPermitted, Refused, VolunteerkitError
     from volunteerkit.events import Event
     from volunteerkit.hooks import hookimpl
     from volunteerkit.hours.model import Claim
@@ -38,6 +38,8 @@ __all__ = [
     "Grant",
     "KeyCipher",
     "Kit",
+    "NotFound",
+    "NotPermitted",
     "Office",
     "Place",
     "Policy",
@@ -66,7 +68,7 @@ _PLACES = {
     "Place": "access", "Policy": "policy", "Calendar": "clock", "Application": "volunteers.model", "Office": "workflow",
     "Route": "workflow", "Step": "workflow",
     "Actor": "access", "Grant": "access", "fixed_clock": "clock", "new_id": "clock", "Finding": "errors",
-    "Refused": "errors", "VolunteerkitError": "errors", "Event": "events", "hookimpl": "hooks",
+    "NotFound": "errors", "NotPermitted": "errors", "Refused": "errors", "VolunteerkitError": "errors", "Event": "events", "hookimpl": "hooks",
     "Claim": "hours.model", "Kit": "kit", "Fact": "rules", "Rulebook": "rules", "RuleFunction": "rules",
     "Desk": "store.desk", "create_engine": "store.engine", "metadata": "store.schema", "KeyCipher": "store.cipher",
 }  # fmt: skip

@@ -35,6 +35,7 @@ __all__ = [
     "normal",
     "parts",
     "public_number",
+    "read_phone",
     "retention",
 ]
 
@@ -95,6 +96,10 @@ _PERSONAL: Final = re.compile(
     # from where a word begins, else from a few letters before: a long text is read once, not once a letter
     r"|(?<![^@\s])[^@\s]++@[^@\s]+|[^@\s]{1,64}@[^@\s]+"
 )
+_PHONE: Final = re.compile(r"1[0-9]{10}|\+[0-9]{7,15}|[02-9][0-9]{6,14}")
+_ROUNDED: Final = re.compile(r"[0-9](?:[.．][0-9]+)?[eE][+]?[0-9]+")
+_DASH: Final = re.compile("[\u2010-\u2015\u2212]")
+_ZEROS: Final = re.compile(r"[.][0]+$")
 
 
 def __dir__() -> list[str]:
@@ -324,6 +329,27 @@ def normal(kind: str, value: str) -> str:
         folded = unicodedata.normalize("NFKC", fold(text)).casefold()
         text = "".join(each for each in folded if not _left_out(each))
     return text.replace("-", "").removeprefix("+86") if kind.startswith("phone") else text
+
+
+def read_phone(text: str) -> str:
+    """Return a phone in its one form, digits with perhaps a leading + of another country.
+
+    Full-width digits, spaces, hyphens, brackets and +86 are folded; a mobile phone has 11 digits, others
+    7 to 15. Raises InvalidValue phone_rounded for what a spreadsheet has made of it (1.38E+10),
+    phone_malformed for everything else; neither tells the text.
+
+    >>> read_phone("+86 129-0000-0078"), read_phone("（0790）6441234")
+    ('12900000078', '07906441234')
+    """
+    plain = _DASH.sub("-", fold(text)).strip()
+    if _ROUNDED.fullmatch(plain):
+        raise InvalidValue("phone_rounded")
+    number = normal("phone", _ZEROS.sub("", plain).replace("(", "").replace(")", ""))
+    number = number.removeprefix("0086")
+    superscript = any(letter.isdigit() and not letter.isascii() for letter in plain)
+    if superscript or not _PHONE.fullmatch(number):
+        raise InvalidValue("phone_malformed")
+    return number
 
 
 def _left_out(letter: str) -> bool:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import contextlib
-import io
 import json
 import runpy
 from collections.abc import Callable, Iterator
@@ -14,15 +12,14 @@ from typing import Any
 import pytest
 
 from volunteerkit import KeyCipher, Kit, create_engine
-from volunteerkit.cli import main
-from volunteerkit.messages import in_language
 
 _root = Path(__file__).parents[1]
 _shared = runpy.run_path(str(_root / "projects" / "attending.py"), run_name="attending")
 _planned = runpy.run_path(str(_root / "projects" / "conftest.py"), run_name="planned")
 _city = runpy.run_path(str(_root / "conftest.py"), run_name="city")["City"]
 LEADER = ("--as", "admin-1", "--role", "organization_admin:O1")
-Run = Callable[..., tuple[int, str, str]]
+_terminal = runpy.run_path(str(Path(__file__).with_name("terminal.py")), run_name="terminal")
+Run = Callable[..., Any]
 
 
 @pytest.fixture
@@ -30,8 +27,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """A shift, number 1, that began an hour ago with V1 and V2."""
     import datetime as dt
 
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "160")
+    _terminal["sit_down"](tmp_path, monkeypatch)
     engine = create_engine("sqlite:///city.db")
     kit = Kit.load(cipher=KeyCipher.from_file("city.db.key", create=True))
     kit.migrate(engine)
@@ -40,16 +36,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     begin = dt.datetime.now(dt.UTC).replace(second=0, microsecond=0) - dt.timedelta(hours=1)
     _shared["Attending"](planned).shift("V1", "V2", starts=begin)
 
-    def command(*words: str, language: str = "en") -> tuple[int, str, str]:
-        out, err, code = io.StringIO(), io.StringIO(), 0
-        with in_language(language), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            try:
-                main(["attendance", *words, "--db", "city.db"])
-            except SystemExit as done:
-                code = int(done.code or 0)
-        return code, out.getvalue(), err.getvalue()
-
-    yield command
+    command = _terminal["terminal"]("en")
+    yield lambda *words, **told: command("attendance", *words, **told)
     engine.dispose()
 
 

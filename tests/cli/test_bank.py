@@ -2,63 +2,31 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
-import io
-import json
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import attrs
 import pytest
 
-from volunteerkit.cli import main
-from volunteerkit.messages import in_language
-
-
-@attrs.frozen
-class Done:
-    """What a command came to."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def values(self) -> Any:
-        assert self.code == 0, self.err
-        return json.loads(self.out)
-
-
-Run = Callable[..., Done]
+Run = Callable[..., Any]
+_terminal = runpy.run_path(str(Path(__file__).with_name("terminal.py")), run_name="terminal")
+command = _terminal["terminal"]("zh-CN")
 CANTEEN = ("--role", "organization_admin:O2", "--as", "食堂")
 YESTERDAY = (dt.datetime.now(dt.timezone(dt.timedelta(hours=8))) - dt.timedelta(1)).date()
-
-
-def command(*words: str, language: str = "zh-CN") -> Done:
-    out, err, code = io.StringIO(), io.StringIO(), 0
-    with in_language(language), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            main([*words, "--db", "c.db"])
-        except SystemExit as done:
-            code = int(done.code or 0)
-    return Done(code, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Return how to run a command in a small city where 周小兰 served four hours yesterday."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    (tmp_path / "city").mkdir()
-    for name, text in {
-        "organizations": "org_id,org_name\nO1,渝水区志愿服务联合会\nO2,社区食堂",
-        "projects": "project_id,project_name,org_id\nP1,无偿献血宣传,O1\nP2,河道清理,O1",
-        "volunteers": "volunteer_id,name,org_id,registered_at\nV1,周小兰,O1,2019-03-01\nV2,李明,O1,2019-03-01",
-    }.items():
-        (tmp_path / "city" / f"{name}.csv").write_text(text, "utf-8")
-    assert command("import", "city").code == 0
+    _terminal["sit_down"](
+        tmp_path,
+        monkeypatch,
+        organizations="org_id,org_name\nO1,渝水区志愿服务联合会\nO2,社区食堂",
+        projects="project_id,project_name,org_id\nP1,无偿献血宣传,O1\nP2,河道清理,O1",
+        volunteers="volunteer_id,name,org_id,registered_at\nV1,周小兰,O1,2019-03-01\nV2,李明,O1,2019-03-01",
+    )
     day = ("--on", str(YESTERDAY), "--minutes", "240", "--as", "甲")
     assert command("hours", "record", "V1", "--project", "P1", *day).code == 0
     assert command("hours", "confirm", "1", "--as", "乙").code == 0

@@ -2,67 +2,35 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import json
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import attrs
 import pytest
-
-from volunteerkit.cli import main
-from volunteerkit.messages import in_language
 
 NAME = "周小兰"
 OTHER = ("--as", "乙")
 
 
-@attrs.frozen
-class Done:
-    """What a command came to."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def values(self) -> Any:
-        assert self.code == 0, self.err
-        return json.loads(self.out)
-
-
-Run = Callable[..., Done]
-
-
-def command(*words: str, language: str = "zh-CN") -> Done:
-    out, err, code = io.StringIO(), io.StringIO(), 0
-    with in_language(language), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            main(words)
-        except SystemExit as done:
-            code = int(done.code or 0)
-    return Done(code, out.getvalue(), err.getvalue())
+Run = Callable[..., Any]
+_terminal = runpy.run_path(str(Path(__file__).with_name("terminal.py")), run_name="terminal")
+command = _terminal["terminal"]("zh-CN")
 
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Return how to run a command in a small city as the clerk 甲."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    (tmp_path / "city").mkdir()
-    for name, text in {
-        "organizations": "org_id,org_name\nO1,渝水区志愿服务联合会\nO2,分宜县志愿者协会",
-        "projects": "project_id,project_name,org_id\nP1,无偿献血宣传,O1\nP2,河道清理,O2",
-        "volunteers": f"volunteer_id,name,org_id,registered_at\nV1,{NAME},O1,2019-03-01\nV2,李明,O1,2019-03-01",
-    }.items():
-        (tmp_path / "city" / f"{name}.csv").write_text(text, "utf-8")
-    assert command("import", "city", "--db", "c.db").code == 0
+    _terminal["sit_down"](
+        tmp_path,
+        monkeypatch,
+        organizations="org_id,org_name\nO1,渝水区志愿服务联合会\nO2,分宜县志愿者协会",
+        projects="project_id,project_name,org_id\nP1,无偿献血宣传,O1\nP2,河道清理,O2",
+        volunteers=f"volunteer_id,name,org_id,registered_at\nV1,{NAME},O1,2019-03-01\nV2,李明,O1,2019-03-01",
+    )
 
-    def at(*words: str, language: str = "zh-CN") -> Done:
-        seat = () if "--as" in words else ("--as", "甲")
-        return command(*words, *seat, "--db", "c.db", language=language)
+    def at(*words: str, language: str = "zh-CN") -> Any:
+        return command(*words, *(() if "--as" in words else ("--as", "甲")), language=language)
 
     return at
 
@@ -73,7 +41,7 @@ def recorded(run: Run, *more: str, volunteer: str = "V1", on: str = "2024/3/5", 
 
 
 def minutes(volunteer: str = "V1") -> int:
-    words = ("statement", volunteer, "--rulebook", "plain", "--db", "c.db", "--json")
+    words = ("statement", volunteer, "--rulebook", "plain", "--json")
     return int(command(*words).values["confirmed_minutes"])
 
 

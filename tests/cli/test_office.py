@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import json
 import re
+import runpy
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import attrs
 import pytest
 
-from volunteerkit.cli import main
-from volunteerkit.messages import in_language
 from volunteerkit.volunteers.identity import check_character
 
 BODY = "36059919900501002"
@@ -28,43 +23,15 @@ ADMIN = ("--as", "admin-1", "--role", "organization_admin:O0001")
 STRANGER = ("--as", "admin-2", "--role", "organization_admin:O0002")
 
 
-@attrs.frozen
-class Done:
-    """What a command came to."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def values(self) -> Any:
-        assert self.code == 0, self.err
-        return json.loads(self.out)
-
-
-Run = Callable[..., Done]
-
-
-def command(*words: str, language: str = "en") -> Done:
-    out, err, code = io.StringIO(), io.StringIO(), 0
-    with in_language(language), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            main(words)
-        except SystemExit as done:
-            code = int(done.code or 0)
-    return Done(code, out.getvalue(), err.getvalue())
+Run = Callable[..., Any]
+_terminal = runpy.run_path(str(Path(__file__).with_name("terminal.py")), run_name="terminal")
 
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    (tmp_path / "city").mkdir()
-    (tmp_path / "city" / "organizations.csv").write_text(
-        "org_id,org_name\nO0001,渝水区志愿服务联合会\nO0002,分宜县志愿服务队\n", "utf-8"
-    )
-    assert command("import", "city", "--db", "city.db").code == 0
-    return lambda *words, language="en": command(*words, "--db", "city.db", language=language)
+    organizations = "org_id,org_name\nO0001,渝水区志愿服务联合会\nO0002,分宜县志愿服务队\n"
+    _terminal["sit_down"](tmp_path, monkeypatch, organizations=organizations)
+    return _terminal["terminal"]("en")
 
 
 def registered(run: Run, *more: str) -> str:

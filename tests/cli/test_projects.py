@@ -2,46 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
-import io
-import json
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import attrs
 import pytest
 
-from volunteerkit.cli import main
-from volunteerkit.messages import in_language
-
-
-@attrs.frozen
-class Done:
-    """What a command came to."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def values(self) -> Any:
-        assert self.code == 0, self.err
-        return json.loads(self.out)
-
-
-def command(*words: str, language: str = "en") -> Done:
-    out, err, code = io.StringIO(), io.StringIO(), 0
-    with in_language(language), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            main(words)
-        except SystemExit as done:
-            code = int(done.code or 0)
-    return Done(code, out.getvalue(), err.getvalue())
-
-
-Run = Callable[..., Done]
+Run = Callable[..., Any]
+_terminal = runpy.run_path(str(Path(__file__).with_name("terminal.py")), run_name="terminal")
 ADMIN = ("--as", "admin-1", "--role", "organization_admin:O0001")
 DAYS = ("--starts-on", "2098-12-01", "--ends-on", "2098-12-31")
 FORM = ("project", "apply", "--name", "社区敬老", "--organization", "O0001", *DAYS, "--places", "5", *ADMIN)
@@ -61,16 +31,13 @@ SAID = (
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    (tmp_path / "city").mkdir()
-    (tmp_path / "city" / "organizations.csv").write_text(
-        "org_id,org_name\nO0001,渝水区志愿服务联合会\n", "utf-8"
+    _terminal["sit_down"](
+        tmp_path,
+        monkeypatch,
+        organizations="org_id,org_name\nO0001,渝水区志愿服务联合会\n",
+        projects="project_id,project_name,brand,org_id\nP0001,春风义诊,春风,O0001\n",
     )
-    projects = "project_id,project_name,brand,org_id\nP0001,春风义诊,春风,O0001\n"
-    (tmp_path / "city" / "projects.csv").write_text(projects, "utf-8")
-    assert command("import", "city", "--db", "city.db").code == 0
-    return lambda *words, language="en": command(*words, "--db", "city.db", language=language)
+    return _terminal["terminal"]("en")
 
 
 def test_a_project_is_applied_for_published_shown_and_cancelled(run: Run) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
-import io
 import json
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +12,17 @@ import pytest
 import sqlalchemy as sa
 
 from volunteerkit import organizations, projects, volunteers
-from volunteerkit.cli import main
 from volunteerkit.cli.common import close_databases, open_city
-from volunteerkit.messages import in_language
 from volunteerkit.projects.tables import project, shift
 from volunteerkit.store.desk import microseconds
 
-
-def command(*words: str, language: str = "zh-CN") -> tuple[int, str, str]:
-    out, err, code = io.StringIO(), io.StringIO(), 0
-    with in_language(language), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            main((*words, "--db", "city.db"))
-        except SystemExit as done:
-            code = int(done.code or 0)
-    return code, out.getvalue(), err.getvalue()
+_terminal = runpy.run_path(str(Path(__file__).with_name("terminal.py")), run_name="terminal")
+command = _terminal["terminal"]("zh-CN")
 
 
 @pytest.fixture(autouse=True)
 def city(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
+    _terminal["sit_down"](tmp_path, monkeypatch)
     opened = open_city("city.db", create=True)
     with opened.kit.open(opened.engine, opened.actor) as desk:
         organizations.register(desk, "O1", name="渝水区志愿服务联合会")
@@ -56,9 +45,7 @@ def city(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def values(*words: str) -> Any:
-    code, out, err = command(*words, "--json")
-    assert code == 0, err
-    return json.loads(out)
+    return command(*words, "--json").values
 
 
 def test_two_come_to_the_counter_for_one_place() -> None:

@@ -13,8 +13,8 @@ from volunteerkit import Actor, Kit
 from volunteerkit.errors import InvalidValue, NotFound
 from volunteerkit.exchange.showing import shown
 from volunteerkit.exchange.tables import batch, quarantine
+from volunteerkit.privacy import read_phone
 from volunteerkit.store.vault import find_subjects
-from volunteerkit.volunteers.identity import read_phone
 
 CLERK = Actor.of("clerk-7", "centre")
 ORGANIZATIONS = "org_id,org_name\nO1,甲社区\n"

@@ -135,6 +135,18 @@ def test_who_looks_for_a_volunteer_does_not_find_it(town: Any) -> None:
     assert town.at(MONDAY, CENTRE, personal.find, "欧阳雪") == ()
 
 
+def test_a_contact_has_a_phone_as_volunteers_have_it() -> None:
+    written = ("+86 129-0000-0078", "１２９ ００００ ００７８", "（0790）6441234")
+    assert [Contact("欧阳雪", each).phone for each in written] == [
+        "12900000078",
+        "12900000078",
+        "07906441234",
+    ]
+    with pytest.raises(InvalidValue) as refused:
+        Contact("欧阳雪", "1.29E+10")
+    assert refused.value.code == "phone_rounded"
+
+
 @pytest.mark.parametrize(
     "given", [("\0",), (7,), ("x" * 201,), ("兰\n雪",), ("", "129"), ("", "一二三四五六七"), ("", "", "兰"), ("", "", "兰@ x")]
 )  # fmt: skip

@@ -69,7 +69,7 @@ class Case:
 
     ``subject`` is an opaque id such as ``"volunteer:12"``; ``place`` says whose it is; ``facts`` choose the
     office of a step and hold ids, codes and whole numbers only,
-    but for ``reason``; ``beneficiary`` is a volunteer's number who
+    but for ``reason`` (``project`` is the number of the one it is about); ``beneficiary`` is a volunteer's number who
     gains from it. ``opened_for`` is on whose behalf it was opened. ``put`` is where it was last put,
     ``standing`` where it stands today. ``closed_by`` is who decided or withdrew it: an actor, ``deadline``
     when a term or notice ran out, ``route`` when there was nothing to decide, ``imported`` when a file said how it ended; None while it waits.

@@ -74,7 +74,8 @@ def _about(case: dict[str, Any]) -> str:
     facts = case["facts"]
     if "first_on" in facts:
         return f"{facts['first_on']}–{facts['last_on']}"
-    return str(case["volunteer"] or facts.get("actor") or facts.get("organization", ""))
+    told = ("actor", "project", "organization")
+    return str(case["volunteer"] or next((facts[each] for each in told if facts.get(each)), ""))
 
 
 def print_where(case: dict[str, Any], json: bool) -> None:

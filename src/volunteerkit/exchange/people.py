@@ -22,7 +22,7 @@ from volunteerkit.exchange.reading import Source
 from volunteerkit.exchange.standing import OF_THE_IMPORT, put_standing, running_suspensions
 from volunteerkit.exchange.table_rows import Cells, Numbers, Ready, registered
 from volunteerkit.organizations.tables import organization, team
-from volunteerkit.privacy import found_by, hide
+from volunteerkit.privacy import found_by, hide, read_phone
 from volunteerkit.store.cipher import Cipher
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.grants import alias
@@ -30,7 +30,7 @@ from volunteerkit.store.registering import next_id
 from volunteerkit.store.schema import event
 from volunteerkit.store.vault import CLOSED, blind, indexer, open_subjects, retention, seal_subjects
 from volunteerkit.units import day_number, day_of
-from volunteerkit.volunteers.identity import Identity, adult_on, read_identity, read_phone
+from volunteerkit.volunteers.identity import Identity, adult_on, read_identity
 from volunteerkit.volunteers.tables import doubt, membership, period, volunteer
 
 __all__ = ["columns_left", "count_doubts", "silent_columns", "store_people", "volunteer_rows", "whole_people"]

@@ -10,7 +10,7 @@ import attrs
 
 from volunteerkit.errors import InvalidValue
 from volunteerkit.messages import phrase
-from volunteerkit.privacy import normal
+from volunteerkit.privacy import read_phone
 from volunteerkit.units import fold, of_type, plain_day, storable
 
 __all__ = [
@@ -48,7 +48,6 @@ OUTCOMES: Final = ("graduated", "expired", "gave_up", "expelled")
 
 _ALPHABET: Final = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 _MODULUS: Final = 31
-_PHONE: Final = re.compile(r"\+?[0-9]{7,15}", re.ASCII)
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
 _FIRST, _LAST = dt.date(1900, 1, 1), dt.date(2199, 12, 31)
 
@@ -142,10 +141,8 @@ class Contact:
                     name=name, value=phrase("count_letters", count=len(text)), allowed=phrase("allowed_text", most=200)
                 )  # fmt: skip
             object.__setattr__(self, name, text)
-        phone = normal("phone", self.phone)
-        if phone and not _PHONE.fullmatch(phone):
-            raise InvalidValue("phone_malformed")
-        object.__setattr__(self, "phone", phone)
+        if self.phone:
+            object.__setattr__(self, "phone", read_phone(self.phone))
         if self.email and not _EMAIL.fullmatch(self.email):
             raise InvalidValue(
                 name="email", value=phrase("count_letters", count=len(self.email)), allowed="…@…"

@@ -206,7 +206,7 @@ def _applied(
     )
     insert_shifts(desk, id_, form.shifts, insert_positions(desk, id_, form.positions))
     kind = BACK_ENTRY if back_entry else APPLICATION
-    facts = case_facts(desk, "project.register", place, area)
+    facts = case_facts(desk, "project.register", given, place, area)
     opened = open_case(
         desk,
         kind,
@@ -219,8 +219,8 @@ def _applied(
     return Applied(given, opened.id)
 
 
-def case_facts(desk: Desk, action: str, place: Place, area: str) -> dict[str, Any]:
-    """Return the facts by which a case about a project finds its office.
+def case_facts(desk: Desk, action: str, number: str, place: Place, area: str) -> dict[str, Any]:
+    """Return the facts of a case about the project ``number``: which one it is, and what finds its office.
 
     ``by`` is ``"team"`` when whoever does ``action`` reaches the project only by leading its team: then the organization
     decides, and the department otherwise.
@@ -229,6 +229,7 @@ def case_facts(desk: Desk, action: str, place: Place, area: str) -> dict[str, An
     above = reach.city or not reach.organizations.isdisjoint(place.organizations)
     above = above or not reach.areas.isdisjoint(place.areas)
     return {
+        "project": number,
         "organization": next(iter(place.organizations)),
         "team": next(iter(place.teams), ""),
         "area": area,

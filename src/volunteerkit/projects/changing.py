@@ -71,7 +71,7 @@ def request_change(desk: Desk, number: str, change: ProjectChange) -> int:
     must_stand(row, *_LIVING)
     before, after = _changed(desk, row, change)
     place = attrs.evolve(place_of(desk, row), volunteer=None, brought_by=None, published=False)
-    facts = case_facts(desk, "project.edit", place, row.area)
+    facts = case_facts(desk, "project.edit", row.number, place, row.area)
     change_id = _keep(desk, row, before, after, "proposed")
     facts["change"] = change_id
     opened = open_case(

@@ -164,7 +164,8 @@ def report(desk: Desk, number: str, *, persons: int, minutes: int, result: str) 
     _moved(desk, row, states, status="closing", **reported)
     note(desk, "project.reported", subject_of(row), {"persons": persons, "minutes": minutes})
     place = attrs.evolve(place_of(desk, row), volunteer=None, brought_by=None, published=False)
-    facts = case_facts(desk, "project.close", place, row.area) | {"persons": persons, "minutes": minutes}
+    facts = case_facts(desk, "project.close", row.number, place, row.area)
+    facts |= {"persons": persons, "minutes": minutes}
     where = case_place(desk, CLOSING, place, row.area, facts)
     return open_case(desk, CLOSING, subject_of(row), where, facts=facts).id
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
+from collections.abc import Callable
 from contextlib import ContextDecorator, suppress
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from sqlalchemy.engine import URL, make_url
 
 from volunteerkit.errors import (
     IntegrityProblem,
+    InvalidValue,
     MissingExtra,
     RetryableConflict,
     StorageError,
@@ -61,13 +63,21 @@ def address_of(url: str | URL) -> URL:
     return address
 
 
-def create_engine(url: str | URL, *, synchronous: str = "FULL", busy_seconds: int = 10) -> sa.Engine:
+def create_engine(
+    url: str | URL, *, synchronous: str = "FULL", busy_seconds: int = 10, borrowed: Callable[[], Any] | None = None
+) -> sa.Engine:  # fmt: skip
     """Return an engine that keeps the library's promises, for ``sqlite:///…`` or ``postgresql://…``.
 
     On SQLite: WAL, foreign keys enforced, writing units begin with BEGIN IMMEDIATE so that two writers
     queue instead of failing half-way, and ``synchronous`` FULL or NORMAL. A writer waits ``busy_seconds``
-    for another one. Raises StorageUnavailable for an address that is not one, MissingExtra when the
-    PostgreSQL driver is not installed.
+    for another one.
+
+    ``borrowed`` is for a portal whose database layer is not SQLAlchemy, such as Django: a function that returns
+    the driver's connection (sqlite3 or psycopg 3) on which the portal has begun its transaction. Nothing is set
+    up, begun, committed, taken back or closed there; each desk checks that it keeps the promises.
+
+    Raises StorageUnavailable for an address that is not one, MissingExtra when the PostgreSQL driver is not
+    installed.
 
     >>> create_engine("sqlite://").dialect.name
     'sqlite'
@@ -79,6 +89,12 @@ def create_engine(url: str | URL, *, synchronous: str = "FULL", busy_seconds: in
     if kind == "postgresql":
         address = address.set(drivername="postgresql+psycopg")
     try:
+        if borrowed is not None:
+            # hstore would be looked up on a connection that is the driver's own type
+            more: dict[str, Any] = {"use_native_hstore": False} if kind == "postgresql" else {}
+            return sa.create_engine(
+                address, creator=lambda: _Borrowed(borrowed), poolclass=sa.NullPool, **more
+            )
         if address.get_backend_name() == "sqlite" and address.database in (None, "", ":memory:"):
             # its one connection goes to everybody: who is refused it must not roll back what another is doing
             engine = sa.create_engine(address, poolclass=sa.StaticPool, pool_reset_on_return=None)
@@ -95,6 +111,23 @@ def create_engine(url: str | URL, *, synchronous: str = "FULL", busy_seconds: in
     else:
         sa.event.listen(engine, "begin", _begin_postgresql)
     return engine
+
+
+class _Borrowed:
+    """A portal's own driver connection, as SQLAlchemy sees it: to begin, end and close it is the portal's affair."""
+
+    def __init__(self, borrowed: Callable[[], Any]) -> None:
+        self._raw = borrowed()
+        if self._raw is None:
+            raise InvalidValue(name="borrowed", value=None, allowed=phrase("allowed_open_connection"))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._raw, name)
+
+    def commit(self) -> None:
+        """Leave it to the portal."""
+
+    rollback = close = commit
 
 
 def _options(address: URL) -> str:

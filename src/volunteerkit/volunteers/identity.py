@@ -1,4 +1,4 @@
-"""Phones, and identity numbers: mainland (18 digits, 15 converted), residence permits 81/82/83, permanent residents 9.
+"""Identity numbers: mainland (18 digits, 15 converted), residence permits 81/82/83, permanent residents 9.
 
 Own lines because the known libraries refuse valid numbers of people born before 1984 or take milliseconds
 each. Check character: ISO 7064 MOD 11-2 (GB 11643).
@@ -14,20 +14,14 @@ import attrs
 
 from volunteerkit.clock import years_after
 from volunteerkit.errors import InvalidValue
-from volunteerkit.privacy import normal
 from volunteerkit.units import day_number, fold
 from volunteerkit.volunteers.model import ADULT_YEARS
 
-__all__ = ["Identity", "adult_on", "check_character", "read_identity", "read_phone"]
+__all__ = ["Identity", "adult_on", "check_character", "read_identity"]
 
 _WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CHARACTERS: Final = "10X98765432"
 _SHAPE: Final = re.compile(r"[1-9][0-9]{14}|[1-9][0-9]{16}[0-9X]")
-
-_PHONE: Final = re.compile(r"1[0-9]{10}|\+[0-9]{7,15}|[02-9][0-9]{6,14}")
-_ROUNDED: Final = re.compile(r"[0-9](?:[.．][0-9]+)?[eE][+]?[0-9]+")
-_DASH: Final = re.compile("[\u2010-\u2015\u2212]")
-_ZEROS: Final = re.compile(r"[.][0]+$")
 
 
 def __dir__() -> list[str]:
@@ -100,24 +94,3 @@ def adult_on(born_on: dt.date) -> int:
     True
     """
     return day_number(years_after(born_on, ADULT_YEARS))
-
-
-def read_phone(text: str) -> str:
-    """Return a phone in its one form, digits with perhaps a leading + of another country.
-
-    Full-width digits, spaces, hyphens, brackets and +86 are folded; a mobile phone has 11 digits, others
-    7 to 15. Raises InvalidValue phone_rounded for what a spreadsheet has made of it (1.38E+10),
-    phone_malformed for everything else; neither tells the text.
-
-    >>> read_phone("+86 129-0000-0078"), read_phone("（0790）6441234")
-    ('12900000078', '07906441234')
-    """
-    plain = _DASH.sub("-", fold(text)).strip()
-    if _ROUNDED.fullmatch(plain):
-        raise InvalidValue("phone_rounded")
-    number = normal("phone", _ZEROS.sub("", plain).replace("(", "").replace(")", ""))
-    number = number.removeprefix("0086")
-    superscript = any(letter.isdigit() and not letter.isascii() for letter in plain)
-    if superscript or not _PHONE.fullmatch(number):
-        raise InvalidValue("phone_malformed")
-    return number

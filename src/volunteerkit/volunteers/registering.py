@@ -18,7 +18,7 @@ from volunteerkit.errors import Finding, InvalidValue, Refused
 from volunteerkit.ledger import honour_account
 from volunteerkit.organizations import tables as organizations
 from volunteerkit.organizations.reading import cannot_take_in
-from volunteerkit.privacy import found_by, normal, public_number
+from volunteerkit.privacy import found_by, normal, public_number, read_phone
 from volunteerkit.store.cipher import Cipher
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
@@ -32,7 +32,7 @@ from volunteerkit.store.vault import (
     seal_subject,
 )
 from volunteerkit.units import day_number, day_of, of_type, plain_day, plain_text
-from volunteerkit.volunteers.identity import Identity, adult_on, read_identity, read_phone
+from volunteerkit.volunteers.identity import Identity, adult_on, read_identity
 from volunteerkit.volunteers.model import (
     TAG_KINDS,
     Acknowledgement,
