@@ -183,6 +183,12 @@ def test_a_hook_that_fails_or_loses_somebody_is_named() -> None:
     assert "V0000001" not in str(report)
 
 
+def test_a_number_that_is_none_is_named() -> None:
+    report = check_plugin(with_book(RULE, vk_choose_number=lambda kind, serial: serial), examples=5)
+    assert states(report)["hooks"] == "broken"
+    assert "int" in str(report)
+
+
 def test_each_law_notices_what_breaks_it() -> None:
     book = Rulebook.loads(RULE)
     version = book.versions[0]

@@ -24,6 +24,7 @@ __all__ = ["sample_calls", "wrong_answers"]
 DAY: Final = dt.date(2026, 11, 8)
 _AT: Final = dt.datetime(2026, 11, 8, 1, tzinfo=dt.UTC)
 _SHIFT: Final = Opening(1, "P0001", "O0001", None, None, "急救", _AT, _AT + dt.timedelta(hours=2), 10, 3)
+_NUMBERS: Final = ("vk_choose_volunteer_number", "vk_choose_number")
 _CANDIDATES: Final = (
     Candidate(7, "V0000007", "applied", ("急救",), 2, 600),
     Candidate(3, "V0000003", "applied", (), 0, 0),
@@ -66,6 +67,8 @@ def sample_calls() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "vk_choose_matching", {"shift": _SHIFT, "candidates": _CANDIDATES}
     for serial in (1, 999_999):
         yield "vk_choose_volunteer_number", {"organization": "O0001", "serial": serial}
+        for kind in ("organization", "team", "project", "brand"):
+            yield "vk_choose_number", {"kind": kind, "serial": serial}
 
 
 def wrong_answers(kit: Kit) -> Iterator[tuple[str, str, str]]:
@@ -88,7 +91,7 @@ def wrong_answers(kit: Kit) -> Iterator[tuple[str, str, str]]:
 def _wanted(hook: str) -> str:
     if KINDS[hook] == "review":
         return "Finding"
-    return "str | None" if hook == "vk_choose_volunteer_number" else "participation_id …"
+    return "str | None" if hook in _NUMBERS else "participation_id …"
 
 
 def _problem(plugin: str, hook: str, answer: Any, values: Mapping[str, Any]) -> str:
@@ -96,7 +99,7 @@ def _problem(plugin: str, hook: str, answer: Any, values: Mapping[str, Any]) -> 
         return ""
     if KINDS[hook] == "review":
         return next((problem for each in answer if (problem := _finding(plugin, each))), "")
-    if hook == "vk_choose_volunteer_number":
+    if hook in _NUMBERS:
         return "" if isinstance(answer, str) else type(answer).__name__
     ids = sorted(each.participation_id for each in values["candidates"])
     try:
