@@ -150,6 +150,38 @@ def test_a_function_that_fails_is_an_error_with_a_code_and_no_failure() -> None:
     assert states(report)["decided"] == "holds"
 
 
+BY_HASH = """
+import os, sys
+from volunteerkit import Rulebook, RuleFunction, hookimpl
+
+@hookimpl
+def vk_functions():
+    yield RuleFunction("yushui.luck", one=lambda days: days + len(SEED) > 1)
+
+@hookimpl
+def vk_rulebooks():
+    from pathlib import Path
+    yield Path(__file__).with_name("luck.toml")
+"""
+
+
+@pytest.mark.parametrize(
+    "seed",
+    ['os.environ.get("PYTHONHASHSEED", "")[:1]', 'sys.exit(3) if os.environ.get("PYTHONHASHSEED") else ""'],
+)
+def test_what_differs_from_process_to_process_is_named(
+    tmp_path: Path, seed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONHASHSEED", raising=False)
+    plugin = tmp_path / "渝水 区.py"
+    plugin.write_text(BY_HASH.replace("SEED", "S") + f"\nS = {seed}\n", "utf-8")
+    rule = RULE.replace("year_minutes >= 20 * 60", "yushui.luck(service_days)")
+    (tmp_path / "luck.toml").write_text(rule, "utf-8")
+    report = check_plugin(plugin, examples=20)
+    assert {law for law, state in states(report).items() if state == "broken"} == {"seed"}
+    assert "哈希种子为 1" in "\n".join(report.lines("zh-CN"))
+
+
 def test_a_case_that_fails_is_told_by_its_reason(folder: Path) -> None:
     (folder / "cases" / "yushui.toml").write_text(CASE.replace("star = 1", "star = 2"), "utf-8")
     report = check_plugin(folder / "yushui.toml", examples=5)

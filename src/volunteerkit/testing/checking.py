@@ -365,6 +365,12 @@ def _elsewhere(target: Target, tries: Tries) -> LawResult:
     here = json.loads(json.dumps([laws.outcome(book, _received(book, _sent(each))) for book, each in sent]))
     told = [(seed_, _end(process, asked)) for seed_, process in running]
     for seed_, there in told:
+        if isinstance(there, str):
+            told_of = {"seed": seed_}
+            broken = Broken(
+                target.name, None, text("law_any_ruling"), there, note="law_elsewhere", values=told_of
+            )
+            return LawResult("seed", "broken", len(sent), broken)
         for (book, each), expected, found in zip(sent, here, there, strict=True):
             if expected != found:
                 broken = attrs.evolve(
@@ -383,12 +389,18 @@ def _begin(asked: str, seed_: int) -> subprocess.Popen[str]:
     }
     code = "from volunteerkit.testing.checking import _answer_elsewhere as run; run()"
     return subprocess.Popen([sys.executable, "-c", code], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                            encoding="utf-8")  # fmt: skip
+                            stderr=subprocess.DEVNULL, encoding="utf-8")  # fmt: skip
 
 
-def _end(process: subprocess.Popen[str], asked: str) -> list[Any]:
-    out, _ = process.communicate(asked, timeout=_TIMEOUT_SECONDS)
-    found: list[Any] = json.loads(out)
+def _end(process: subprocess.Popen[str], asked: str) -> list[Any] | str:
+    """Return what the other process came to, or why it came to nothing."""
+    try:
+        out, _ = process.communicate(asked, timeout=_TIMEOUT_SECONDS)
+        found: list[Any] = json.loads(out)
+    except (subprocess.TimeoutExpired, ValueError) as error:
+        process.kill()
+        process.wait()
+        return f"{type(error).__name__}, exit {process.returncode}"
     return found
 
 
