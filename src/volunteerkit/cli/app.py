@@ -32,6 +32,7 @@ from volunteerkit.cli.options import AsOf, Db, Json, Key, Place, Plugins, Plugin
 from volunteerkit.cli.options import both as _
 from volunteerkit.cli.options import in_chinese as _in_chinese
 from volunteerkit.cli.periods import period
+from volunteerkit.cli.plugin import plugin as of_plugin
 from volunteerkit.cli.rule import rule
 from volunteerkit.cli.tables import console
 from volunteerkit.cli.typed import shown
@@ -113,12 +114,13 @@ app.update(told_of_flags(projects.commands))
 
 _work = Group(_("日常工作", "Daily work"), sort_key=1)
 _look = Group(_("检查与了解", "Look and check"), sort_key=2)
-key.group = rule.group = _look
+key.group = rule.group = of_plugin.group = _look
 app.command(key)
 hours.group = period.group = bank.group = clerk.office
 for each in (hours, period, bank):
     app.command(each)
 app.command(rule)
+app.command(of_plugin)
 attendance.group = _work
 app.command(attendance)
 

@@ -106,7 +106,8 @@ def decide(
     ``records`` is its stream, later days left out; ``facts`` are those of the person and the rulebook's own,
     dates as day numbers. Minutes are credited by the version's own way, else by ``crediting``, else every
     record of the kind ``service`` counts as it is. Facts of totals (``credited_minutes`` …) come from the records unless they are
-    given. Raises InvalidValue when no version is in force yet, or crediting lacks a fact.
+    given. Without records a measure has the value that ``facts`` give it, so that a kept decision's facts give it
+    again. Raises InvalidValue when no version is in force yet, or crediting lacks a fact.
 
     >>> book = Rulebook.loads('''
     ... id = "example.medal"
@@ -129,7 +130,7 @@ def decide(
         name: fact.default for name, fact in version.facts.items() if fact.default is not None
     }
     known |= {**given, "today": today, "suspended": suspended}
-    credited, stream = None, Stream((), (), 1)
+    credited, stream = None, None
     if records is not None:
         listed = [record for record in records if record.served_on <= today]
         credited, stream = _credited(version, crediting, listed, given)
@@ -183,8 +184,9 @@ def _credited(
 class _Making:
     """Reckons a version's parts one after the other; ``known`` grows with every one."""
 
-    def __init__(self, version: Version, stream: Stream, known: dict[str, Any]) -> None:
-        self.version, self.stream, self.known = version, stream, known
+    def __init__(self, version: Version, stream: Stream | None, known: dict[str, Any]) -> None:
+        self.version, self.known = version, known
+        self.stream, self.replayed = stream or Stream((), (), 1), stream is None
         rules: Rules | None = version.compiled.get("rules")
         self.rules = rules or version.compiled.setdefault("rules", Rules(version.functions))
         self.answers: dict[str, Any] = {}
@@ -194,6 +196,8 @@ class _Making:
     def run(self) -> None:
         for part in self.version.made:
             match part:
+                case Measure() if self.replayed and part.name in self.known:
+                    pass
                 case Measure():
                     self._keep(
                         part.name,

@@ -22,7 +22,7 @@ from volunteerkit.rules.crediting import credit
 from volunteerkit.rules.expression import Expression, reach
 from volunteerkit.rules.plan import DAY_MINUTES, HIGHEST, PERCENT_MAX, by_days, day_limit, scales
 from volunteerkit.rules.rulebook import Version
-from volunteerkit.rules.unpacking import records_of
+from volunteerkit.rules.unpacking import OTHER_WORD, records_of
 
 __all__ = ["Totals", "credit_columns", "grade_columns"]
 
@@ -199,7 +199,9 @@ def _one_by_one(
     _check(records, volunteers)
     columns = {name: column.tolist() for name, column in records.items()}
     people = {
-        name: column.tolist() if isinstance(column, np.ndarray) else [column] * volunteers
+        name: _said(column.tolist(), vocabulary.get(name))
+        if isinstance(column, np.ndarray)
+        else [column] * volunteers
         for name, column in persons.items()
     }
     own = records_of(columns, volunteers, as_of, vocabulary)
@@ -209,6 +211,11 @@ def _one_by_one(
     ]
     listed = {name: np.array([getattr(each, name) for each in found], np.int64) for name in measures}
     return Totals(np.array([each.scaled for each in found], np.int64), scales(version)[1], listed)
+
+
+def _said(codes: list[Any], words: tuple[str, ...] | None) -> list[Any]:
+    """Return a column of a person's fact as values again."""
+    return codes if words is None else [words[code] if code >= 0 else OTHER_WORD for code in codes]
 
 
 def _credited(

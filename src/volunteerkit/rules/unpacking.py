@@ -7,10 +7,10 @@ from typing import Any
 
 from volunteerkit.rules.plan import Record
 
-__all__ = ["records_of"]
+__all__ = ["OTHER_WORD", "records_of"]
 
 # No rule can ask for it: rules have no such characters.
-_OTHER_WORD = "\0"
+OTHER_WORD = "\0"
 
 
 def __dir__() -> list[str]:
@@ -36,7 +36,7 @@ def records_of(
     beside: dict[str, Sequence[Any]] = {}
     for name, column in columns.items():
         words = vocabulary.get(name)
-        values = column if words is None else [words[code] if code >= 0 else _OTHER_WORD for code in column]
+        values = column if words is None else [words[code] if code >= 0 else OTHER_WORD for code in column]
         (fields if name in Record._fields else beside)[name] = values
     del beside["volunteer"]
     own: list[list[Record]] = [[] for _ in range(volunteers)]
