@@ -124,6 +124,10 @@ app.command(of_plugin)
 attendance.group = _work
 app.command(attendance)
 
+Question = Annotated[
+    str,
+    Parameter(help=_("等级规则回答的问题，如 star", "the question that a ladder answers, such as star")),
+]
 Credit = Annotated[
     str, Parameter(name="--rulebook", help=_("计时规则：plain 或 union", "credit rulebook: plain or union"))
 ]
@@ -207,12 +211,13 @@ def rate(
     decide: Annotated[
         bool, Parameter(negative=(), help=_("把变化的星级写成决定", "keep changed grades as decisions"))
     ] = False,
+    decides: Question = "star",
     json: Json = False,
 ) -> None:
     """Rate every volunteer of the city and print how many hold each star."""
     from volunteerkit.cli.city import run_rate
 
-    run_rate(place.open(), rulebook, as_of, decide, json)
+    run_rate(place.open(), rulebook, as_of, decide, json, decides)
 
 
 @app.command(group=_work, help=_in_chinese("用树形说明一名志愿者的星级，以及离下一级还差什么。"))
@@ -223,12 +228,13 @@ def explain(
     place: Place,
     rulebook: Credit = "union",
     as_of: AsOf = None,
+    decides: Question = "star",
     json: Json = False,
 ) -> None:
     """Explain one volunteer's star as a tree, with what is missing for the next one."""
     from volunteerkit.cli.city import run_explain
 
-    run_explain(volunteer, place.open(), rulebook, as_of, json)
+    run_explain(volunteer, place.open(), rulebook, as_of, json, decides)
 
 
 @app.command(group=_work, help=_in_chinese("打印志愿者任一天、任一时刻所知的对账单：申报与计入并列。"))

@@ -14,6 +14,7 @@ from typing import Any, Final
 import attrs
 
 from volunteerkit.rules.crediting import Credited, credit
+from volunteerkit.rules.explain import explained_decision
 from volunteerkit.rules.expression import CALENDAR, Expression, mentioned
 from volunteerkit.rules.ladder import Assessment, assess_version, holds_in
 from volunteerkit.rules.measures import Rules, Stream, looked_up, measured
@@ -26,7 +27,7 @@ from volunteerkit.units import day_number, day_of
 
 __all__ = ["UNCREDITED", "Decision", "decide"]
 
-UNCREDITED: Final = frozenset({"award", "revocation", "absence", "points", "misconduct"})
+UNCREDITED: Final = frozenset({"award", "revocation", "absence", "points", "misconduct", "redemption"})
 """Kinds of records that no way of crediting sees: they are no service, whatever it selects."""
 
 
@@ -51,6 +52,7 @@ class Decision:
     grantings: Mapping[str, Granting]
     answers: Mapping[str, Any]
     missing: tuple[str, ...] = ()
+    untold: frozenset[str] = attrs.field(default=frozenset({CALENDAR}), repr=False)
 
     @property
     def assessment(self) -> Assessment | None:
@@ -59,9 +61,16 @@ class Decision:
             return None
         return assess_version(self.rulebook, self.version, self.facts)
 
+    def explain(self, in_: str | None = None) -> str:
+        """Return what each scheme and answer says, in language ``in_`` or the one in force."""
+        return explained_decision(self, in_)
+
     def as_dict(self) -> dict[str, Any]:
-        """Return the decision as JSON: with the same version and facts it can be replayed."""
-        facts = {name: value for name, value in self.facts.items() if name != CALENDAR}
+        """Return the decision as JSON: with the same version and facts it can be replayed.
+
+        The facts ``untold`` are left out: from a city's database those that say when somebody was born.
+        """
+        facts = {name: value for name, value in self.facts.items() if name not in self.untold}
         return {
             "rulebook": self.rulebook,
             "digest": self.version.digest,
