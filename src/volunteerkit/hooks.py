@@ -64,7 +64,10 @@ def vk_rulebooks() -> Iterable[Rulebook | Path]:  # type: ignore[empty-body]
         from volunteerkit import Rulebook, hookimpl
 
         STAR = [
-            'id = "city.star"', 'decides = "star"', "[[version]]", "effective_from = 2026-01-01",
+            'id = "city.star"',
+            'decides = "star"',
+            "[[version]]",
+            "effective_from = 2026-01-01",
             'citation = "article 9 of our measures"',
             'step = [{ award = 1, when = "credited_minutes >= 6000" }]',
         ]
