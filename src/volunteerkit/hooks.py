@@ -66,10 +66,7 @@ def vk_rulebooks() -> Iterable[Rulebook | Path]:  # type: ignore[empty-body]
         STAR = [
             'id = "city.star"',
             'decides = "star"',
-            "[[version]]",
-            "effective_from = 2026-01-01",
-            'citation = "article 9 of our measures"',
-            'step = [{ award = 1, when = "credited_minutes >= 6000" }]',
+            'version = [{ effective_from = 2026-01-01, citation = "article 9", step = [{ award = 1, when = "service_days >= 9" }] }]',
         ]
 
         @hookimpl
