@@ -57,7 +57,7 @@ def __dir__() -> list[str]:
 def vk_rulebooks() -> Iterable[Rulebook | Path]:  # type: ignore[empty-body]
     """Contribute rulebooks: a ladder of stars, a way of crediting hours.
 
-    Asked once, in `Kit.load`. A path to a TOML file is read with the facts and functions of all plugins. Two plugins with a ladder for the same question (``decides``) conflict.
+    Asked once, in `Kit.load`; all facts and functions are known then. Two ladders for one question conflict.
 
     Example::
 
@@ -66,7 +66,7 @@ def vk_rulebooks() -> Iterable[Rulebook | Path]:  # type: ignore[empty-body]
         STAR = [
             'id = "city.star"',
             'decides = "star"',
-            'version = [{ effective_from = 2026-01-01, citation = "article 9", step = [{ award = 1, when = "service_days >= 9" }] }]',
+            "version = [{ effective_from = 2026-01-01, citation = 'article 9', step = [{ award = 1, when = 'service_days >= 9' }] }]",
         ]
 
         @hookimpl
