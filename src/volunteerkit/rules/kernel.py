@@ -24,7 +24,7 @@ from volunteerkit.rules.plan import DAY_MINUTES, HIGHEST, PERCENT_MAX, by_days, 
 from volunteerkit.rules.rulebook import Version
 from volunteerkit.rules.unpacking import records_of
 
-__all__ = ["Totals", "credit_columns", "grade_columns"]
+__all__ = ["Totals", "credit_columns", "grade_columns", "record_values"]
 
 Column: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 Columns: TypeAlias = Mapping[str, Column]
@@ -209,6 +209,15 @@ def _one_by_one(
     ]
     listed = {name: np.array([getattr(each, name) for each in found], np.int64) for name in measures}
     return Totals(np.array([each.scaled for each in found], np.int64), scales(version)[1], listed)
+
+
+def record_values(version: Version, records: Columns, people: Columns, volunteers: int,
+                  vocabulary: Mapping[str, tuple[str, ...]]) -> tuple[_Plan, Column | None, Column]:  # fmt: skip
+    """Return the plan, which records count (None: all), and what each counts before its day is looked at."""
+    plan = _plan(version, vocabulary)
+    job = _Job(plan, people, None, _largest(plan, records, volunteers), 1, np.zeros(0, np.int64), None)
+    keep = _kept(job, records)
+    return plan, keep, _values(job, records, keep).astype(np.int64)
 
 
 def _credited(
