@@ -40,7 +40,7 @@ CREDITED = {
     "route",
     "day_percent",
 }
-NOT_ERRORS = re.compile(r"explain_|kind_|length|word_participation_")
+NOT_ERRORS = re.compile(r"explain_|say_|kind_|length|word_")
 HELP = """
 import io, json
 from rich.console import Console
@@ -135,6 +135,7 @@ def error_pages(language: str) -> Iterator[str]:
         "rules": {
             code: each for code, each in rules.items() if code not in CREDITED and not NOT_ERRORS.match(code)
         },
+        "rating": {code: each for code, each in catalogue("rating").items() if not NOT_ERRORS.match(code)},
     }
     for area, texts in areas.items():
         yield f"## {WORDS['area'][area][language]}"

@@ -59,6 +59,9 @@ It is not cut short, and its answer counts: a ruling may not depend on how busy 
 ANSWERS_MAX: Final = 10_000
 """How many values one answer may hold; a plugin that yields without an end is stopped there."""
 
+RECORDS_MAX: Final = 10_000_000
+"""How many records of a whole city one answer may hold."""
+
 _log = logging.getLogger("volunteerkit.plugins")
 _TELLABLE = str | int | float | dt.date | dt.time | dt.timedelta | messages.Phrase
 _CODE = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+")
@@ -182,9 +185,10 @@ def _shaped(plugin: str, hook: str, answer: Any) -> Any:
         return ()
     if isinstance(answer, str | bytes | Mapping) or not isinstance(answer, Iterable):
         raise _wrong(plugin, hook, answer)
-    values = tuple(islice(answer, ANSWERS_MAX + 1))
-    if len(values) > ANSWERS_MAX:
-        raise PluginError("plugin_endless", plugin=plugin, hook=hook, limit=ANSWERS_MAX)
+    limit = RECORDS_MAX if hook == "vk_records" else ANSWERS_MAX
+    values = tuple(islice(answer, limit + 1))
+    if len(values) > limit:
+        raise PluginError("plugin_endless", plugin=plugin, hook=hook, limit=limit)
     return (
         values if hooks.KINDS[hook] == "contribute" else tuple(_found(plugin, hook, each) for each in values)
     )

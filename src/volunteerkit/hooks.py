@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from volunteerkit.policy import Policy
     from volunteerkit.projects.model import ProjectForm
     from volunteerkit.projects.participating import Candidate, Opening
-    from volunteerkit.rules import Fact, Rulebook, RuleFunction
+    from volunteerkit.rules import Fact, Record, Rulebook, RuleFunction
     from volunteerkit.volunteers.model import Application
     from volunteerkit.workflow import Office, Route
 
@@ -57,8 +57,7 @@ def __dir__() -> list[str]:
 def vk_rulebooks() -> Iterable[Rulebook | Path]:  # type: ignore[empty-body]
     """Contribute rulebooks: a ladder of stars, a way of crediting hours.
 
-    Asked once, in `Kit.load`. A path to a TOML file is read with the facts and functions of all plugins; a
-    `Rulebook` is taken as it is. Two plugins with a ladder for the same question (``decides``) conflict.
+    Asked once, in `Kit.load`; all facts and functions are known then. Two ladders for one question conflict.
 
     Example::
 
@@ -67,10 +66,7 @@ def vk_rulebooks() -> Iterable[Rulebook | Path]:  # type: ignore[empty-body]
         STAR = [
             'id = "city.star"',
             'decides = "star"',
-            "[[version]]",
-            "effective_from = 2026-01-01",
-            'citation = "article 9 of our measures"',
-            'step = [{ award = 1, when = "credited_minutes >= 6000" }]',
+            "version = [{ effective_from = 2026-01-01, citation = 'article 9', step = [{ award = 1, when = 'service_days >= 9' }] }]",
         ]
 
         @hookimpl
@@ -170,6 +166,25 @@ def vk_routes() -> Iterable[Route]:  # type: ignore[empty-body]
         @hookimpl
         def vk_routes():
             yield Route("team.registration", (Step("centre", Office("centre"), days=5),))
+    Added in 0.1.
+    """
+
+
+@hookspec
+def vk_records(volunteers: Sequence[str], until: dt.date) -> Iterable[tuple[str, Record]]:  # type: ignore[empty-body]
+    """Contribute records beside the hours, such as training, gifts, blood donations: pairs (number, record).
+
+    Asked once for a run of rating with the numbers of all its volunteers, where the rulebook looks at records
+    up to ``until``. A way of crediting that is not the rulebook's own does not see them.
+
+    Example::
+
+        from volunteerkit import hookimpl
+        from volunteerkit.rules import Record
+
+        @hookimpl
+        def vk_records():  # 20000 is 4 October 2024
+            yield "V1", Record(1, 20000, -1, 0, 0, kind="whole_blood", quantity=400)
     Added in 0.1.
     """
 
@@ -479,9 +494,7 @@ def vk_react(event: Event) -> None:
     """
 
 
-KINDS: Final = {
-    name: kind if (kind := name.split("_")[1]) in ("review", "choose", "react") else "contribute"
-    for name in tuple(globals())
-    if name.startswith("vk_")
-}
+_OTHERS = ("review", "choose", "react")
+KINDS: Final = {name: kind if (kind := name.split("_")[1]) in _OTHERS else "contribute"
+                for name in tuple(globals()) if name.startswith("vk_")}  # fmt: skip
 """Every hook with its kind: contribute, review, choose or react."""

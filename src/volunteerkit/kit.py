@@ -373,6 +373,8 @@ class Kit:
     ) -> exchange.ImportReport:
         """Import a directory of CSV files, one transaction a file, so that a crash leaves whole files.
 
+        A file is read again when somebody else wrote at the same time (see `run`).
+
         ``strict`` imports everything or nothing, in one transaction: one refused row refuses the directory, and
         nothing is left of it but the error, which names file, row and column.
 
@@ -383,15 +385,20 @@ class Kit:
         Raises ImportRefused for a file that cannot be read as a whole; which one and why stands in the
         quarantine until the file is imported.
         """
-        reports = []
+        reports: list[Any] = []
         try:
             plan = exchange.plan_directory(Path(folder), Path(mapping) if mapping else None)
             for files in (plan.files,) if strict else [(file,) for file in plan.files]:
-                with self.open(engine, actor) as desk:
-                    for file in files:
-                        reports.append(exchange.load_file(desk, plan, file, as_of=as_of, progress=progress))
+
+                def load(desk: Desk, files: Any = files) -> list[Any]:
+                    made = [
+                        exchange.load_file(desk, plan, each, as_of=as_of, progress=progress) for each in files
+                    ]
                     if strict:
-                        refuse_unless_whole(desk, plan, reports)
+                        refuse_unless_whole(desk, plan, made)
+                    return made
+
+                reports += self.run(engine, actor, load)
         except ImportRefused as error:
             with suppress(StorageError), self.open(engine, actor) as desk:
                 exchange.note_refusal(desk, error)

@@ -385,6 +385,8 @@ VERBS = {
     ),
     "rating.rate_city": Verb("rating.decide", lambda desk, _: rating.rate_city(desk)),
     "rating.decide_city": Verb("rating.decide", lambda desk, _: rating.decide_city(desk, EMPTY)),
+    "rating.try_rule": Verb("rating.assess", lambda desk, _: rating.try_rule(desk, desk.rulebooks["xinyu.star"])),
+    "rating.fallen": Verb("rating.decide", lambda desk, _: rating.fallen(desk, EMPTY)),
     "statistics.city_figures": Verb("statistics.read", lambda desk, _: city_figures(desk)),
     "exchange.refused_rows": Verb("import.load", lambda desk, _: refused_rows(desk)),
     "exchange.flagged_rows": Verb("import.load", lambda desk, _: flagged_rows(desk)),

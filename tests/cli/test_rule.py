@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from volunteerkit.cli.app import app
-from volunteerkit.errors import InvalidValue
+from volunteerkit.errors import InvalidValue, RulebookError
 from volunteerkit.messages import in_language
 
 RULE = """
@@ -76,3 +76,107 @@ def test_a_folder_without_cases_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidValue) as caught:
         run(str(tmp_path))
     assert caught.value.code == "cases_none"
+
+
+STAR = """
+id = "city.star"
+decides = "star"
+[[version]]
+effective_from = 2020-01-01
+citation = "市文明办办法"
+step = [{ award = 1, when = "credited_minutes >= 100 * 60" }]
+[[version]]
+effective_from = 2027-01-01
+citation = "市文明办办法（修订）"
+step = [{ award = 1, when = "credited_minutes >= 120 * 60" }]
+"""
+
+
+def command(*words: str) -> None:
+    app(["rule", *words], exit_on_error=False, result_action="return_value")
+
+
+@pytest.fixture
+def star(tmp_path: Path) -> Path:
+    place = tmp_path / "星级.toml"
+    place.write_text(STAR, "utf-8")
+    return place
+
+
+def test_a_right_file_is_told_with_its_digest_and_what_it_mentions(
+    star: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with in_language("zh-CN"):
+        command("check", str(star))
+    told = capsys.readouterr().out
+    assert "city.star（star）没有问题，共 2 个版本。" in told
+    assert "提到: credited_minutes" in told
+    command("check", str(star), "--json")
+    found = json.loads(capsys.readouterr().out)
+    assert [each["effective_from"] for each in found["versions"]] == ["2020-01-01", "2027-01-01"]
+    assert len(found["versions"][0]["digest"]) == 64
+
+
+def test_a_wrong_file_is_told_with_every_problem_and_its_path(star: Path) -> None:
+    wrong = STAR.replace("credited_minutes >= 100", "credited_minuts >= 100").replace(
+        'citation = "市文明办办法（修订）"', ""
+    )
+    star.write_text(wrong, "utf-8")
+    with pytest.raises(RulebookError) as told:
+        command("check", str(star))
+    message = told.value.message("zh-CN")
+    assert "$.version[0].step[0].when" in message
+    assert "credited_minutes" in message
+    assert "$.version[1]" in message
+
+
+def test_a_rule_is_explained_in_both_languages_or_one(star: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command("explain", str(star))
+    both_ = capsys.readouterr().out
+    assert "1 级：计入时长不少于100 小时。" in both_
+    assert "grade 1: credited minutes is at least 120 h." in both_
+    command("explain", str(star), "--lang", "zh-CN")
+    assert "credited minutes" not in capsys.readouterr().out
+    command("explain", "union", "--lang", "en")
+    assert "Every minute of a person counts once." in capsys.readouterr().out
+    with pytest.raises(InvalidValue):
+        command("explain", str(star), "--lang", "fr")
+    with pytest.raises(InvalidValue) as told:
+        command("explain", "unoin")
+    assert (told.value.code, "union" in told.value.message("zh-CN")) == ("rule_not_found", True)
+
+
+def test_what_differs_between_versions_of_one_file_is_told(
+    star: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with in_language("zh-CN"):
+        command("diff", f"{star}@2020-06-01", str(star))
+    told = capsys.readouterr().out
+    assert "1 级：计入时长：由100 小时提高到120 小时，提高20 小时。" in told
+    assert "市文明办办法（修订）" in told
+    with in_language("en"):
+        command("diff", f"{star}@2020-06-01", f"{star}@2020-07-01")
+    assert "Both rules mean the same." in capsys.readouterr().out
+    command("diff", f"{star}@2020-06-01", str(star), "--json")
+    found = json.loads(capsys.readouterr().out)
+    assert [(each["kind"], each["by"]) for each in found["changes"]] == [
+        ("line_changed", 0),
+        ("raised", 1200),
+    ]
+    assert not found["same"]
+    with pytest.raises(InvalidValue):
+        command("diff", f"{star}@2019-01-01", str(star))
+    with pytest.raises(InvalidValue):
+        command("diff", f"{star}@2020-13-01", str(star))
+
+
+def test_a_name_that_changed_is_told_as_only_a_text(star: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = star.with_name("改名.toml")
+    other.write_text(
+        STAR.replace("[{ award", '[{ name = { zh-CN = "一星", en = "one star" }, award'), "utf-8"
+    )
+    with in_language("zh-CN"):
+        command("diff", str(star), str(other))
+    told = capsys.readouterr().out
+    assert "两份规则的意思完全相同。" in told
+    assert "只是文字" in told

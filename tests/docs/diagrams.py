@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import sqlite3
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -35,16 +36,35 @@ TRIED = (
 COMMANDS = ("approve", "refuse", "withdraw", "object", "dismiss", "uphold", "wait")
 
 
+@cache
+def _kit() -> Kit:
+    return Kit.load()
+
+
+@cache
+def _empty() -> bytes:
+    """A database with the tables: to copy it is much quicker than to make them for every trial."""
+    with sqlite3.connect(":memory:", isolation_level=None) as raw:
+        raw.execute("PRAGMA foreign_keys = ON")
+        raw.execute("BEGIN")
+        engine = volunteerkit.create_engine("sqlite://", borrowed=lambda: raw)
+        _kit().migrate(engine)
+        raw.execute("COMMIT")
+        found = raw.serialize()
+    raw.close()
+    return found
+
+
 class Trial:
     """One case on a route, to which commands are given one after the other."""
 
     def __init__(self, route: Route) -> None:
         workflow = Workflow(route, "team.decide", lambda desk, case, outcome, on: None)
-        self.kit, self.engine = (
-            attrs.evolve(Kit.load(), workflows={KIND: workflow}),
-            volunteerkit.create_engine("sqlite://"),
-        )
-        self.kit.migrate(self.engine)
+        self.kit = attrs.evolve(_kit(), workflows={KIND: workflow})
+        self.engine = volunteerkit.create_engine("sqlite://")
+        with self.engine.connect() as connection:
+            raw: Any = connection.connection.dbapi_connection
+            raw.deserialize(_empty())
         self.day, self.objection, self.number = FIRST, 0, 0
         self.id = self.at(OPENER, lambda desk: open_case(desk, KIND, "x:1", Place())).id
 

@@ -17,10 +17,12 @@ from volunteerkit import (
     Claim,
     Grant,
     Kit,
+    Rulebook,
     hookimpl,
     hours,
     organizations,
     projects,
+    rating,
     volunteers,
 )
 from volunteerkit.hooks import KINDS
@@ -34,7 +36,8 @@ DAY, CENTRE, ADMIN = (_planned[name] for name in ("DAY", "CENTRE", "ADMIN"))
 AT_LOAD: Final = tuple(
     hook
     for hook, kind in KINDS.items()
-    if kind == "contribute" or hook in ("vk_choose_calendar", "vk_choose_lead", "vk_choose_policy")
+    if (kind == "contribute" and hook != "vk_records")
+    or hook in ("vk_choose_calendar", "vk_choose_lead", "vk_choose_policy")
 )
 """The hooks that are asked once, in `Kit.load`."""
 
@@ -87,6 +90,25 @@ def _me(number: str) -> Actor:
 _FORM = OrganizationForm("仙女湖志愿服务队", "registered", "渝水区", "52360599MA000004XR")
 _APPLICATION = Application("欧阳兰", "O1", born_on=dt.date(1990, 5, 1), consent_on=DAY)
 
+_BLOOD = """
+id = "city.blood"
+decides = "star"
+[[version]]
+effective_from = 2020-01-01
+citation = "示例"
+measure.blood = { sum = "quantity", where = "kind == 'whole_blood'" }
+step = [{ award = 1, when = "blood >= 400" }]
+"""
+
+
+def _rated(world: World) -> Any:
+    kit = attrs.evolve(
+        world.one.city.kit, rulebooks={**world.one.city.kit.rulebooks, "city.blood": Rulebook.loads(_BLOOD)}
+    )
+    city = attrs.evolve(world.one.city, kit=kit)
+    return attrs.evolve(world.one, city=city).at(CENTRE, rating.rate_volunteer, "V1")
+
+
 ASKED: Final[dict[str, Callable[[World], Any]]] = {
     "vk_review_access": lambda world: world.at(CENTRE, organizations.register, "O9", name="新队"),
     "vk_review_hours": lambda world: world.at(
@@ -106,6 +128,7 @@ ASKED: Final[dict[str, Callable[[World], Any]]] = {
     "vk_choose_rendering": lambda world: world.one.city.kit.render(
         world.at(CENTRE, hours.statement, "V1"), "zh-CN"
     ),
+    "vk_records": _rated,
     "vk_react": lambda world: world.deliver(),
 }
 """What makes the library ask a hook that is asked after the kit was loaded."""

@@ -8,7 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from volunteerkit.errors import InvalidValue
-from volunteerkit.rules import FACTS, Fact, Record, Rulebook, RuleFunction, Version, assess, credit, kernel
+from volunteerkit.rules import (
+    FACTS,
+    Fact,
+    Record,
+    Rulebook,
+    RuleFunction,
+    Version,
+    assess,
+    builtin_rulebooks,
+    credit,
+    kernel,
+)
 from volunteerkit.rules.kernel import credit_columns, grade_columns
 from volunteerkit.rules.walk import walk
 
@@ -424,3 +435,39 @@ def test_a_ladder_names_the_column_it_needs() -> None:
     with pytest.raises(InvalidValue) as caught:
         grade_columns(book.versions[0], {"credited_minutes": np.array([1])})
     assert caught.value.values == {"name": "registered_days"}
+
+
+def test_service_before_1970_counts_once_too() -> None:
+    records = [Record(1, -1, 540, 60, 60), Record(2, -1, 570, 60, 60), Record(3, -25_000, 0, 30, 30)]
+    columns = {
+        name: np.array([getattr(each, name) for each in records], np.int64)
+        for name in ("served_on", "start_minute", "clock_minutes", "claimed_minutes")
+    } | {"volunteer": np.zeros(3, np.int64)}
+    union = builtin_rulebooks()[1].versions[0]
+    assert credit(union, records).credited_minutes == 120
+    assert credit_columns(union, columns, {}, 1, clustered=False).scaled.tolist() == [120]
+
+
+def test_a_word_of_a_person_is_a_code_on_columns() -> None:
+    rule = """
+id = "渝水.hours"
+decides = "credit"
+[fact.publisher]
+type = "word"
+zh-CN = "发布者"
+en = "publisher"
+[[version]]
+effective_from = 1970-01-01
+citation = "办法"
+select = "publisher == '学校'"
+"""
+    by_records = rule + 'limit = [{ per = "month", at_most = "600" }]'
+    columns = {name: np.array([1, 0], np.int64) for name in ("volunteer", "served_on", "start_minute")}
+    columns |= {name: np.array([60, 90], np.int64) for name in ("clock_minutes", "claimed_minutes")}
+    persons = {"publisher": np.array([1, -1])}
+    vocabulary = {"publisher": ("团队", "学校")}
+    for text in (rule, by_records):
+        found = credit_columns(
+            Rulebook.loads(text).versions[0], columns, persons, 2, clustered=False, vocabulary=vocabulary
+        )
+        assert found.scaled.tolist() == [90, 0]

@@ -42,7 +42,11 @@ RULES = [
 LADDER = 'id = "city.star"\ndecides = "star"\n[[version]]\neffective_from = 2014-09-01\ncitation = "办法"\n'
 CREDIT = LADDER.replace('"star"', '"credit"')
 CHECK = LADDER.replace('"star"', '"check"') + 'answer = { due = "months_after(served_on, 5000)" }'
+MANY_WORDS = "kind in (" + "'a', " * 600 + ")"
 RULEBOOKS = [
+    "# " + "x" * 500_000,
+    "a." * 20 + "a = 1",
+    CHECK + "".join(f'\nmeasure.m{n} = {{ count = "days", where = "{MANY_WORDS}" }}' for n in range(9)),
     "id = city.star",
     'id = ""\nversions = []\ndecides = 5',
     LADDER + 'step = [{ award = 2, when = "service_days > 1" }, { award = 1, when = "credited_minuts > 1", naam = 1 }]',

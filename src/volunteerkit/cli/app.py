@@ -32,6 +32,7 @@ from volunteerkit.cli.options import AsOf, Db, Json, Key, Place, Plugins, Plugin
 from volunteerkit.cli.options import both as _
 from volunteerkit.cli.options import in_chinese as _in_chinese
 from volunteerkit.cli.periods import period
+from volunteerkit.cli.plugin import plugin as of_plugin
 from volunteerkit.cli.rule import rule
 from volunteerkit.cli.tables import console
 from volunteerkit.cli.typed import shown
@@ -113,15 +114,20 @@ app.update(told_of_flags(projects.commands))
 
 _work = Group(_("日常工作", "Daily work"), sort_key=1)
 _look = Group(_("检查与了解", "Look and check"), sort_key=2)
-key.group = rule.group = _look
+key.group = rule.group = of_plugin.group = _look
 app.command(key)
 hours.group = period.group = bank.group = clerk.office
 for each in (hours, period, bank):
     app.command(each)
 app.command(rule)
+app.command(of_plugin)
 attendance.group = _work
 app.command(attendance)
 
+Question = Annotated[
+    str,
+    Parameter(help=_("等级规则回答的问题，如 star", "the question that a ladder answers, such as star")),
+]
 Credit = Annotated[
     str, Parameter(name="--rulebook", help=_("计时规则：plain 或 union", "credit rulebook: plain or union"))
 ]
@@ -205,12 +211,13 @@ def rate(
     decide: Annotated[
         bool, Parameter(negative=(), help=_("把变化的星级写成决定", "keep changed grades as decisions"))
     ] = False,
+    decides: Question = "star",
     json: Json = False,
 ) -> None:
     """Rate every volunteer of the city and print how many hold each star."""
     from volunteerkit.cli.city import run_rate
 
-    run_rate(place.open(), rulebook, as_of, decide, json)
+    run_rate(place.open(), rulebook, as_of, decide, json, decides)
 
 
 @app.command(group=_work, help=_in_chinese("用树形说明一名志愿者的星级，以及离下一级还差什么。"))
@@ -221,12 +228,13 @@ def explain(
     place: Place,
     rulebook: Credit = "union",
     as_of: AsOf = None,
+    decides: Question = "star",
     json: Json = False,
 ) -> None:
     """Explain one volunteer's star as a tree, with what is missing for the next one."""
     from volunteerkit.cli.city import run_explain
 
-    run_explain(volunteer, place.open(), rulebook, as_of, json)
+    run_explain(volunteer, place.open(), rulebook, as_of, json, decides)
 
 
 @app.command(group=_work, help=_in_chinese("打印志愿者任一天、任一时刻所知的对账单：申报与计入并列。"))

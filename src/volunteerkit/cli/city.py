@@ -218,24 +218,47 @@ def _print_page(heads: dict[str, str], rows: list[Any], page: int, count: int) -
         )
 
 
-def run_rate(city: City, rulebook: str, as_of: dt.date | None, decide: bool, json: bool) -> None:
+def run_rate(
+    city: City, rulebook: str, as_of: dt.date | None, decide: bool, json: bool, decides: str = "star"
+) -> None:
     """Rate the city and print how many volunteers hold each grade."""
     from volunteerkit import rating
 
     with city.kit.open(city.engine, city.actor, read_only=not decide) as desk:
-        rated = rating.rate_city(desk, rulebook=rulebook, as_of=as_of)
+        rated = rating.rate_city(desk, rulebook=rulebook, as_of=as_of, decides=decides)
         decided = rating.decide_city(desk, rated) if decide else None
+        fallen = rating.fallen(desk, rated) if decide else ()
     counts = Counter(rated.grades)
     if json:
         print_json({
             "as_of": rated.as_of, "rulebook": rated.credit_rulebook, "ladder": rated.ladder, "digest": rated.ladder_digest,
             "volunteers": len(rated.ids), "grades": {str(grade): counts[grade] for grade in sorted(counts)},
             "claimed_minutes": sum(rated.claimed_minutes), "credited_minutes": sum(rated.credited_minutes), "decided": decided,
+            "fallen": [attrs.asdict(each) for each in fallen],
         })  # fmt: skip
         return
     print_stars(counts, rated.ladder, rated.as_of)
     if decided is not None:
         print(both(f"写入 {decided} 项决定。", f"{decided} decisions were written."))
+    if fallen:
+        _print_fallen(fallen)
+
+
+def _print_fallen(fallen: Any) -> None:
+    print(both("以下志愿者持有的等级高于条件所许，等待决定：",
+               "These volunteers hold more than the conditions allow; somebody has to decide:"))  # fmt: skip
+    heads = (
+        ("志愿者", "volunteer"),
+        ("持有", "holds"),
+        ("条件所许", "allowed"),
+        ("此后冲正", "reversed since"),
+    )
+    print_table(
+        [both(zh, en) for zh, en in heads],
+        ((each.volunteer, each.held, each.allowed,
+          "; ".join(f"{one.on} #{one.record_id} -{hours_text(one.minutes)}" for one in each.reversals)) for each in fallen),
+        right=(1, 2),
+    )  # fmt: skip
 
 
 def print_stars(counts: Counter[int], ladder: str, as_of: dt.date) -> None:
@@ -248,18 +271,23 @@ def print_stars(counts: Counter[int], ladder: str, as_of: dt.date) -> None:
     )
 
 
-def run_explain(volunteer: str, city: City, rulebook: str, as_of: dt.date | None, json: bool) -> None:
+def run_explain(
+    volunteer: str, city: City, rulebook: str, as_of: dt.date | None, json: bool, decides: str = "star"
+) -> None:
     """Explain one volunteer's grade."""
     from volunteerkit import rating
 
     with city.kit.open(city.engine, city.actor, read_only=True) as desk:
         volunteer = known_number(desk, "volunteer", volunteer)
-        rated = rating.rate_volunteer(desk, volunteer, rulebook=rulebook, as_of=as_of)
+        rated = rating.rate_volunteer(desk, volunteer, rulebook=rulebook, as_of=as_of, decides=decides)
     if json:
-        print_json({"volunteer": volunteer, **rated.assessment.as_dict()})
+        beside = {"decision": rated.decision.as_dict()} if rated.decision else {}
+        print_json({"volunteer": volunteer, **rated.assessment.as_dict(), **beside})
         return
     print(volunteer)
     print(rated.assessment.explain())
+    if rated.decision is not None:
+        print(rated.decision.explain())
 
 
 def run_statement(

@@ -14,14 +14,17 @@ from volunteerkit.hours.tables import service_record
 from volunteerkit.organizations.tables import organization
 from volunteerkit.projects.tables import project
 from volunteerkit.rules import Credited, Record, Rulebook, Version, credit
-from volunteerkit.rules.expression import CALENDAR
+from volunteerkit.rules.expression import CALENDAR, mentioned
+from volunteerkit.rules.functions import months_after
+from volunteerkit.rules.parts import Measure
 from volunteerkit.store.desk import Desk
 from volunteerkit.units import day_number, day_of, instant_of, plain_text
 
-__all__ = ["credit_person", "credit_rulebook", "credited_of", "person_facts", "rule_records"]
+__all__ = ["asked_by", "credit_person", "credit_rulebook", "credited_of", "person_facts", "rule_records"]
 
 # SQLite takes 32,766 values in one statement, older ones 999.
 _AT_ONCE = 900
+_ADULT_MONTHS = 18 * 12
 
 
 def __dir__() -> list[str]:
@@ -40,12 +43,23 @@ def credit_rulebook(desk: Desk, name: str) -> Rulebook:
     return book
 
 
-def rule_records(desk: Desk, rows: Sequence[tuple[Any, ...]], version: Version) -> list[Record]:
-    """Return rows as records with the words that ``version`` may ask for.
+def asked_by(version: Version) -> set[str]:
+    """Return every fact a version asks for anywhere: in its rules, its own way of crediting, its measures."""
+    names = {*version.mentions, *(name for rule in version.every_rule for name in mentioned(rule))}
+    if version.credit is not None:
+        names |= set(version.credit.mentions)
+    for part in version.made:
+        if isinstance(part, Measure):
+            names |= {part.distinct, part.per}
+    return names
+
+
+def rule_records(desk: Desk, rows: Sequence[tuple[Any, ...]], *versions: Version) -> list[Record]:
+    """Return rows as records with the words that one of ``versions`` may ask for.
 
     A row is (record id, served_on, start_minute, clock_minutes, minutes, project id, organization id, method).
     """
-    rare = {"kind", "known_on", "evidence"} & set(version.mentions)
+    rare = {"kind", "known_on", "evidence"} & {name for each in versions for name in asked_by(each)}
     beside = _beside(desk, [row[0] for row in rows]) if rare else {}
     projects = _by_id(desk, {row[5] for row in rows}, project.c.id, project.c.number, project.c.category)
     organizations = _by_id(desk, {row[6] for row in rows}, organization.c.id, organization.c.number)
@@ -93,10 +107,15 @@ def _beside(desk: Desk, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
 
 
 def person_facts(registered_on: int, adult_on: int | None) -> dict[str, int]:
-    """Return a person's facts for the rules; the 60th birthday is 42 years after the 18th."""
+    """Return a person's facts for the rules; the 60th birthday is 42 years after the 18th.
+
+    So is the day of birth 18 years before it: nothing is opened for it, and who was born on 29 February
+    counts as born on 1 March here.
+    """
     facts = {"registered_on": registered_on}
     if adult_on is not None:
-        facts |= {"adult_on": adult_on, "senior_on": day_number(years_after(day_of(adult_on), 42))}
+        facts |= {"adult_on": adult_on, "senior_on": day_number(years_after(day_of(adult_on), 42)),
+                  "birth_date": months_after(adult_on, -_ADULT_MONTHS)}  # fmt: skip
     return facts
 
 

@@ -1,6 +1,7 @@
 """Assessment and stars, of volunteers and of organizations."""
 
-from volunteerkit.rating.actions import CityRating, Rated, decide_city, ladder_for, rate_city, rate_volunteer
+from volunteerkit.rating.actions import CityRating, Rated, ladder_for, rate_city, rate_volunteer
+from volunteerkit.rating.deciding import Fallen, Reversal, decide_city, fallen
 from volunteerkit.rating.groups import (
     Evaluation,
     RatedOrganization,
@@ -8,19 +9,29 @@ from volunteerkit.rating.groups import (
     evaluations,
     rate_organization,
 )
+from volunteerkit.rating.model import Standing
+from volunteerkit.rating.trying import Count, Move, Trial, try_rule
 
 __all__ = [
     "CityRating",
+    "Count",
     "Evaluation",
+    "Fallen",
+    "Move",
     "Rated",
     "RatedOrganization",
+    "Reversal",
+    "Standing",
+    "Trial",
     "decide_city",
     "evaluate_organization",
     "evaluations",
+    "fallen",
     "ladder_for",
     "rate_city",
     "rate_organization",
     "rate_volunteer",
+    "try_rule",
 ]
 
 

@@ -1,17 +1,16 @@
-"""The verbs of rating: one volunteer with reasons, the whole city at once, and decisions that are kept."""
+"""The verbs of rating: one volunteer with reasons, and the whole city at once."""
 
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, Final
 
 import attrs
 import sqlalchemy as sa
 
-from volunteerkit.errors import InvalidValue
+from volunteerkit.errors import InvalidValue, did_you_mean
 from volunteerkit.hours.crediting import (
     credit_person,
     credit_rulebook,
@@ -21,29 +20,32 @@ from volunteerkit.hours.crediting import (
 )
 from volunteerkit.hours.reading import cluster_rows, packed_columns
 from volunteerkit.projects.tables import project
-from volunteerkit.rating.tables import decision
+from volunteerkit.rating.model import Standing, assessed, standing
+from volunteerkit.rating.stream import Run, scheme_asked, streams_of, takes_records
 from volunteerkit.rules import Assessment, Credited, Rulebook, assess
+from volunteerkit.rules.deciding import Decision
+from volunteerkit.rules.parts import Scheme
 from volunteerkit.store.desk import Desk
 from volunteerkit.store.engine import storage_errors
-from volunteerkit.store.posting import command, insert_rows, note
-from volunteerkit.store.registering import next_id
-from volunteerkit.store.schema import head
-from volunteerkit.store.sealing import seal_rows
-from volunteerkit.units import day_number, of_type, plain_day
+from volunteerkit.units import day_number, plain_day, plain_text
 from volunteerkit.volunteers.persons import everybody, together
 from volunteerkit.volunteers.reading import number_given, reached
 
 __all__ = [
+    "MEASURES",
     "CityRating",
+    "Graded",
     "Rated",
     "credited_people",
-    "decide_city",
+    "graded",
     "ladder_for",
     "rate_city",
     "rate_volunteer",
+    "rated_city",
 ]
 
-_MEASURES = ("claimed_minutes", "service_days", "service_records")
+MEASURES: Final = ("claimed_minutes", "service_days", "service_records")
+"""What is counted beside ``credited_minutes``."""
 
 
 def __dir__() -> list[str]:
@@ -52,18 +54,23 @@ def __dir__() -> list[str]:
 
 @attrs.frozen
 class Rated:
-    """One volunteer's credited time and what the ladder says of it."""
+    """One volunteer's credited time and what the ladder says of it.
+
+    ``decision`` is there where the ladder looks at records (measures, awards, answers …): all that it found.
+    """
 
     volunteer: str
     credited: Credited
     assessment: Assessment
+    decision: Decision | None = None
 
 
 @attrs.frozen
 class CityRating:
     """A whole city rated: lists of one length, one place for each volunteer, in the order of their ids.
 
-    ``grades`` is empty when no ladder is loaded.
+    ``grades`` is empty when no ladder is loaded: what conditions and earlier awards allow, 0 for none.
+    ``standings`` is empty unless the ladder looks at records. ``question`` is what it was asked.
     """
 
     as_of: dt.date
@@ -79,31 +86,52 @@ class CityRating:
     service_records: list[int] = attrs.field(repr=False)
     registered_days: list[int] = attrs.field(repr=False)
     grades: list[int] = attrs.field(repr=False)
+    question: str = ""
+    standings: list[Standing] = attrs.field(repr=False, factory=list)
 
 
 def ladder_for(desk: Desk, decides: str = "star") -> Rulebook | None:
-    """Return the ladder that answers ``decides``, None when no plugin brought one."""
-    return next((book for book in desk.rulebooks.values() if book.decides == decides), None)
+    """Return the ladder that answers ``decides``, None when no plugin brought one.
+
+    That is the rulebook for this question, else the one that has a scheme of this name beside its own.
+    """
+    ladders = [book for book in desk.rulebooks.values() if book.decides not in ("credit", "check")]
+    main = (book for book in ladders if book.decides == decides)
+    return next(main, None) or next((book for book in ladders if decides in _questions(book)), None)
+
+
+def _questions(book: Rulebook) -> set[str]:
+    """Return what a ladder answers: its main question, and those of the schemes beside it."""
+    beside = (part.name for version in book.versions for part in version.made if isinstance(part, Scheme))
+    return {book.decides, *beside}
 
 
 @storage_errors("database")
 def rate_volunteer(
-    desk: Desk, number: str, *, rulebook: str = "union", as_of: dt.date | None = None
+    desk: Desk, number: str, *, rulebook: str = "union", as_of: dt.date | None = None, decides: str = "star"
 ) -> Rated:
-    """Rate the volunteer with this number, with every reason.
+    """Rate the volunteer with this number, with every reason; ``decides`` is the question, such as ``"star"``.
 
-    Raises NotFound, NotPermitted, and InvalidValue when there is no ladder or no version in force.
+    Hours count under ``rulebook`` unless the ladder has its own way of crediting. Raises NotFound,
+    NotPermitted, and InvalidValue when there is no ladder or no version in force.
     """
     number_given(number)
     person, _ = reached(desk, "rating.assess", number)
-    ladder, day = ladder_for(desk), desk.today if as_of is None else plain_day("as_of", as_of)
+    ladder, day = _ladder(desk, decides), desk.today if as_of is None else plain_day("as_of", as_of)
     if ladder is None:
         raise InvalidValue("ladder_missing")
     ids = together(desk.connection, person.id)
-    rows = cluster_rows(desk.connection, day_number(day), ids)
-    version = credit_rulebook(desk, rulebook).version_on(day)
-    records = rule_records(desk, [each[1:] for each in rows], version)
     _, _, registered_on, adult_on = everybody(desk.connection, ids)[0]
+    version = credit_rulebook(desk, rulebook).version_on(day)
+    ruling = ladder.version_on(day)
+    if takes_records(ruling):
+        run = Run.of(desk, ladder, version, day, streams_of(desk, day, (version, ruling), ids), ids)
+        found = run.decide(ids[0], registered_on, adult_on)
+        credited = found.credited or credit_person(desk, version, [], registered_on, adult_on)
+        name = scheme_asked(ladder, ruling, decides).name
+        return Rated(person.number, credited, assessed(found, name), found)
+    rows = cluster_rows(desk.connection, day_number(day), ids)
+    records = rule_records(desk, [each[1:] for each in rows], version)
     _, credited = credited_of(desk, rulebook, day, records, registered_on=registered_on, adult_on=adult_on)
     facts = {
         "credited_minutes": credited.credited_minutes,
@@ -115,32 +143,102 @@ def rate_volunteer(
     return Rated(person.number, credited, assess(ladder, facts, day))
 
 
+def _ladder(desk: Desk, decides: str) -> Rulebook | None:
+    """Return the ladder for a question; raises InvalidValue for a question that nobody answers but others are."""
+    plain_text("decides", decides)
+    found = ladder_for(desk, decides)
+    known = sorted(
+        {name for book in desk.rulebooks.values() for name in _questions(book)} - {"credit", "check"}
+    )
+    if found is None and known and decides != "star":
+        near = did_you_mean(decides, known)
+        raise InvalidValue("question_unknown", name=decides, known=", ".join(known), near=near)
+    return found
+
+
 @storage_errors("database")
 def rate_city(
-    desk: Desk, *, rulebook: str = "union", as_of: dt.date | None = None, kernel: bool | None = None
+    desk: Desk,
+    *,
+    rulebook: str = "union",
+    as_of: dt.date | None = None,
+    kernel: bool | None = None,
+    decides: str = "star",
 ) -> CityRating:
     """Rate every volunteer of the city; the same outcome as `rate_volunteer` one by one.
 
-    Merged volunteers have no place of their own: the kept one's counts all of the person.
-
-    With NumPy installed the kernel runs on packed columns, without it a loop over the records;
+    Merged volunteers have no place of their own: the kept one's counts all of the person. A ladder that looks
+    at records is asked about one volunteer after the other. For all others the kernel runs on packed columns
+    with NumPy installed, without it a loop over the records;
     ``kernel`` chooses one of them. Raises NotPermitted, InvalidValue.
     """
     desk.permit("rating.decide")
     day = desk.today if as_of is None else plain_day("as_of", as_of)
-    book, ladder = credit_rulebook(desk, rulebook), ladder_for(desk)
-    people = everybody(desk.connection)
-    if kernel is None:
-        kernel = _has_numpy()
-    facts = credited_people(desk, book, day, people, kernel=kernel)
-    facts["registered_days"] = [day_number(day) - person[2] for person in people]
-    grades = _grades(ladder, facts, day, kernel) if ladder is not None else []
+    return rated_city(desk, _ladder(desk, decides), rulebook, day, decides, kernel)
+
+
+def rated_city(
+    desk: Desk,
+    ladder: Rulebook | None,
+    rulebook: str,
+    day: dt.date,
+    question: str,
+    kernel: bool | None = None,
+) -> CityRating:
+    """Return what `rate_city` does, for any ladder; the caller has asked whether this is permitted."""
+    book, people = credit_rulebook(desk, rulebook), everybody(desk.connection)
+    made = graded(desk, ladder, book, day, people, question, kernel=kernel)
+    facts = made.facts
     return CityRating(
         day, book.id, book.version_on(day).digest, ladder.id if ladder else "",
         ladder.version_on(day).digest if ladder else "", [person[0] for person in people],
         [person[1] for person in people], facts["claimed_minutes"], facts["credited_minutes"], facts["service_days"],
-        facts["service_records"], facts["registered_days"], grades,
+        facts["service_records"], facts["registered_days"], [each or 0 for each in made.grades],
+        question if ladder else "", made.standings,
     )  # fmt: skip
+
+
+@attrs.frozen
+class Graded:
+    """Everybody's totals and grades, in the order in which they were asked for.
+
+    A grade is None where absent facts leave it open; ``run`` is there where the ladder looks at records.
+    """
+
+    facts: dict[str, list[int]]
+    grades: Sequence[int | None]
+    standings: list[Standing]
+    run: Run | None = None
+
+
+def graded(
+    desk: Desk, ladder: Rulebook | None, book: Rulebook, day: dt.date, people: Sequence[Any], question: str,
+    *, kernel: bool | None = None, kept_for: Sequence[Rulebook] = (),
+) -> Graded:  # fmt: skip
+    """Grade ``people`` (rows as `credited_people` takes them) by totals at once, or by their records one by one.
+
+    A run on columns for ladders that look at records has its place here. Grades kept for the rulebooks
+    ``kept_for`` count as awards of this ladder.
+    """
+    kernel = _has_numpy() if kernel is None else kernel
+    registered_days = [day_number(day) - person[2] for person in people]
+    if ladder is None or not takes_records(ladder.version_on(day)):
+        facts = credited_people(desk, book, day, people, kernel=kernel)
+        facts["registered_days"] = registered_days
+        return Graded(facts, _grades(ladder, facts, day, kernel) if ladder is not None else [], [])
+    versions = (book.version_on(day), ladder.version_on(day))
+    run = Run.of(desk, ladder, versions[0], day, streams_of(desk, day, versions), kept_for=kept_for)
+    name = scheme_asked(ladder, run.version, question).name
+    standings: list[Standing] = []
+    facts = {name: [] for name in ("credited_minutes", *MEASURES)}
+    for id_, _, registered_on, adult_on in people:
+        found = run.decide(id_, registered_on, adult_on)
+        standings.append(standing(found, name))
+        for total, column in facts.items():
+            column.append(found.facts.get(total, 0))
+    return Graded(
+        {**facts, "registered_days": registered_days}, [each.allowed for each in standings], standings, run
+    )
 
 
 def credited_people(
@@ -167,7 +265,7 @@ def _by_loop(desk: Desk, book: Rulebook, day: dt.date, people: Sequence[Any]) ->
     rows = list(cluster_rows(desk.connection, day_number(day)))
     pairs = zip(rows, rule_records(desk, [row[1:] for row in rows], version), strict=True)
     records = {id_: [each[1] for each in some] for id_, some in groupby(pairs, key=lambda pair: pair[0][0])}
-    found: dict[str, list[int]] = {name: [] for name in ("credited_minutes", *_MEASURES)}
+    found: dict[str, list[int]] = {name: [] for name in ("credited_minutes", *MEASURES)}
     for id_, _, registered_on, adult_on in people:
         credited = credit_person(desk, version, records.get(id_, []), registered_on, adult_on)
         for name, column in found.items():
@@ -183,7 +281,9 @@ def _by_kernel(desk: Desk, book: Rulebook, day: dt.date, people: Sequence[Any]) 
 
     version = book.version_on(day)
     words = {"category", "project"} & set(version.mentions)
-    rare = {"organization", "method", "kind", "known_on", "evidence", "calendar"} & set(version.mentions)
+    rare = {"organization", "method", "kind", "known_on", "evidence", "calendar", "birth_date"} & set(
+        version.mentions
+    )
     if rare or not by_days(version):
         # Rare facts are not packed out of the database, and some parts go record by record: the loop knows all.
         return _by_loop(desk, book, day, people)
@@ -197,7 +297,7 @@ def _by_kernel(desk: Desk, book: Rulebook, day: dt.date, people: Sequence[Any]) 
     highest = people[-1][0] + 1 if people else 0
     persons = _person_columns(np, people, highest)
     totals = credit_columns(
-        version, records, persons, highest, clustered=True, measures=_MEASURES, vocabulary=vocabulary
+        version, records, persons, highest, clustered=True, measures=MEASURES, vocabulary=vocabulary
     )
     ids = np.array([person[0] for person in people], np.int64)
     found = {"credited_minutes": totals.credited_minutes, **totals.measures}
@@ -248,41 +348,3 @@ def _grades(ladder: Rulebook, facts: Mapping[str, list[int]], day: dt.date, kern
     names = tuple(facts)
     return [assess(ladder, dict(zip(names, row, strict=True)), day).grade or 0
             for row in zip(*(facts[name] for name in names), strict=True)]  # fmt: skip
-
-
-@command
-def decide_city(desk: Desk, rating: CityRating) -> int:
-    """Keep a decision for every volunteer whose grade changed since the last one; return how many.
-
-    A first grade of 0 needs no decision. Running it twice on unchanged data adds nothing; a correction is
-    a new row that names the old one.
-    """
-    desk.permit("rating.decide")
-    of_type("rating", rating, CityRating)
-    connection, following = desk.connection, next_id(desk, decision)
-    latest = (
-        sa.select(sa.func.max(decision.c.id))
-        .where(decision.c.rulebook == rating.ladder)
-        .group_by(decision.c.volunteer_id)
-    )
-    rows = connection.execute(
-        sa.select(decision.c.volunteer_id, decision.c.id, decision.c.grade).where(decision.c.id.in_(latest))
-    )
-    before = {id_: (number, grade) for id_, number, grade in rows}
-    known_at = connection.execute(sa.select(head.c.transfer_seq)).scalar_one()
-    made: list[tuple[Any, ...]] = []
-    for i, (id_, grade) in enumerate(zip(rating.ids, rating.grades, strict=True)):
-        old = before.get(id_, (None, 0))
-        if grade == old[1]:
-            continue
-        facts = {
-            name: getattr(rating, name)[i] for name in ("credited_minutes", *_MEASURES, "registered_days")
-        }
-        made.append((following + len(made), id_, rating.ladder, rating.ladder_digest, rating.credit_digest,
-                     day_number(rating.as_of), known_at, grade, json.dumps(facts, sort_keys=True), old[0]))  # fmt: skip
-    if made:
-        insert_rows(connection, decision.name, decision.columns.keys(), made)
-        seal_rows(desk, decision, made)
-        payload = {"rulebook": rating.ladder, "digest": rating.ladder_digest, "decisions": len(made)}
-        note(desk, "rating.decided", "city", payload)
-    return len(made)

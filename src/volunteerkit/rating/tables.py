@@ -22,7 +22,9 @@ decision = table(
     sa.Column("replaces", integer),
     owner=("volunteer_id",),
 )
-"""``known_at`` is the ledger's last seq the decision saw; with it the same outcome can be found again."""
+"""``rulebook`` is its id, followed by ``#`` and the scheme's name where that is not its main question.
+
+``known_at`` is the ledger's last seq the decision saw; with it the same outcome can be found again."""
 
 sa.Index("ix_vk_decision_volunteer", decision.c.volunteer_id, decision.c.rulebook, decision.c.id)
 

@@ -27,10 +27,12 @@ from volunteerkit.rules.crediting import Credited, credit
 from volunteerkit.rules.deciding import decide
 from volunteerkit.rules.expression import CALENDAR, All, Apply, Call, Expression, Fact, Not, Some
 from volunteerkit.rules.facts import FACTS
+from volunteerkit.rules.limits import too_deep, too_deep_text
 from volunteerkit.rules.plan import Record
 from volunteerkit.rules.reading import toml_place
 from volunteerkit.rules.rulebook import Rulebook, Version
 from volunteerkit.rules.schemes import Granting
+from volunteerkit.rules.summaries import RECORDS_MAX as ALL_RECORDS_MAX
 from volunteerkit.rules.summaries import Summaries
 from volunteerkit.units import day_number, day_of
 
@@ -113,7 +115,11 @@ def read_cases(path: Path | str) -> Cases:
     place = Path(path)
     try:
         text = place.read_text("utf-8-sig")
+        if too_deep_text(text):
+            raise RecursionError
         data = tomllib.loads(text) if place.suffix == ".toml" else json.loads(text)
+        if too_deep(data):
+            raise RecursionError
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, tomllib.TOMLDecodeError):
             raise InvalidValue("cases_not_toml", file=place.name, place=toml_place(error)) from None
@@ -329,6 +335,10 @@ def _stream(case: Case, known: Mapping[str, Fact]) -> Iterator[Record]:
         for each, n in product(range(year, year + years), range(times)):
             served_on = day_number(dt.date(each, 1, 1)) + n % 365 if first is None else first
             made = {"start_minute": -1, "clock_minutes": 0, "claimed_minutes": 0, **fields}
+            if number >= ALL_RECORDS_MAX:
+                raise InvalidValue(
+                    "case_value", name="count", value=f"> {ALL_RECORDS_MAX}", wanted=f"0 … {ALL_RECORDS_MAX}"
+                )
             yield Record(number, served_on, **made, facts=beside)
             number += 1
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 import attrs
 
 from volunteerkit.rules.crediting import Credited, credit
+from volunteerkit.rules.explain import explained_decision
 from volunteerkit.rules.expression import CALENDAR, Expression, mentioned
 from volunteerkit.rules.ladder import Assessment, assess_version, holds_in
 from volunteerkit.rules.measures import Rules, Stream, looked_up, measured
@@ -26,7 +27,7 @@ from volunteerkit.units import day_number, day_of
 
 __all__ = ["UNCREDITED", "Decision", "credited_stream", "decide", "way_of"]
 
-UNCREDITED: Final = frozenset({"award", "revocation", "absence", "points", "misconduct"})
+UNCREDITED: Final = frozenset({"award", "revocation", "absence", "points", "misconduct", "redemption"})
 """Kinds of records that no way of crediting sees: they are no service, whatever it selects."""
 
 
@@ -51,6 +52,7 @@ class Decision:
     grantings: Mapping[str, Granting]
     answers: Mapping[str, Any]
     missing: tuple[str, ...] = ()
+    untold: frozenset[str] = attrs.field(default=frozenset({CALENDAR}), repr=False)
 
     @property
     def assessment(self) -> Assessment | None:
@@ -59,9 +61,16 @@ class Decision:
             return None
         return assess_version(self.rulebook, self.version, self.facts)
 
+    def explain(self, in_: str | None = None) -> str:
+        """Return what each scheme and answer says, in language ``in_`` or the one in force."""
+        return explained_decision(self, in_)
+
     def as_dict(self) -> dict[str, Any]:
-        """Return the decision as JSON: with the same version and facts it can be replayed."""
-        facts = {name: value for name, value in self.facts.items() if name != CALENDAR}
+        """Return the decision as JSON: with the same version and facts it can be replayed.
+
+        The facts ``untold`` are left out: from a city's database those that say when somebody was born.
+        """
+        facts = {name: value for name, value in self.facts.items() if name not in self.untold}
         return {
             "rulebook": self.rulebook,
             "digest": self.version.digest,
@@ -97,7 +106,8 @@ def decide(
     ``records`` is its stream, later days left out; ``facts`` are those of the person and the rulebook's own,
     dates as day numbers. Minutes are credited by the version's own way, else by ``crediting``, else every
     record of the kind ``service`` counts as it is. Facts of totals (``credited_minutes`` …) come from the records unless they are
-    given. Raises InvalidValue when no version is in force yet, or crediting lacks a fact.
+    given. Without records a measure has the value that ``facts`` give it, so that a kept decision's facts give it
+    again. Raises InvalidValue when no version is in force yet, or crediting lacks a fact.
 
     >>> book = Rulebook.loads('''
     ... id = "example.medal"
@@ -120,7 +130,7 @@ def decide(
         name: fact.default for name, fact in version.facts.items() if fact.default is not None
     }
     known |= {**given, "today": today, "suspended": suspended}
-    credited, stream = None, Stream((), (), 1)
+    credited, stream = None, None
     if records is not None:
         listed = [record for record in records if record.served_on <= today]
         credited, stream = credited_stream(version, crediting, listed, given)
@@ -179,8 +189,9 @@ def credited_stream(
 class _Making:
     """Reckons a version's parts one after the other; ``known`` grows with every one."""
 
-    def __init__(self, version: Version, stream: Stream, known: dict[str, Any]) -> None:
-        self.version, self.stream, self.known = version, stream, known
+    def __init__(self, version: Version, stream: Stream | None, known: dict[str, Any]) -> None:
+        self.version, self.known = version, known
+        self.stream, self.replayed = stream or Stream((), (), 1), stream is None
         rules: Rules | None = version.compiled.get("rules")
         self.rules = rules or version.compiled.setdefault("rules", Rules(version.functions))
         self.answers: dict[str, Any] = {}
@@ -190,6 +201,8 @@ class _Making:
     def run(self) -> None:
         for part in self.version.made:
             match part:
+                case Measure() if self.replayed and part.name in self.known:
+                    pass
                 case Measure():
                     self._keep(
                         part.name,

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from volunteerkit import messages
 from volunteerkit.rules.expression import CALENDAR, Fact
+from volunteerkit.rules.facts import PRIVATE
 from volunteerkit.units import day_of, hours_text
 
 if TYPE_CHECKING:
+    from volunteerkit.rules.deciding import Decision
     from volunteerkit.rules.ladder import Assessment, Clause
 
-__all__ = ["explained"]
+__all__ = ["amount", "explained", "explained_decision", "lack_text"]
 
 _MARKS = {True: "✓", False: "✗", None: "?"}
 
@@ -24,6 +26,67 @@ def __dir__() -> list[str]:
 def explained(assessment: Assessment, in_: str | None = None) -> str:
     """Return the reasons of a ruling as text in language ``in_`` or the one in force."""
     return "\n".join(_Writer(assessment, in_ or messages.language()).lines())
+
+
+def amount(number: int, unit: str, language: str) -> str:
+    """Return a number with its unit: minutes as hours, days and times as such."""
+    if unit == "minutes":
+        return hours_text(number, language)
+    return (
+        messages.text(f"explain_{unit}", language, number=number)
+        if unit in ("days", "times")
+        else str(number)
+    )
+
+
+def lack_text(clause: Clause, declared: Mapping[str, Fact], language: str) -> str:
+    """Return what a condition without parts lacks: how much is short where that is a number."""
+    if not clause.lacking:
+        return messages.text("explain_lacking_condition", language, text=clause.text)
+    short = amount(clause.lacking, clause.unit, language)
+    return messages.text(
+        "explain_lacking", language, amount=short, fact=_label(declared[clause.values[0][0]], language)
+    )
+
+
+def _label(fact: Fact, language: str) -> str:
+    return f"{fact.zh if language == 'zh-CN' else fact.en} ({fact.name})"
+
+
+def explained_decision(decision: Decision, in_: str | None = None) -> str:
+    """Return what each scheme and answer of a decision says, as text in language ``in_`` or the one in force."""
+    language = in_ or messages.language()
+
+    def say(code: str, **values: Any) -> str:
+        return messages.text(code, language, **values)
+
+    def grade(award: int, steps: Any) -> str:
+        names = next(
+            (dict(step.names).get(language) or step.grade for step in steps if step.award == award), ""
+        )
+        return names or say("explain_grade_number", grade=award)
+
+    comma, nothing = ("、" if language == "zh-CN" else ", "), say("explain_none")
+    lines = [say("explain_schemes")]
+    for name, each in decision.grantings.items():
+        steps = each.scheme.steps
+        eligible = say("explain_absent") if each.eligible is None else comma.join(
+            grade(award, steps) for award in each.eligible)  # fmt: skip
+        granted = comma.join(grade(award, steps) for award in each.grantable)
+        held = grade(each.held, steps) if each.held else nothing
+        lines.append("  " + say("explain_granting", name=name, eligible=eligible or nothing, held=held,
+                                grantable=granted or nothing))  # fmt: skip
+    if decision.answers:
+        lines.append(say("explain_answers"))
+    for name, value in decision.answers.items():
+        if isinstance(value, bool):
+            said = say("explain_yes" if value else "explain_no")
+        elif isinstance(value, tuple):
+            said = comma.join(value) or nothing
+        else:
+            said = say("explain_absent") if value is None else str(value)
+        lines.append(f"  {name} = {said}")
+    return "\n".join(lines)
 
 
 class _Writer:
@@ -52,7 +115,7 @@ class _Writer:
         yield self.say("explain_citation", citation=version.citation)
         yield self.say("explain_facts")
         for name, value in ruling.facts:
-            if name == CALENDAR:
+            if name == CALENDAR or name in PRIVATE:
                 continue
             yield f"  {self.label(name)} = {self.value(name, value)}"
         yield self.say("explain_conditions")
@@ -63,7 +126,8 @@ class _Writer:
         following = ruling.next_step
         if following is not None:
             yield self.say("explain_next", grade=self.grade(following.award))
-            yield from self.lacking(dict(ruling.clauses)[following])
+            for leaf in dict(ruling.clauses)[following].open_parts:
+                yield "  " + lack_text(leaf, ruling.declared, self.language)
 
     def clause(self, clause: Clause, depth: int, text: str) -> Iterator[str]:
         listed = ", ".join(f"{name} = {self.plain(name, value)}" for name, value in clause.values)
@@ -72,26 +136,11 @@ class _Writer:
         for part in clause.parts:
             yield from self.clause(part, depth + 1, part.text)
 
-    def lacking(self, clause: Clause) -> Iterator[str]:
-        """Name the open leaves below a condition: how much is short where that is a number."""
-        if clause.holds:
-            return
-        if clause.kind == "all":
-            for part in clause.parts:
-                yield from self.lacking(part)
-        elif clause.lacking:
-            short, unit = clause.lacking, clause.unit
-            amount = hours_text(short, self.language) if unit == "minutes" else self.amount(short, unit)
-            yield "  " + self.say("explain_lacking", amount=amount, fact=self.label(clause.values[0][0]))
-        else:
-            yield "  " + self.say("explain_lacking_condition", text=clause.text)
-
     def fact(self, name: str) -> Fact:
         return self.assessment.declared[name]
 
     def label(self, name: str) -> str:
-        fact = self.fact(name)
-        return f"{fact.zh if self.language == 'zh-CN' else fact.en} ({name})"
+        return _label(self.fact(name), self.language)
 
     def plain(self, name: str, value: Any) -> str:
         return str(value) if type(value) is int and self.fact(name).type == "int" else self.value(name, value)
@@ -104,12 +153,11 @@ class _Writer:
             return str(day_of(value))
         if fact.type == "bool":
             return self.say("explain_yes" if value else "explain_no")
-        return self.amount(value, fact.unit) if fact.type == "int" else str(value)
-
-    def amount(self, number: int, unit: str) -> str:
-        if unit == "minutes":
-            return self.say("explain_minutes", minutes=number, hours=hours_text(number, self.language))
-        return self.say(f"explain_{unit}", number=number) if unit in ("days", "times") else str(number)
+        if fact.type != "int":
+            return str(value)
+        if fact.unit == "minutes":
+            return self.say("explain_minutes", minutes=value, hours=hours_text(value, self.language))
+        return amount(value, fact.unit, self.language)
 
     def join(self, items: Iterator[str] | map[str]) -> str:
         return ("、" if self.language == "zh-CN" else ", ").join(items)

@@ -7,7 +7,7 @@ from typing import Final
 from volunteerkit.rules.expression import CALENDAR, Fact
 
 __all__ = ["DAY_FACTS", "DAY_MINUTES", "FACTS", "GROUP_FACTS", "IN_PARTS", "LADDER_FACTS", "MINUTES", "PERSON_FACTS",
-           "RECORD_FACTS"]  # fmt: skip
+           "PRIVATE", "RECORD_FACTS"]  # fmt: skip
 
 # A day that never comes (in the year 47904): nobody becomes sixty by default.
 _NEVER: Final = 2**24
@@ -59,6 +59,12 @@ PERSON_FACTS: Final = _named(
     Fact("senior_on", "date", "年满 60 岁之日", "60th birthday", default=_NEVER),
 )
 """Facts of a person, beside ``served_on``, for what is decided day by day."""
+
+PRIVATE: Final = frozenset({"birth_date", "adult_on", "senior_on"})
+"""Facts that say when somebody was born: rules use them, and no reason, JSON or text of a ruling shows them.
+
+What a rule makes of them, such as an age, is shown.
+"""
 
 MINUTES: Final = Fact("minutes", "int", "到这一步为止的时长", "minutes so far", "minutes")
 """What a record counts before a ``transform`` changes it."""

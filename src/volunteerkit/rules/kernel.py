@@ -22,7 +22,7 @@ from volunteerkit.rules.crediting import credit
 from volunteerkit.rules.expression import Expression, reach
 from volunteerkit.rules.plan import DAY_MINUTES, HIGHEST, PERCENT_MAX, by_days, day_limit, scales
 from volunteerkit.rules.rulebook import Version
-from volunteerkit.rules.unpacking import records_of
+from volunteerkit.rules.unpacking import records_of, said
 
 __all__ = ["Totals", "credit_columns", "grade_columns", "record_values"]
 
@@ -199,7 +199,9 @@ def _one_by_one(
     _check(records, volunteers)
     columns = {name: column.tolist() for name, column in records.items()}
     people = {
-        name: column.tolist() if isinstance(column, np.ndarray) else [column] * volunteers
+        name: said(column.tolist(), vocabulary.get(name))
+        if isinstance(column, np.ndarray)
+        else [column] * volunteers
         for name, column in persons.items()
     }
     own = records_of(columns, volunteers, as_of, vocabulary)

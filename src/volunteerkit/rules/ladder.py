@@ -21,11 +21,15 @@ from volunteerkit.rules.expression import (
     Some,
     mentioned,
 )
+from volunteerkit.rules.facts import PRIVATE
 from volunteerkit.rules.parts import Step
 from volunteerkit.rules.rulebook import Rulebook, Version
 from volunteerkit.units import day_number
 
-__all__ = ["Assessment", "Clause", "assess", "assess_version"]
+__all__ = ["UNTOLD", "Assessment", "Clause", "assess", "assess_version"]
+
+UNTOLD = PRIVATE | {CALENDAR}
+"""Facts that rulings use and do not tell."""
 
 
 def __dir__() -> list[str]:
@@ -48,6 +52,15 @@ class Clause:
     kind: str = ""
     parts: tuple[Clause, ...] = ()
 
+    @property
+    def open_parts(self) -> tuple[Clause, ...]:
+        """The smallest conditions that keep it from holding, itself where it has no parts that all must hold."""
+        if self.holds:
+            return ()
+        if self.kind == "all":
+            return tuple(leaf for part in self.parts for leaf in part.open_parts)
+        return (self,)
+
     def as_dict(self) -> dict[str, Any]:
         """Return the clause as JSON."""
         made: dict[str, Any] = {"text": self.text, "holds": self.holds, "values": dict(self.values)}
@@ -68,7 +81,7 @@ class Assessment:
 
     rulebook: str
     version: Version
-    facts: tuple[tuple[str, Any], ...]
+    facts: tuple[tuple[str, Any], ...] = attrs.field(repr=False)
     grade: int | None
     missing: tuple[str, ...] = ()
     declared: Mapping[str, Fact] = attrs.field(factory=dict, repr=False, eq=False)
@@ -98,7 +111,7 @@ class Assessment:
             "citation": self.version.citation,
             "grade": self.grade,
             "missing": list(self.missing),
-            "facts": {name: value for name, value in self.facts if name != CALENDAR},
+            "facts": {name: value for name, value in self.facts if name not in UNTOLD},
             "steps": [{"award": step.award, **clause.as_dict()} for step, clause in self.clauses],
         }
 
@@ -205,7 +218,7 @@ def _clause(
     rule: Expression, facts: Mapping[str, Any], version: Version, declared: Mapping[str, Fact]
 ) -> Clause:
     holds = holds_in(version, rule, facts)
-    values = tuple((name, facts.get(name)) for name in mentioned(rule) if name != CALENDAR)
+    values = tuple((name, facts.get(name)) for name in mentioned(rule) if name not in UNTOLD)
 
     def parts(*items: Expression) -> tuple[Clause, ...]:
         return tuple(_clause(item, facts, version, declared) for item in items)

@@ -157,6 +157,7 @@ class _Reader:
     text: str
     facts: Mapping[str, Fact]
     functions: Mapping[str, RuleFunction]
+    nodes: int = 0
 
     def error(self, code: str, node: ast.expr, **values: Any) -> RuleSyntaxError:
         body = self.text.lstrip()
@@ -179,6 +180,10 @@ class _Reader:
     def read(self, node: ast.expr, depth: int) -> tuple[Expression, FactType]:
         if depth > DEEPEST:
             raise self.error("rule_too_deep", node, limit=DEEPEST)
+        # the middle of a chain is read twice, chains in chains as often as no text could be written out
+        self.nodes += 1
+        if self.nodes > LONGEST:
+            raise _too_long(self.text)
         match node:
             case ast.Constant(value):
                 return self.literal(node, value)

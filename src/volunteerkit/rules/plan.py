@@ -110,7 +110,7 @@ def once(ordered: Iterable[Record]) -> Iterator[tuple[int, int]]:
     A record stands for the first ``claimed_minutes`` of its clock; without a clock it counts whole and
     takes nothing from others. So the total is the length of a union, which no further record can lower.
     """
-    busy_until, holder = -1, -1
+    busy_until, holder = -HIGHEST, -1  # before every day, those before 1970 too
     for record in ordered:
         record_id, served_on, start_minute, clock_minutes, claimed_minutes = record[:5]
         if start_minute < 0 or clock_minutes <= 0:

@@ -25,6 +25,15 @@ from volunteerkit.rules.facts import (
     PERSON_FACTS,
     RECORD_FACTS,
 )
+from volunteerkit.rules.limits import (
+    DEPTH_MAX,
+    PER_RECORD_MAX,
+    PER_SUBJECT_MAX,
+    TEXT_MAX,
+    cost_of,
+    too_deep,
+    too_deep_text,
+)
 from volunteerkit.rules.parsing import parse
 from volunteerkit.rules.parts import Answer, Coefficient, Convert, Limit, Route, Scheme, Transform, Window
 from volunteerkit.rules.rulebook import Rulebook, Version
@@ -42,7 +51,7 @@ PARTS_MAX: Final = 100
 _TOP: Final = {"id": str, "decides": str, "version": list, "title": dict, "fact": dict, "parameter": dict,
                "case": dict}  # fmt: skip
 _VERSION: Final = {"effective_from": dt.date, "citation": str, "confidence": str, "adopted_on": dt.date,
-                   "suspended_from": dt.date}  # fmt: skip
+                   "suspended_from": dt.date, "monotone": bool}  # fmt: skip
 _PARTS: Final = {
     "credit": dict,
     "measure": dict,
@@ -84,12 +93,16 @@ def read_rulebook(
     text: str, source: str, functions: Mapping[str, RuleFunction], facts: Mapping[str, Fact] | None
 ) -> Rulebook:
     """Return the rulebook in a TOML text; raises RulebookError naming ``source`` and every problem."""
+    if len(text) > TEXT_MAX:
+        raise RulebookError(source, ("$", InvalidValue("rulebook_too_long", count=len(text), limit=TEXT_MAX)))
     try:
-        data = tomllib.loads(text)
+        data = None if too_deep_text(text) else tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
         raise RulebookError(
             source, ("$", InvalidValue("rulebook_not_toml", place=toml_place(error)))
         ) from None
+    if data is None or too_deep(data):
+        raise RulebookError(source, ("$", InvalidValue("rulebook_too_deep", limit=DEPTH_MAX)))
     reader = _Reader(functions, FACTS if facts is None else facts)
     made = reader.rulebook(data)
     if made is None or reader.problems:
@@ -160,6 +173,7 @@ class _Reader:
         self.facts |= self.declared
         for name in ("id", "decides"):  # both are stored and looked up: no hidden characters
             self.plain(top, name, "$")
+        self.few(top.get("version", []), "$.version")
         versions = [read(each, f"$.version[{i}]") for i, each in enumerate(top.get("version", []))]
         last: dt.date | None = None
         for i, version in enumerate(versions):
@@ -237,11 +251,17 @@ class _Reader:
 
     def parts(self, got: Mapping[str, Any], name: str, path: str, read: Callable[[Any, str], Any]) -> Any:
         listed = got.get(name, [])
-        if len(listed) > PARTS_MAX:
-            self.problem(f"{path}.{name}", "rulebook_too_many", count=len(listed), limit=PARTS_MAX)
+        if not self.few(listed, f"{path}.{name}"):
             return ()
         found = [read(each, f"{path}.{name}[{i}]") for i, each in enumerate(listed)]
         return tuple(each for each in found if each is not None)
+
+    def few(self, listed: list[Any], path: str) -> bool:
+        if len(listed) > PARTS_MAX:
+            self.problem(path, "rulebook_too_many", count=len(listed), limit=PARTS_MAX)
+            listed.clear()
+            return False
+        return True
 
     def common(self, got: Mapping[str, Any], path: str, scope: Mapping[str, Fact]) -> dict[str, Any]:
         """Read what every part has: its condition, its author's word and sentence."""
@@ -349,12 +369,17 @@ class _Reader:
             functions=self.functions,
             declared=self.of_file,
             confidence=got.get("confidence", ""),
+            monotone=got.get("monotone", True),
             adopted_on=got.get("adopted_on"),
             suspended_from=got.get("suspended_from"),
             **parts,
         )
         known = {**FACTS, **IN_PARTS, **self.facts, **(reckoned or {})}
         used = {name for rule in version.every_rule for name in mentioned(rule)} | set(version.mentions)
+        cost = cost_of(version)
+        for count, limit in ((cost.per_record, PER_RECORD_MAX), (cost.per_subject, PER_SUBJECT_MAX)):
+            if count > limit:
+                self.problem("$.version", "rulebook_cost", count=count, limit=limit)
         return attrs.evolve(version, facts={name: known[name] for name in sorted(used) if name in known})
 
     def failed(self, path: str, error: VolunteerkitError) -> None:

@@ -32,7 +32,7 @@ from volunteerkit.rules.parts import PERIODS, Answer, Lookup, Measure, Scheme
 from volunteerkit.rules.plan import Record, by_days
 from volunteerkit.rules.rulebook import Version
 from volunteerkit.rules.schemes import AWARD, REVOCATION
-from volunteerkit.rules.unpacking import records_of
+from volunteerkit.rules.unpacking import records_of, said
 from volunteerkit.units import day_number
 
 __all__ = ["Run", "needs_one"]
@@ -239,11 +239,9 @@ class Run:
         """Return the facts a subject was given, words as words."""
         found = {name: each.values[i].item() for name, each in self.given.items() if each.there[i]}
         return {
-            name: self._word(value) if name in self.word_facts else value for name, value in found.items()
+            name: said([value], self.words if name in self.word_facts else None)[0]
+            for name, value in found.items()
         }
-
-    def _word(self, code: int) -> str:
-        return self.words[code] if code >= 0 else "\0"
 
     def _total(self, values: Column, scale: int = 1) -> Known:
         starts = np.flatnonzero(changes(self.who))

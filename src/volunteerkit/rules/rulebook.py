@@ -53,7 +53,8 @@ class Version:
     A ladder has ``steps`` (its main ``scheme``'s), a check ``answers``. Either may have a way of crediting of its
     own (``credit``) and what it reckons: ``made`` holds its measures, tables, answers and schemes in the order
     in which they need one another; see `deciding`. A ``cohort`` says who of many gets a place; see `cohorts`. ``adopted_on`` is when it was decided on,
-    ``suspended_from`` the day from which nothing is granted. A way of crediting has, in the order they are applied:
+    ``suspended_from`` the day from which nothing is granted. ``monotone = false`` says that more minutes
+    may lower what comes out, which is an author's mistake otherwise. A way of crediting has, in the order they are applied:
     ``select`` (which records), ``once`` (every minute of a person's clock counts once), ``transforms``,
     ``windows``, ``coefficient``, ``limits``, ``routes``, ``day_percent`` and ``convert``; see `parts`. Its
     days begin at ``day_begins_minute``: an earlier start belongs to the day before. ``declared`` are the facts
@@ -83,6 +84,7 @@ class Version:
     suspended_from: dt.date | None = None
     declared: tuple[Fact, ...] = ()
     confidence: str = attrs.field(default="", eq=False)
+    monotone: bool = attrs.field(default=True, eq=False)
     facts: Mapping[str, Fact] = attrs.field(factory=dict, eq=False, repr=False)
     functions: Mapping[str, RuleFunction] = attrs.field(factory=dict, eq=False, repr=False)
     # What the runs have compiled out of this version, so that it is compiled once.

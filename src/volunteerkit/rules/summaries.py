@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, Protocol
 
 from volunteerkit.errors import InvalidValue, RulebookError, RuleSyntaxError
@@ -22,11 +23,15 @@ from volunteerkit.units import day_number
 __all__ = ["Summaries", "read_words"]
 
 MANY: Final = 10_000
+RECORDS_MAX: Final = 100_000
+FIRST_DAY: Final = day_number(dt.date.min)
+LAST_DAY: Final = day_number(dt.date.max)
 _RULES: Final[dict[str, FactType]] = {
     "minutes": "int", "quantity": "int", "count": "int", "on": "date", "from": "date", "when": "bool",
 }  # fmt: skip
 _KEYS: Final = {**dict.fromkeys(_RULES, str), "kind": str, "fact": str, "every_days": int, "spread": str}
 _SPREADS: Final = ("all", "yearly", "each")
+_PLACES: Final = re.compile(r"\{([^{}]*)\}")
 _YEAR: Final = re.compile(r"[0-9]{4}")
 
 
@@ -131,6 +136,12 @@ class Summaries:
             if "fact" in self.words[pattern] or not self.words[pattern]:
                 continue
             for record in self._records(pattern, entry):
+                if number >= RECORDS_MAX:
+                    raise InvalidValue(
+                        "case_value", name="count", value=f"> {RECORDS_MAX}", wanted=f"0 … {RECORDS_MAX}"
+                    )
+                if not FIRST_DAY <= record.served_on <= LAST_DAY:
+                    raise InvalidValue("case_value", name="on", value=str(record.served_on), wanted="date")
                 yield record._replace(record_id=number)
                 number += 1
 
@@ -144,7 +155,7 @@ class Summaries:
             raise InvalidValue("case_value", name="count", value=str(count), wanted=f"0 … {MANY}")
         on, minutes = value.get("on", self.facts["as_of"]), value.get("minutes", 0)
         words = {
-            name: text.format_map(_Words(entry))
+            name: _PLACES.sub(partial(_place, entry), text)
             for name, text in word.items()
             if name not in _KEYS or name == "kind"
         }
@@ -168,15 +179,17 @@ class Summaries:
         scope["as_of"] = Fact("as_of", "date", "as_of", "as_of")
         text = self.words[pattern][name]
         try:
-            return int(text) if re.fullmatch(r"-?[0-9]+", text) else bind(
+            return int(text) if re.fullmatch(r"-?[0-9]{1,10}", text) else bind(
                 parse(text, facts=scope, gives=_RULES[name])).on(facts)  # fmt: skip
         except RuleSyntaxError as error:
             raise RulebookError("[case]", (f"$.case.{pattern}.{name}", error)) from None
 
 
-class _Words(dict[str, Any]):
-    def __missing__(self, key: str) -> str:
-        raise InvalidValue("case_word", name=key, known=", ".join(self))
+def _place(entry: Mapping[str, Any], found: re.Match[str]) -> str:
+    """Return what stands at one place of a template; it may mention a summary's words and nothing of them."""
+    if found[1] not in entry:
+        raise InvalidValue("case_word", name=found[1], known=", ".join(entry))
+    return str(entry[found[1]])
 
 
 def _entry(key: Any, value: Any) -> dict[str, Any]:

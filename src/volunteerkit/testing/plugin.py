@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,9 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from volunteerkit import Actor, Desk, Kit
+    from types import ModuleType
 
-__all__ = ["vk_desk"]
+    from volunteerkit import Actor, Desk, Kit
+    from volunteerkit.testing.city import SampleCity
+
+__all__ = ["vk_city", "vk_desk"]
 
 
 def __dir__() -> list[str]:
@@ -43,3 +47,27 @@ def vk_desk(tmp_path: Path) -> Iterator[Callable[[Kit, Actor], Desk]]:
             return opened[-1]
 
         yield desk
+
+
+@pytest.fixture
+def vk_city(vk_desk: Callable[[Kit, Actor], Desk]) -> Callable[..., SampleCity]:
+    """A function that founds a sample city with the plugins you name; nothing is kept.
+
+    Plugins are given as to `Kit.load`: names, paths, modules. ``now`` (an aware instant) is when it is.
+    Needs the package ``cryptography``. Example: ``city = vk_city("xinyu")``, then
+    ``number = city.volunteer("周小兰")``, ``city.serve(number, date(2026, 11, 8), 150)``, ``city.rated(number)``.
+    """
+
+    def found(*plugins: str | Path | ModuleType | object, now: dt.datetime | None = None) -> SampleCity:
+        from volunteerkit import Actor, KeyCipher, Kit, organizations, projects
+        from volunteerkit.clock import fixed_clock, system_clock
+        from volunteerkit.testing.city import AREA, ORGANIZATION, PROJECT, SampleCity
+
+        clock = system_clock if now is None else fixed_clock(now)
+        kit = Kit.load(*plugins, clock=clock, cipher=KeyCipher(bytes(32)))
+        desk = vk_desk(kit, Actor.of("centre-1", "centre"))
+        organizations.register(desk, ORGANIZATION, name="渝水区志愿服务联合会", area=AREA)
+        projects.register(desk, PROJECT, name="社区助老", organization=ORGANIZATION)
+        return SampleCity(kit, desk.connection)
+
+    return found
