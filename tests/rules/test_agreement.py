@@ -33,7 +33,7 @@ KINDS = ("service", "service", "service", "training", "points", "award", "revoca
 MEMBERS = ("", "王芳", "李强")
 GRADES = ("1", "silver", "3")
 WORDS = (*TOWNS, *CATEGORIES, "service", "training", "points", "award", "revocation", *MEMBERS, *GRADES,
-         "city.medal", "other")  # fmt: skip
+         "medal", "other")  # fmt: skip
 HEAD = """
 id = "city.medal"
 decides = "city.medal"
@@ -104,6 +104,13 @@ class Author:
             lambda: f"days_after({one}, 0 - {self.number()})",
             lambda: f"choose({self.bool_(deep - 1, record)}, {one}, {self.date(deep - 1, record)})",
             lambda: f"least({one}, date(2026, {self.random.randint(1, 12)}, 28))",
+            # beyond 1,200 months the function refuses, and is not asked where another is chosen
+            lambda: f"months_after({one}, greatest(kept, 0) * 4)" if self.maybe(0.1) else one,
+            lambda: (
+                f"choose(kept < 121 and kept > 0, months_after({one}, kept * 4), {one})"
+                if self.maybe(0.15)
+                else one
+            ),
             lambda: f"new_year({self.random.choice(['2025', '2024 + bonus'])})" if self.maybe(0.2) else one,
         ]
         return self.random.choice(made)()
@@ -273,7 +280,7 @@ class Author:
             kind = pick(KINDS)
             of_award = {"scheme": "", "grade": "", "member": pick(MEMBERS)}
             if kind in ("award", "revocation"):
-                of_award |= {"scheme": pick(["city.medal", "other", ""]), "grade": pick(GRADES)}
+                of_award |= {"scheme": pick(["medal", "medal", "other"]), "grade": pick(GRADES)}
             found.append(Record(i, pick(days), pick([-1, 0, 600, 601]), pick([0, 60, 120]), max(pick(numbers), 0),
                                 pick(CATEGORIES), kind=kind, quantity=pick(numbers), facts=of_award))  # fmt: skip
         return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import attrs
 import numpy as np
@@ -13,9 +13,11 @@ from volunteerkit.rules.expression import Expression
 from volunteerkit.rules.measures import period_of
 from volunteerkit.rules.parts import PERIODS, Measure
 
-__all__ = ["Known", "by_value", "changes", "over_groups"]
+__all__ = ["Known", "by_value", "changes", "order_of", "over_groups"]
 
 Column: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+_TABLE: Final = 2**20
 
 
 def __dir__() -> list[str]:
@@ -46,14 +48,30 @@ def by_value(function: Callable[..., int], *columns: Column) -> Column:
     """Return a function of whole numbers on columns, called once for every different row of them."""
     if not len(columns[0]):
         return np.zeros(0, np.int64)
-    key = np.zeros(len(columns[0]), np.int64)
+    key, span = np.zeros(len(columns[0]), np.int64), 1
     for column in columns:  # days lie close together: two of them make one number
-        low = int(column.min())
-        key = key * (int(column.max()) - low + 1) + (column - low)
-    _, first, place = np.unique(key, return_index=True, return_inverse=True)
+        low, width = int(column.min()), int(column.max()) - int(column.min()) + 1
+        key, span = key * width + (column - low), span * width
+    if span > _TABLE:
+        _, first, place = np.unique(key, return_index=True, return_inverse=True)
+    else:  # a table instead of sorting; of the rows of one number any will do
+        rows_of = np.full(span, -1)
+        rows_of[key] = np.arange(len(key))
+        first = rows_of[rows_of >= 0]
+        place = (np.cumsum(rows_of >= 0) - 1)[key]
     rows = zip(*(column[first].tolist() for column in columns), strict=True)
     found: Column = np.array([function(*row) for row in rows], np.int64)[place]
     return found
+
+
+def order_of(*keys: Column) -> Any:
+    """Return how rows are put in order, the first key first; rows that are in order stay where they are."""
+    tied = np.ones(max(len(keys[0]) - 1, 0), bool)
+    for key in keys:
+        if np.any(tied & (key[1:] < key[:-1])):
+            return np.lexsort(keys[::-1])
+        tied &= key[1:] == key[:-1]
+    return slice(None)
 
 
 def changes(*columns: Column) -> Column:
@@ -80,7 +98,7 @@ def over_groups(
     """
     key, present = _keys(part, who, days, columns, last)
     if part.per and len(who):
-        order = np.lexsort((key, who))
+        order = order_of(who, key)
         who, days, key = who[order], days[order], key[order]
         columns = {name: column[order] for name, column in columns.items()}
     starts = np.flatnonzero(changes(who, key))
@@ -135,7 +153,7 @@ def _of_groups(
         return np.zeros(0, np.int64), there
     if part.how == "count":
         what = days if part.distinct == "days" else columns.get(part.distinct, np.arange(len(who)))
-        order = np.lexsort((what, key, who))  # groups stay where they are
+        order = order_of(who, key, what)  # groups stay where they are
         different = changes(who[order], key[order], what[order])
         return np.add.reduceat(different.astype(np.int64), starts), there
     assert values is not None
@@ -154,7 +172,7 @@ def _unbroken_since(
     who: Column, key: Column, values: Column, last: Column, gap_days: int, starts: Column
 ) -> tuple[Column, Column]:
     """Return the first day of each group's service that reaches the last day without a longer gap."""
-    order = np.lexsort((values, key, who))
+    order = order_of(who, key, values)
     values, ends = values[order], np.append(starts[1:], len(who)) - 1
     following = np.append(values[1:], 0)
     following[ends] = last[who[ends]]

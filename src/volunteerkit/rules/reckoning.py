@@ -26,7 +26,7 @@ from volunteerkit.rules.expression import (
 )
 from volunteerkit.rules.facts import FACTS, PERSON_FACTS
 from volunteerkit.rules.granted import NEVER, Granted, granted
-from volunteerkit.rules.grouping import Known, changes, over_groups
+from volunteerkit.rules.grouping import Known, changes, order_of, over_groups
 from volunteerkit.rules.kernel import Column, Columns, record_values
 from volunteerkit.rules.parts import PERIODS, Answer, Lookup, Measure, Scheme
 from volunteerkit.rules.plan import Record, by_days
@@ -142,17 +142,16 @@ class Run:
         if self.records is None:
             self.columns = {"served_on": empty, "claimed_minutes": empty}
             return
-        wide = {name: each.astype(np.int64) if each.dtype.kind in "iu" else each
+        wide = {name: each.astype(np.int64, copy=False) if each.dtype.kind in "iu" else each
                 for name, each in self.records.items()}  # fmt: skip
-        early = np.flatnonzero(wide["served_on"] <= self.today)
-        kind = wide.get("kind")
+        if (late := wide["served_on"] > self.today).any():
+            wide = {name: each[~late] for name, each in wide.items()}
         plain = [self.codes[word] for word in UNCREDITED]
-        service = np.ones(len(early), bool) if kind is None else ~np.isin(kind[early], plain)
-        start = wide.get("start_minute")
-        begins = np.full(len(early), -1) if start is None else np.where(service, start[early], -1)
+        service = ~np.isin(wide["kind"], plain) if "kind" in wide else np.ones(len(wide["served_on"]), bool)
+        begins = np.where(service, wide.get("start_minute", -1), -1)
         # stable: of records that begin together the first one given counts
-        order = np.lexsort((begins, wide["served_on"][early], wide["volunteer"][early]))
-        self.columns = {name: each[early[order]] for name, each in wide.items()}
+        order = order_of(wide["volunteer"], wide["served_on"], begins)
+        self.columns = {name: each[order] for name, each in wide.items()}
         self.who, service = self.columns.pop("volunteer"), service[order]
         if len(self.who) and not (self.who[0] >= 0 and self.who[-1] < self.count):
             raise InvalidValue("columns_volunteer", volunteers=self.count)
