@@ -274,7 +274,7 @@ class Author:
 
     def records(self) -> list[Record]:
         pick, numbers = self.random.choice, [n + d for n in self.numbers for d in (-1, 0, 1)]
-        days = [TODAY - n for n in (*numbers, 0, 1, 31, 32, 200, 366, 400)] + [TODAY + 1]
+        days = [TODAY - n for n in (*numbers, 0, 1, 31, 32, 200, 250, 300, 329, 366, 400)] + [TODAY + 1]
         found = []
         for i in range(self.random.choice([0, 1, 3, 6, 9])):
             kind = pick(KINDS)

@@ -22,9 +22,11 @@ from volunteerkit.rules.expression import (
 from volunteerkit.rules.granted import Granted
 from volunteerkit.rules.grouping import Known
 from volunteerkit.rules.kernel import Column, Columns
+from volunteerkit.rules.ladder import holds_in
 from volunteerkit.rules.parts import Answer, Measure, Scheme
 from volunteerkit.rules.reckoning import Run, needs_one
 from volunteerkit.rules.rulebook import Rulebook, Version
+from volunteerkit.rules.schemes import Granting
 
 __all__ = ["Decisions", "Granted", "Known", "decide_columns", "why_not"]
 
@@ -137,14 +139,23 @@ def _one_by_one(rulebook: Rulebook, run: Run, reason: str) -> Decisions:
 
 
 def _granted_each(part: Scheme, found: list[Decision]) -> Granted:
-    each = [decision.grantings[part.name] for decision in found]
-    numbers, size = [step.award for step in part.steps], (len(each), len(part.steps))
+    each, numbers = [decision.grantings[part.name] for decision in found], [step.award for step in part.steps]
+
+    def by_step(rows: list[list[bool]]) -> Column:
+        return np.array(rows, bool).reshape(len(each), len(numbers))
+
+    def valid(grade: str, one: Granting, today: int) -> bool:
+        mine = [award for award in one.awards if award.grade == grade and not award.revoked]
+        return any(award.until is None or today <= award.until for award in mine)
+
     return Granted(
         part,
-        np.array([[number in (one.eligible or ()) for number in numbers] for one in each], bool).reshape(
-            size
-        ),
+        by_step([[number in (one.eligible or ()) for number in numbers] for one in each]),
         np.array([one.eligible is None for one in each], bool),
         np.array([one.held for one in each], np.int64),
-        np.array([[number in one.grantable for number in numbers] for one in each], bool).reshape(size),
-    )
+        by_step([[number in one.grantable for number in numbers] for one in each]),
+        by_step([[valid(step.grade or str(step.award), one, decision.facts["today"]) for step in part.steps]
+                 for one, decision in zip(each, found, strict=True)]),
+        by_step([[holds_in(decision.version, step.when, decision.facts) is not False for step in part.steps]
+                 for decision in found]),
+    )  # fmt: skip

@@ -27,7 +27,8 @@ def __dir__() -> list[str]:
 class Granted:
     """A scheme's `schemes.Granting` by subject; ``eligible`` and ``grantable`` have a column for every step.
 
-    Where ``undetermined``, absent facts leave open what is eligible.
+    Where ``undetermined``, absent facts leave open what is eligible. ``valid`` are the grades granted and neither
+    revoked nor run out, ``conceivable`` those whose conditions hold or are open.
     """
 
     scheme: Scheme
@@ -35,11 +36,17 @@ class Granted:
     undetermined: Column
     held: Column
     grantable: Column
+    valid: Column
+    conceivable: Column
 
     @property
     def award(self) -> Column:
         """The number of the highest eligible grade, 0 for none (and where it is undetermined)."""
-        return _highest(self.scheme, self.eligible)
+        return self.highest(self.eligible)
+
+    def highest(self, which: Column) -> Column:
+        """Return the number of each subject's highest grade of ``which``, a column for every step; 0 for none."""
+        return _highest(self.scheme, which)
 
 
 def granted(
@@ -77,7 +84,7 @@ def granted(
     grantable = eligible & may[:, None]
     if scheme.repeat == "always" and scheme.take == "highest":
         grantable &= _numbers(scheme) > awarded[:, None]
-    return Granted(scheme, eligible, undetermined, held, grantable)
+    return Granted(scheme, eligible, undetermined, held, grantable, valid, true | ~there)
 
 
 def _after(months: int, day: int) -> int:
