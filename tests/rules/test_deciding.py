@@ -75,7 +75,7 @@ def medal(
         ('repeat = "never"', (served(130), award("silver", "2020-01-01")), ((), 2, ())),
         ('repeat = "yearly"', (served(130), award("silver", "2026-01-01")), ((), 2, ())),
         ('repeat = "yearly"', (served(130), award("silver", "2025-12-31")), ((2,), 2, (2,))),
-        ("suspended_from = 2026-11-25", (served(130),), ((2,), 2, ())),
+        ("suspended_from = 2026-11-25", (served(130),), ((2,), 0, ())),
         ("suspended_from = 2026-11-26", (served(130),), ((2,), 2, (2,))),
     ],
 )
