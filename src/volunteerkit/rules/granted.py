@@ -79,9 +79,9 @@ def granted(
             eligible[:, i] &= ~best
             best |= free[:, i] & (true[:, i] | ~there[:, i])
     eligible &= ~undetermined[:, None]
-    if scheme.procedure == "automatic":
-        held = np.maximum(held, _highest(scheme, eligible))
     grantable = eligible & may[:, None]
+    if scheme.procedure == "automatic":
+        held = np.maximum(held, _highest(scheme, grantable))
     if scheme.repeat == "always" and scheme.take == "highest":
         grantable &= _numbers(scheme) > awarded[:, None]
     return Granted(scheme, eligible, undetermined, held, grantable, valid, true | ~there)
