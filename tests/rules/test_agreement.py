@@ -17,7 +17,7 @@ import pytest
 
 from volunteerkit.errors import InvalidValue, RulebookError
 from volunteerkit.rules import FACTS, Fact, Record, Rulebook
-from volunteerkit.rules.columns import Decisions, Known, decide_columns
+from volunteerkit.rules.columns import Decisions, Known, decide_columns, why_not
 from volunteerkit.rules.deciding import Decision, decide
 from volunteerkit.rules.facts import MINUTES
 from volunteerkit.rules.parsing import parse_any
@@ -445,6 +445,41 @@ def test_columns_decide_as_one_by_one_ten_thousand_times(shard: int) -> None:
 def test_rules_and_digests_survive_being_written(shard: int) -> None:
     for i in range(10):
         round_trip(SEED + shard * 10 + i)
+
+
+def small(body: str) -> Rulebook:
+    return Rulebook.loads(HEAD + 'step = [{ award = 1, when = "m0 >= 1" }]\n' + body)
+
+
+ONE = {"volunteer": [0], "served_on": [TODAY], "claimed_minutes": [60]}
+
+
+def test_a_fact_of_the_person_is_never_that_of_a_record() -> None:
+    book = small('measure.m0 = { count = "records", where = "registered_on == today" }')
+    facts = {"registered_on": np.array([TODAY])}
+    found = decide_columns(book, ON, 1, records={**ONE, "registered_on": [TODAY - 1]}, facts=facts)
+    assert found.grantings["medal"].award.tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("records", "code"),
+    [
+        ({**ONE, "volunteer": [1]}, "columns_volunteer"),
+        ({**ONE, "volunteer": [-1]}, "columns_volunteer"),
+        ({"volunteer": [0], "served_on": [TODAY]}, "columns_missing"),
+    ],
+)
+def test_columns_that_cannot_be_right_are_refused(records: dict[str, Any], code: str) -> None:
+    with pytest.raises(InvalidValue) as caught:
+        decide_columns(small('measure.m0 = { count = "records" }'), ON, 1, records=records)
+    assert caught.value.code == code
+
+
+def test_what_columns_cannot_do_is_named() -> None:
+    assert why_not(small('measure.m0 = { count = "records" }').versions[0]) == ""
+    assert why_not(small('measure.m0 = { balance = "minutes" }').versions[0]) == "balance: m0"
+    found = decide_columns(small('measure.m0 = { balance = "minutes" }'), ON, 2, records=ONE)
+    assert (found.one_by_one, found.grantings["medal"].award.tolist()) == ("balance: m0", [1, 0])
 
 
 def test_hash_seeds_do_not_matter() -> None:
