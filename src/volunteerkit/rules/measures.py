@@ -20,7 +20,7 @@ from volunteerkit.rules.parts import PERIODS, Lookup, Measure
 from volunteerkit.rules.plan import Record, record_places
 from volunteerkit.units import day_of
 
-__all__ = ["Rules", "Stream", "looked_up", "measured"]
+__all__ = ["Rules", "Stream", "looked_up", "measured", "period_of"]
 
 
 def __dir__() -> list[str]:
@@ -146,7 +146,7 @@ def _unbroken_since(days: Iterable[int], last: int, gap_days: int) -> int | None
 def _over_groups(
     part: Measure, rows: Rows, scale: int, facts: Mapping[str, Any], rules: Rules, last: int
 ) -> int | None:
-    key = _period(part, last) if part.per in PERIODS else None
+    key = period_of(part, last) if part.per in PERIODS else None
     word = rules.word(part.per) if key is None else None
     keyed = [(key(record[1]) if key else word(record, facts, 0), record, value)  # type: ignore[misc]
              for record, value in rows]  # fmt: skip
@@ -192,7 +192,7 @@ def _chains(groups: Iterable[int]) -> list[tuple[int, int]]:
     return [(end, len(chain)) for chain in found for end in {chain[0], chain[-1]}]
 
 
-def _period(part: Measure, last: int) -> Callable[[int], int]:
+def period_of(part: Measure, last: int) -> Callable[[int], int]:
     """Return how a day becomes the number of its period; periods that follow one another differ by one."""
     match part.per:
         case "day":
