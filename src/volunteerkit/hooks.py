@@ -57,16 +57,16 @@ def __dir__() -> list[str]:
 def vk_rulebooks() -> Iterable[Rulebook | Path]:  # type: ignore[empty-body]
     """Contribute rulebooks: a ladder of stars, a way of crediting hours.
 
-    Asked once, in `Kit.load`. A path to a TOML file is read with the facts and functions of all plugins. Two plugins with a ladder for the same question (``decides``) conflict.
+    Asked once, in `Kit.load`; all facts and functions are known then. Two ladders for one question conflict.
 
     Example::
 
         from volunteerkit import Rulebook, hookimpl
 
         STAR = [
-            'id = "city.star"', 'decides = "star"', "[[version]]", "effective_from = 2026-01-01",
-            'citation = "article 9 of our measures"',
-            'step = [{ award = 1, when = "credited_minutes >= 6000" }]',
+            'id = "city.star"',
+            'decides = "star"',
+            "version = [{ effective_from = 2026-01-01, citation = 'article 9', step = [{ award = 1, when = 'service_days >= 9' }] }]",
         ]
 
         @hookimpl

@@ -36,6 +36,7 @@ EXCHANGE = VALUES | {
         "flags",
         "core",
         "plugins",
+        "laws",
         "approvals",
         "volunteers",
         "organizations",
@@ -52,7 +53,8 @@ def test_every_message(area: str, language: str, snapshot: Callable[[str, str], 
         "expected": "1", "what": "x", "mode": "644", "plugin": "xinyu", "hook": "vk_react", "volunteer": "V1", "status": "pending",
         "day": "2027-01-01", "words": "x", "hours": 2, "today": "2026-11-23", "record": 5, "claimed": 60, "minutes": 90, "number": "V1", "known": 1,
         "case": 3, "objection": 2, "age": 18, "since": "2026-11-01", "until": "2026-11-30", "organization": "O1",
-        "team": "T1", "role": "centre", "by": messages.phrase("plugin_name_word"), "step": "centre", "grant": 3, "near": "",
+        "count": 100, "steps": 1050, "milliseconds": 2, "facts": "birth_date = 2010-11-25", "seed": 1, "why": "五十小时",
+        "holds": 10, "broken": 1, "examples": 100, "team": "T1", "role": "centre", "by": messages.phrase("plugin_name_word"), "step": "centre", "grant": 3, "near": "",
     }  # fmt: skip
     values = VALUES | more if area != "exchange" else EXCHANGE
     lines = []

@@ -75,7 +75,7 @@ def medal(
         ('repeat = "never"', (served(130), award("silver", "2020-01-01")), ((), 2, ())),
         ('repeat = "yearly"', (served(130), award("silver", "2026-01-01")), ((), 2, ())),
         ('repeat = "yearly"', (served(130), award("silver", "2025-12-31")), ((2,), 2, (2,))),
-        ("suspended_from = 2026-11-25", (served(130),), ((2,), 2, ())),
+        ("suspended_from = 2026-11-25", (served(130),), ((2,), 0, ())),
         ("suspended_from = 2026-11-26", (served(130),), ((2,), 2, (2,))),
     ],
 )
@@ -123,6 +123,26 @@ en = "members of the panel who agreed"
     assert grantable(notice_from=day("2026-11-18"), agreed=2) == ((1,), ())  # the fifth day is today
     assert grantable(notice_from=day("2026-11-17"), agreed=1) == ((1,), ())
     assert grantable(notice_from=day("2026-11-17"), agreed=2) == ((1,), (1,))
+
+
+def test_what_is_made_has_a_name_for_people_and_names_change_no_meaning() -> None:
+    made = (
+        HEAD
+        + 'measure.year_minutes = { sum = "minutes" }\nstep = [{ award = 1, when = "year_minutes >= 60" }]'
+    )
+    name = '[name.year_minutes]\nzh-CN = "本年时长"\nen = "hours of the year"\nunit = "minutes"\n'
+    named = made.replace("[[version]]", name + "[[version]]")
+    assert Rulebook.loads(named).versions[0].digest == Rulebook.loads(made).versions[0].digest
+    found = decided(named, served(45)).assessment
+    assert found is not None
+    assert "hours of the year" in found.explain("en")
+    assert "本年时长" in found.explain("zh-CN")
+    with pytest.raises(RulebookError) as caught:
+        Rulebook.loads(named.replace("name.year_minutes", "name.year_minute"))
+    assert [(place, problem.code) for place, problem in caught.value.problems] == [
+        ("$.name.year_minute", "rulebook_choice_near")]  # fmt: skip
+    with pytest.raises(RulebookError):
+        Rulebook.loads(named.replace('unit = "minutes"', 'unit = "hours"'))
 
 
 TERMS = """

@@ -23,7 +23,7 @@ from volunteerkit.store.posting import command, insert_rows, note
 from volunteerkit.store.registering import next_id
 from volunteerkit.store.schema import head
 from volunteerkit.store.sealing import seal_rows
-from volunteerkit.units import day_number, day_of, of_type
+from volunteerkit.units import day_number, day_of, of_type, plain_text
 from volunteerkit.volunteers.persons import together
 
 __all__ = ["Fallen", "Reversal", "decide_city", "fallen"]
@@ -140,10 +140,8 @@ def decide_city(
     name, scheme = _scheme(desk, rating)
     if scheme.procedure != "automatic" and applied is None:
         raise InvalidValue("decide_needs_applied", rulebook=rating.ladder, procedure=scheme.procedure)
-    known = set(rating.volunteers)
-    for number in (*(applied or ()), *lower):
-        if number not in known:
-            raise NotFound(kind="volunteer", id=number)
+    for given, numbers in (("applied", () if applied is None else applied), ("lower", lower)):
+        _check_numbers(given, numbers, rating)
     before = _before(desk, name)
     rows: list[tuple[int, int, int | None]] = []
     for i in range(len(rating.grades)):
@@ -157,6 +155,15 @@ def decide_city(
         ]
     _write(desk, name, rating, sorted(rows, key=lambda row: row[0]))
     return len(rows)
+
+
+def _check_numbers(name: str, numbers: Collection[str], rating: CityRating) -> None:
+    if not isinstance(numbers, list | tuple | set | frozenset):
+        raise InvalidValue(name=name, value=type(numbers).__name__, allowed="[V…, V…]")
+    known = set(rating.volunteers)
+    for number in numbers:
+        if plain_text(name, number) not in known:
+            raise NotFound(kind="volunteer", id=number)
 
 
 def _granted(

@@ -71,6 +71,9 @@ class Reader(Protocol):
     ) -> dict[str, Any]:
         """Return the entries that are known and of the right type."""
 
+    def worded(self, fact: Fact) -> Fact:
+        """Return a fact with the texts the file gives it."""
+
     def failed(self, path: str, error: VolunteerkitError) -> None:
         """Note an error of a rule."""
 
@@ -196,7 +199,7 @@ class Composer:
 
     def knows(self, name: str, gives: FactType) -> None:
         """Note a fact that a part makes."""
-        self.known[name] = Fact(name, gives, name, name)
+        self.known[name] = self.reader.worded(Fact(name, gives, name, name))
 
     # The parts
 

@@ -7,7 +7,8 @@ whole city on columns.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -21,7 +22,7 @@ from volunteerkit.rules.rulebook import Version
 from volunteerkit.rules.walk import Pending, Walked, Why, walk
 from volunteerkit.units import whole_minutes
 
-__all__ = ["CreditLine", "Credited", "Record", "credit"]
+__all__ = ["CreditLine", "Credited", "Record", "credit", "credit_each"]
 
 
 def __dir__() -> list[str]:
@@ -104,11 +105,32 @@ def credit(version: Version, records: Iterable[Record], person: Mapping[str, Any
     (240, 180)
     """
     plan, given = plan_of(version), list(records)
-    facts: Mapping[str, Any] = {**plan.defaults, **person} if person else plan.defaults
-    try:
+    with _naming_absent(version):
+        facts = _known(plan, person)
         return (
-            _walked(version, plan, given, facts) if plan.run is None else _summed(version, plan, given, facts)
+            _walked(version, plan, given, facts)[0]
+            if plan.run is None
+            else _summed(version, plan, given, facts)
         )
+
+
+def credit_each(
+    version: Version, records: Iterable[Record], person: Mapping[str, Any] | None = None
+) -> tuple[Credited, Walked]:
+    """Credit as `credit` does, and return what became of every record beside."""
+    with _naming_absent(version):
+        plan = plan_of(version)
+        return _walked(version, plan, list(records), _known(plan, person))
+
+
+def _known(plan: Plan, person: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    return {**plan.defaults, **person} if person else plan.defaults
+
+
+@contextmanager
+def _naming_absent(version: Version) -> Iterator[None]:
+    try:
+        yield
     except KeyError as missing:
         if missing.args[0] not in version.mentions:  # a function's own mistake
             raise
@@ -131,9 +153,11 @@ def _summed(version: Version, plan: Plan, given: Sequence[Record], facts: Mappin
     )
 
 
-def _walked(version: Version, plan: Plan, given: Sequence[Record], facts: Mapping[str, Any]) -> Credited:
+def _walked(
+    version: Version, plan: Plan, given: Sequence[Record], facts: Mapping[str, Any]
+) -> tuple[Credited, Walked]:
     done = walk(version, given, facts)
-    return Credited(
+    credited = Credited(
         sum([each[4] for each in given]),
         whole_minutes(done.scaled, plan.scale),
         len({step.day for step in done.steps if step.value}),
@@ -144,6 +168,7 @@ def _walked(version: Version, plan: Plan, given: Sequence[Record], facts: Mappin
         done.pending,
         version.convert,
     )
+    return credited, done
 
 
 def _lines(done: Walked, scale: int) -> tuple[CreditLine, ...]:

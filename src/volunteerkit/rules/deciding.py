@@ -13,16 +13,15 @@ from typing import Any, Final
 
 import attrs
 
-from volunteerkit.rules.crediting import Credited, credit
+from volunteerkit.rules.crediting import Credited, credit_each
 from volunteerkit.rules.explain import explained_decision
 from volunteerkit.rules.expression import CALENDAR, Expression, mentioned
 from volunteerkit.rules.ladder import Assessment, assess_version, holds_in
 from volunteerkit.rules.measures import Rules, Stream, looked_up, measured
 from volunteerkit.rules.parts import Answer, Lookup, Measure, Scheme
-from volunteerkit.rules.plan import Record, plan_of
+from volunteerkit.rules.plan import Record
 from volunteerkit.rules.rulebook import Rulebook, Version
 from volunteerkit.rules.schemes import Granting, awards_of, granting
-from volunteerkit.rules.walk import walk
 from volunteerkit.units import day_number, day_of
 
 __all__ = ["UNCREDITED", "Decision", "decide"]
@@ -174,11 +173,10 @@ def _credited(
     """Credit the records that can be credited; the stream has all of them, each with its exact minutes."""
     way = version.credit or crediting or _service_only()
     eligible = [record for record in records if record.kind not in UNCREDITED]
-    credited, plan = credit(way, eligible, given), plan_of(way)
-    steps = walk(way, eligible, {**plan.defaults, **given}).steps
+    credited, done = credit_each(way, eligible, given)
     others = [record for record in records if record.kind in UNCREDITED]
-    every = [step.record for step in steps] + others
-    return credited, Stream(every, [step.value for step in steps] + [0] * len(others), plan.scale)
+    every = [step.record for step in done.steps] + others
+    return credited, Stream(every, [step.value for step in done.steps] + [0] * len(others), credited.scale)
 
 
 class _Making:

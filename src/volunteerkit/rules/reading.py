@@ -13,7 +13,7 @@ import attrs
 from volunteerkit.errors import InvalidValue, RulebookError, VolunteerkitError, nearest
 from volunteerkit.messages import LANGUAGES, Phrase, phrase
 from volunteerkit.rules.composing import Composer
-from volunteerkit.rules.declaring import declared_facts, new_name
+from volunteerkit.rules.declaring import UNITS, declared_facts, new_name
 from volunteerkit.rules.expression import Expression, Fact, FactType, RuleFunction, mentioned
 from volunteerkit.rules.facts import (
     DAY_MINUTES,
@@ -49,7 +49,8 @@ CONVERT_MAX: Final = 1_000_000
 PARTS_MAX: Final = 100
 
 _TOP: Final = {"id": str, "decides": str, "version": list, "title": dict, "fact": dict, "parameter": dict,
-               "case": dict}  # fmt: skip
+               "name": dict, "case": dict}  # fmt: skip
+_NAME: Final = {**dict.fromkeys(LANGUAGES, str), "unit": str}
 _VERSION: Final = {"effective_from": dt.date, "citation": str, "confidence": str, "adopted_on": dt.date,
                    "suspended_from": dt.date, "monotone": bool}  # fmt: skip
 _PARTS: Final = {
@@ -125,6 +126,7 @@ class _Reader:
         self.declared = {name: fact for name, fact in facts.items() if FACTS.get(name) != fact}
         self.of_file: tuple[Fact, ...] = ()
         self.decides = ""
+        self.names: dict[str, dict[str, Any]] = {}
         self.of_subject = LADDER_FACTS
         self.problems: list[tuple[str, VolunteerkitError]] = []
 
@@ -168,7 +170,11 @@ class _Reader:
         read: Callable[[Any, str], Version | None] = self.ladder
         if decides in ("credit", "check"):
             read = self.credit if decides == "credit" else self.check
-        self.of_file = declared_facts(self, top)
+        self.names = {
+            name: self.table(each, _NAME, f"$.name.{name}", LANGUAGES)
+            for name, each in top.get("name", {}).items()
+        }
+        self.of_file = tuple(self.worded(fact) for fact in declared_facts(self, top))
         self.declared |= {fact.name: fact for fact in self.of_file}
         self.facts |= self.declared
         for name in ("id", "decides"):  # both are stored and looked up: no hidden characters
@@ -181,11 +187,24 @@ class _Reader:
                 self.problem(f"$.version[{i}].effective_from", "rulebook_order", earlier=last,
                              later=version.effective_from)  # fmt: skip
             last = version.effective_from if version else last
+        known = {fact.name for fact in self.of_file} | {
+            name for each in versions if each for name in each.makes
+        }
+        for name in self.names if all(versions) else ():
+            if name not in known:
+                self.misspelt(f"$.name.{name}", "rulebook_choice", name, sorted(known))
         title = self.texts(top.get("title", {}), "$.title")
         words = read_words(self, top.get("case", {}))
         if self.problems:
             return None
         return Rulebook(top["id"], top["decides"], tuple(each for each in versions if each), title, words)
+
+    def worded(self, fact: Fact) -> Fact:
+        """Return a fact with the texts and the unit that ``[name]`` gives it."""
+        texts = self.names.get(fact.name, {})
+        unit = texts.get("unit", fact.unit)
+        self.choice(unit, ("", *UNITS), f"$.name.{fact.name}.unit")
+        return attrs.evolve(fact, zh=texts.get("zh-CN", fact.zh), en=texts.get("en", fact.en), unit=unit)
 
     def ladder(self, data: Any, path: str) -> Version | None:
         got = self.table(data, _LADDER, path, ("effective_from", "citation", "step"))

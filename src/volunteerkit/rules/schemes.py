@@ -113,14 +113,10 @@ def granting(
     else:
         best = next((step for step in reversed(free) if holding[step.award] is not False), None)
         eligible = () if best is None else (best.award,) if holding[best.award] else None
-    if scheme.procedure == "automatic" and eligible:
-        held = max(held, *eligible)
-    given = eligible or ()
-    grantable = (
-        ()
-        if facts.get("suspended") or not may_be_granted
-        else tuple(each for each in given if _new(scheme, each, awards, number_of, today))
-    )
+    given = () if facts.get("suspended") or not may_be_granted else eligible or ()
+    if scheme.procedure == "automatic":
+        held = max(held, *given, 0)
+    grantable = tuple(each for each in given if _new(scheme, each, awards, number_of, today))
     return Granting(scheme, eligible, held, grantable, awards=tuple(awards))
 
 

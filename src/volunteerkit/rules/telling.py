@@ -89,6 +89,8 @@ class _Teller:
         for name, code in (("adopted_on", "adopted"), ("suspended_from", "suspended")):
             if (on := getattr(version, name)) is not None:
                 yield Line(name, str(on), self.say(code, day=on), 1)
+        if not version.monotone:
+            yield Line("monotone", "", self.say("not_monotone"), 1)
         if version.confidence:
             said = self.say("confidence", text=version.confidence)
             yield Line("confidence", version.confidence, said, 1, text=True)
