@@ -31,7 +31,7 @@ GAP_MAX: Final = 36_600
 _HOWS: Final = ("sum", "count", "most", "least", "first", "last", "balance")
 _MEASURE: Final = {**dict.fromkeys(_HOWS, str), "where": str, "from": str, "to": str, "after": str, "before": str,
                    "per": str, "year_begins_month": int, "counts": str, "having": str, "best": int, "take": str, "gap_days": int,
-                   "spends": str, "expires_months": int,
+                   "latest": int, "spends": str, "expires_months": int,
                    "otherwise": object}  # fmt: skip
 _TAKES: Final = ("sum", "count", "most", "least", "run", "last_run")
 _LOOKUP: Final = {"by": str, "row": list}
@@ -228,10 +228,11 @@ class Composer:
             self.rule(got, "counts", path, (gives,), value)[0], self.condition(got, "having", path, value),
             got.get("best"), take, got.get("gap_days"), self.rule(got, "spends", path, ("int",), self.of_record)[0],
             got.get("expires_months"), None,
-            "int" if take in ("count", "run", "last_run") else gives,
+            "int" if take in ("count", "run", "last_run") else gives, got.get("latest"),
         )  # fmt: skip
+        part = attrs.evolve(part, otherwise=self._otherwise(got, part, path))
         self.knows(name, part.gives)
-        return attrs.evolve(part, otherwise=self._otherwise(got, part, path))
+        return part
 
     def _what(self, got: Mapping[str, Any], how: str, path: str) -> tuple[Expression | None, str, FactType]:
         """Read what a measure adds up, counts or takes: a rule, a word, and the type it has."""
@@ -271,14 +272,17 @@ class Composer:
         self.within(got, "year_begins_month", 1, 12, path)
         self.within(got, "gap_days", 0, GAP_MAX, path)
         self.within(got, "best", 1, GAP_MAX, path)
+        self.within(got, "latest", 1, GAP_MAX, path)
         self.within(got, "expires_months", 1, TERM_MAX, path)
         if "gap_days" in got and ("first" not in got or gives != "date"):
             self.reader.problem(f"{path}.gap_days", "rulebook_needs", name="gap_days", needs="first")
 
-    def _otherwise(self, got: Mapping[str, Any], part: Measure, path: str) -> int | None:
+    def _otherwise(self, got: Mapping[str, Any], part: Measure, path: str) -> int | Expression | None:
         if "otherwise" not in got:
             return None
         value = got["otherwise"]
+        if type(value) is str:
+            return self.rule(got, "otherwise", path, (part.gives,), self.of_subject)[0]
         if part.gives == "date" and type(value).__name__ == "date":
             return day_number(value)
         if part.gives == "int" and type(value) is int and abs(value) <= LARGEST:
@@ -304,9 +308,10 @@ class Composer:
             self.reader.problem(f"{path}.row", "rulebook_too_many", count=len(rows), limit=ROWS_MAX)
             return None
         read = [self._row(row, f"{path}.row[{i}]", fact, columns) for i, row in enumerate(rows)]
-        floors = [row.from_ for row in read if row is not None and row.from_ is not None]
-        if any(upper <= lower for lower, upper in pairwise(floors)):
-            self.reader.problem(f"{path}.row", "rulebook_rows")
+        floors = [(i, row.from_) for i, row in enumerate(read) if row is not None and row.from_ is not None]
+        for (_, lower), (i, upper) in pairwise(floors):
+            if upper <= lower:
+                self.reader.problem(f"{path}.row[{i}].from", "rulebook_rows", lower=lower, upper=upper)
         for each in columns:
             self.knows(each, "int")
         return Lookup(by, columns, tuple(row for row in read if row is not None))

@@ -57,11 +57,22 @@ def measured(part: Measure, stream: Stream, facts: Mapping[str, Any], rules: Rul
         and (first is None or record[1] >= first)
         and (where is None or where(record, facts, value // stream.scale))
     ]
+    if part.latest is not None:
+        found = sorted(found, key=_when)[-part.latest :]
     if part.per:
         result = _over_groups(part, found, stream.scale, facts, rules, last)
     else:
         result = _of_group(part, found, stream.scale, facts, rules, last)
-    return part.otherwise if result is None else result
+    if result is not None:
+        return result
+    if part.otherwise is None or isinstance(part.otherwise, int):
+        return part.otherwise
+    return int(rules.of_subject(part.otherwise)(facts))
+
+
+def _when(row: tuple[Record, int]) -> tuple[int, int, int]:
+    """Return where a record stands in time; of two that begin together the one entered later is the later."""
+    return row[0].served_on, row[0].start_minute, row[0].record_id
 
 
 Rows: TypeAlias = Sequence[tuple[Record, int]]

@@ -147,7 +147,8 @@ class Measure:
     ``gap_days`` lets ``first`` find the first day of the service that has gone on since without a longer gap.
     A ``balance`` adds ``of`` and takes away what a record ``spends``, the oldest first; what was added runs out
     after ``expires_months``. What is spent beyond it is owed.
-    ``otherwise`` is its value where no record is left; without one it is absent.
+    Of the records that are let in perhaps only the ``latest`` so many are looked at. ``otherwise`` is its value
+    where no record is left, a rule for it too; without one it is absent.
     """
 
     name: str
@@ -168,14 +169,16 @@ class Measure:
     gap_days: int | None = None
     spends: Expression | None = None
     expires_months: int | None = None
-    otherwise: int | None = None
+    otherwise: int | Expression | None = None
     gives: FactType = "int"
+    latest: int | None = None
 
     @property
     def rules(self) -> tuple[Expression, ...]:
         """Every rule in it."""
         found = (self.of, self.where, self.first_day, self.last_day, self.counts, self.having, self.spends)
-        return tuple(rule for rule in found if rule is not None)
+        fallback = () if isinstance(self.otherwise, int | None) else (self.otherwise,)
+        return (*(rule for rule in found if rule is not None), *fallback)
 
 
 @attrs.frozen

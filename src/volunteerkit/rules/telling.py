@@ -198,7 +198,12 @@ class _Teller:
         otherwise = ""
         if part.otherwise is not None:
             fact = Fact(part.name, part.gives, part.name, part.name, unit)
-            otherwise = self.say("otherwise", value=words.value(fact, part.otherwise))
+            if isinstance(part.otherwise, int):
+                otherwise = self.say("otherwise", value=words.value(fact, part.otherwise))
+            else:
+                otherwise = self.say("otherwise", value=words.rule(part.otherwise, unit))
+        if part.latest is not None:
+            where += self.say("latest", count=part.latest)
         said = self.say("measure", name=part.name, what=self.what(part), span=self.span(part), where=where,
                         groups=self.groups(part, unit), otherwise=otherwise)  # fmt: skip
         return Line(f"measure.{part.name}", str(part), said, 1)
