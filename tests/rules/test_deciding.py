@@ -299,6 +299,7 @@ def test_minutes_of_records_add_up_exactly_before_they_are_rounded() -> None:
     percent = "credit = { coefficient = { by = 'category', percent = { a = 150 } } }"
     text = HEAD + percent + '\nmeasure.all = { sum = "minutes" }\nstep = [{ award = 1, when = "all >= 3" }]'
     halves = [served(1, category="a"), served(1, category="a")]
+    assert decided(text.replace('"minutes"', '" ( minutes ) "'), *halves).facts["all"] == 3
     assert decided(text, *halves).facts["all"] == 3
     assert decided(text, *halves).facts["credited_minutes"] == 3
 

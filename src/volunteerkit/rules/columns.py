@@ -95,8 +95,12 @@ def decide_columns(
     reason = why_not(version)
     if reason:
         return _one_by_one(rulebook, run, reason)
-    run.credit()
-    run.make()
+    try:
+        run.credit()
+        run.make()
+    except InvalidValue as refused:
+        # one by one, an absent fact may keep a subject from what is refused here for all of them
+        return _one_by_one(rulebook, run, refused.code)
     return Decisions(version, on, run.known, run.grantings, run.answers, run.words)
 
 

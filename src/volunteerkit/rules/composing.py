@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 import attrs
 
 from volunteerkit.errors import VolunteerkitError
-from volunteerkit.rules.expression import LARGEST, Expression, Fact, FactType, RuleFunction
+from volunteerkit.rules.expression import LARGEST, Expression, Fact, FactType, Mention, RuleFunction
 from volunteerkit.rules.facts import DAY_FACTS, FACTS, MINUTES, PERSON_FACTS, RECORD_FACTS
 from volunteerkit.rules.parsing import parse_any
 from volunteerkit.rules.parts import PERIODS, Answer, Cohort, Lookup, LookupRow, Measure, Scheme, Step
@@ -239,12 +239,11 @@ class Composer:
         if how == "count":
             self.reader.choice(got["count"], ("records", "days", *self._words), f"{path}.count")
             return None, "" if got["count"] == "records" else got["count"], "int"
-        if how in ("sum", "balance") and got[how] == "minutes":
-            return None, "", "int"
         wanted: tuple[FactType, ...] = ("int",) if how in ("sum", "balance") else ("date", "int") if how in (
             "first", "last") else ("int", "date")  # fmt: skip
         of, gives = self.rule(got, how, path, wanted, self.of_record)
-        return of, "", gives
+        # of minutes the exact total is rounded, not every record's
+        return None if how in ("sum", "balance") and of == Mention("minutes") else of, "", gives
 
     @property
     def _words(self) -> list[str]:
