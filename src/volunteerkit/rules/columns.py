@@ -99,6 +99,8 @@ def decide_columns(
         run.credit()
         run.make()
     except InvalidValue as refused:
+        if not refused.code.startswith("rule_"):  # a column that is wrong, not a rule's own value
+            raise
         # one by one, an absent fact may keep a subject from what is refused here for all of them
         return _one_by_one(rulebook, run, refused.code)
     return Decisions(version, on, run.known, run.grantings, run.answers, run.words)
