@@ -356,6 +356,8 @@ def test_the_digest_is_of_every_part() -> None:
         ('answer.medal = "credited_minutes"', ".answer.medal", "rulebook_fact_taken"),
         ('answer.today = "credited_minutes"', ".answer.today", "rulebook_fact_taken"),
         ('answer.a = "b + 1"\nanswer.b = "a + 1"', ".answer.a", "rulebook_circle"),
+        ('answer.a = "a + 1"', ".answer.a", "rulebook_circle"),
+        ('lookup = [{ by = "service_days", row = [{}] }]', ".lookup[0].row", "rulebook_empty"),
         ('answer.a = "medl + 1"', ".answer.a", "rule_unknown_fact_near"),
         ("answer.a = 5", ".answer.a", "rulebook_type"),
         ('answer.a = { x = "credited_minutes" }', ".answer.a.x", "rulebook_rule_type"),
@@ -384,7 +386,7 @@ def test_what_is_written_wrongly_is_told_with_its_place(text: str, path: str, co
 @pytest.mark.parametrize(
     ("old", "new", "path", "code"),
     [
-        ('"gold",', '"bronze",', ".step[0].grade", "rulebook_fact_taken"),
+        ('"gold",', '"bronze",', ".step[0].grade", "rulebook_grade_twice"),
         ('"gold",', '"gold", after = "sliver",', ".step[2].after", "rulebook_choice_near"),
         ('"gold",', '"gold", after = "gold",', ".step[2].after", "rulebook_choice"),
         ('"gold",', '"gold", wait_months = 2,', ".step[2].wait_months", "rulebook_needs"),

@@ -112,6 +112,8 @@ class Composer:
                 self._place(texts, name, (sort, f"{path}.{sort}.{name}", data))
         for i, data in enumerate(got.get("lookup", [])):
             columns = _columns(data)
+            if not columns:
+                self.reader.problem(f"{path}.lookup[{i}].row", "rulebook_empty")
             for name in columns:
                 self._place(texts, name, ("lookup", f"{path}.lookup[{i}]", data))
         if len(texts) > PARTS_MAX:
@@ -137,6 +139,10 @@ class Composer:
 
     def _order(self, texts: Mapping[str, tuple[str, str, Any]]) -> list[str]:
         """Return the names so that each comes after those its rules mention; a circle is noted and left out."""
+        for name, (sort, place, data) in texts.items():
+            if sort in ("answer", "measure") and name in _mentions(data):
+                self.reader.problem(place, "rulebook_circle", names=name)
+                self.unread.add(name)
         needs = {name: _mentions(data) & set(texts) - {name} for name, (_, _, data) in texts.items()}
         for name, (sort, _, data) in texts.items():
             if sort == "lookup":
@@ -400,7 +406,7 @@ class Composer:
         grades = [step.grade or str(step.award) for step in steps]
         for i, step in enumerate(steps):
             if step.grade and grades.count(step.grade) > 1:
-                self.reader.problem(f"{path}.step[{i}].grade", "rulebook_fact_taken", name=grades[i])
+                self.reader.problem(f"{path}.step[{i}].grade", "rulebook_grade_twice", grade=grades[i])
             if step.after:
                 self.reader.choice(step.after, tuple(each for each in grades if each != grades[i]),
                                    f"{path}.step[{i}].after")  # fmt: skip

@@ -272,7 +272,7 @@ class _Reader:
         if not mentioned(one) and not mentioned(other):
             raise self.error("rule_no_fact", left)
         if first == "words":
-            raise self.error("rule_no_order", left, found=first)
+            raise self.error("rule_member", right)
         if first in ("word", "bool"):
             if symbol not in ("==", "!="):
                 raise self.error("rule_no_order", left, found=first)

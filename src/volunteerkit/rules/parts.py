@@ -31,7 +31,7 @@ __all__ = [
     "Window",
 ]  # fmt: skip
 
-Period: TypeAlias = Literal["day", "month", "year", "life"]
+Period: TypeAlias = Literal["day", "week", "month", "quarter", "half_year", "year", "life"]
 
 PERIODS: Final = ("day", "week", "month", "quarter", "half_year", "year", "month_back", "year_back")
 """What may stand in a measure's ``per`` beside the words of a record: periods, which follow one another."""
@@ -89,7 +89,7 @@ class Limit(_Part):
     """The most minutes (or records that count anything) of a period, for every word of the facts ``by``.
 
     What lies beyond is cut off, or the whole record is refused. Records without a say in it (``when``) are
-    neither counted nor cut.
+    neither counted nor cut. Years, half years and quarters begin with ``year_begins_month``.
     """
 
     per: Period
@@ -97,6 +97,7 @@ class Limit(_Part):
     by: tuple[str, ...] = ()
     count: Literal["minutes", "records"] = "minutes"
     beyond: Literal["cut", "refuse"] = "cut"
+    year_begins_month: int = 1
 
 
 @attrs.frozen

@@ -78,10 +78,19 @@ _PART: Final = {"when": str, "reason": str, "because": dict}
 _TRANSFORM: Final = {"minutes": str, **_PART}
 _WINDOW: Final = {"from": str, "to": str, "percent": int, **_PART}
 _COEFFICIENT: Final = {"by": str, "percent": dict, "otherwise": int}
-_LIMIT: Final = {"per": str, "at_most": str, "by": list, "count": str, "beyond": str, **_PART}
+_LIMIT: Final = {
+    "year_begins_month": int,
+    "per": str,
+    "at_most": str,
+    "by": list,
+    "count": str,
+    "beyond": str,
+    **_PART,
+}
 _ROUTE: Final = {"to": str, **_PART}
 _CONVERT: Final = {"unit": str, "every_minutes": int, "gives": int}
-_PERIODS: Final = ("day", "month", "year", "life")
+_PERIODS: Final = ("day", "week", "month", "quarter", "half_year", "year", "life")
+_YEARLY: Final = ("quarter", "half_year", "year")
 _TYPES: Final = {str: "text", int: "integer", bool: "boolean", list: "array", dict: "table", dt.date: "date",
                  float: "float", dt.datetime: "date-time", dt.time: "time"}  # fmt: skip
 
@@ -317,13 +326,19 @@ class _Reader:
         self.choice(got.get("beyond", "cut"), ("cut", "refuse"), f"{path}.beyond")
         for i, name in enumerate(by):
             self.by(name, f"{path}.by[{i}]")
+        begins = got.get("year_begins_month", 1)
+        if not 1 <= begins <= 12:
+            self.problem(f"{path}.year_begins_month", "rulebook_range", value=begins, low=1, high=12)
+        if begins != 1 and per not in _YEARLY:
+            self.problem(f"{path}.year_begins_month", "rulebook_needs", name="year_begins_month",
+                         needs='per = "year", "half_year", "quarter"')  # fmt: skip
         scope = self.of_day if per == "day" else PERSON_FACTS | self.declared
         at_most = self.rule(got, "at_most", path, "int", scope)
         part = self.common(got, path, self.of_record)
         if at_most is None:
             return None
         beyond, count = got.get("beyond", "cut"), got.get("count", "minutes")
-        return Limit(per, at_most, tuple(map(str, by)), count, beyond, **part)
+        return Limit(per, at_most, tuple(map(str, by)), count, beyond, begins, **part)
 
     def route(self, data: Any, path: str) -> Route | None:
         got = self.table(data, _ROUTE, path, ("to", "when"))

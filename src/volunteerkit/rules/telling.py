@@ -178,7 +178,7 @@ class _Teller:
         by = self.say("by", list=self.words.joined(map(self.words.fact, part.by))) if part.by else ""
         unit = "minutes" if part.count == "minutes" else ""
         return self.say(
-            f"limit_{part.count}", per=self.say(f"per_{part.per}"), by=by and f" {by}".replace(" 每", "每"),
+            f"limit_{part.count}", per=self.say(f"per_{part.per}", month=part.year_begins_month), by=by and f" {by}".replace(" 每", "每"),
             at_most=self.words.rule(part.at_most, unit), when=self.when(part.when), beyond=self.say(f"beyond_{part.beyond}"),
         )  # fmt: skip
 
