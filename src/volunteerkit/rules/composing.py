@@ -37,7 +37,7 @@ _TAKES: Final = ("sum", "count", "most", "least", "run", "last_run")
 _LOOKUP: Final = {"by": str, "row": list}
 _SCHEME: Final = {"step": list, "take": str, "repeat": str, "loss": str, "procedure": str, "grant_when": str}
 _COHORT: Final = {"among": str, "rank_by": list, "places": int, "percent": int, "at_least": int, "within": str,
-                  "exempt": str, "grades": dict}  # fmt: skip
+                  "exempt": str, "grades": dict, "groups": dict}  # fmt: skip
 _STEP: Final = {"award": int, "when": str, "name": dict, "grade": str, "after": str, "wait_months": int,
                 "valid_months": int, "certifier": str}  # fmt: skip
 # What holds words of the author's own and no rule.
@@ -380,18 +380,22 @@ class Composer:
         self.within(got, "places", 0, LARGEST, path)
         self.within(got, "percent", 1, 100, path)
         self.within(got, "at_least", 0, LARGEST, path)
-        grades = self.reader.table(
-            got.get("grades", {}), dict.fromkeys(got.get("grades", {}), int), f"{path}.grades", ()
-        )
-        for grade in grades:
-            self.within(grades, grade, 0, LARGEST, f"{path}.grades")
+        grades, groups = (self._places(got.get(name, {}), f"{path}.{name}") for name in ("grades", "groups"))
+        if groups and "within" not in got:
+            self.reader.problem(f"{path}.groups", "rulebook_needs", name="groups", needs="within")
         exempt = self.condition(got, "exempt", path, self.of_subject)
         if "among" not in got or "rank_by" not in got:
             return None
         return Cohort(
             got["among"], tuple(map(str, got["rank_by"])), got.get("places"), got.get("percent"), got.get("at_least", 0),
-            got.get("within", ""), exempt, tuple(sorted(grades.items())),
+            got.get("within", ""), exempt, grades, groups,
         )  # fmt: skip
+
+    def _places(self, data: Any, path: str) -> tuple[tuple[str, int], ...]:
+        found = self.reader.table(data, dict.fromkeys(data, int), path, ())
+        for name in found:
+            self.within(found, name, 0, LARGEST, path)
+        return tuple(sorted(found.items()))
 
     def scheme(self, name: str, got: Mapping[str, Any], path: str) -> Scheme:
         """Read a scheme's steps and how its grades are given, kept and lost."""

@@ -264,7 +264,7 @@ class Cohort:
 
     There are so many ``places``, or a ``percent`` of all who were looked at (rounded down), but ``at_least`` so many; by the word
     ``within`` each of its groups has its own. Who meets ``exempt`` gets a place beside them. ``grades`` give other places for
-    single grades.
+    single grades, ``groups`` for single words of ``within``.
     """
 
     among: str
@@ -275,6 +275,7 @@ class Cohort:
     within: str = ""
     exempt: Expression | None = None
     grades: tuple[tuple[str, int], ...] = ()
+    groups: tuple[tuple[str, int], ...] = ()
 
     @property
     def rules(self) -> tuple[Expression, ...]:

@@ -264,7 +264,7 @@ def _meant(value: Any) -> Any:
         names = [field.name for field in attrs.fields(type(value)) if field.name not in ("because", "names")]
         found = {name: _meant(getattr(value, name)) for name in names}
         # without words, or a number of last records, a part is what it was before there were any
-        later: dict[str, Any] = {"words": [], "latest": None} | (
+        later: dict[str, Any] = {"words": [], "latest": None, "groups": []} | (
             {"year_begins_month": 1} if isinstance(value, Limit) else {}
         )
         return {name: each for name, each in found.items() if name not in later or each != later[name]}

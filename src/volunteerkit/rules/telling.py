@@ -324,7 +324,8 @@ class _Teller:
             places = self.say("places", count=part.places)
         else:
             places = self.say("places_percent", percent=part.percent, least=part.at_least)
-        places += "".join(self.say("places_grade", grade=grade, count=count) for grade, count in part.grades)
+        own = (*part.grades, *part.groups)
+        places += "".join(self.say("places_grade", grade=grade, count=count) for grade, count in own)
         within = self.say("within", word=self.words.fact(part.within)) if part.within else ""
         exempt = self.say("exempt", rule=self.words.rule(part.exempt)) if part.exempt is not None else ""
         listed = self.words.joined(map(self.words.fact, part.rank_by))
