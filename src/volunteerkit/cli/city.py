@@ -275,7 +275,11 @@ def print_stars(counts: Counter[int], ladder: str, as_of: dt.date) -> None:
 
 def _print_grades(counts: Counter[int], rated: CityRating, kit: Kit) -> None:
     """Print volunteers per grade: stars where the question is how many, else by the names of the grades."""
-    if rated.question.rpartition(".")[2] in ("", "star"):
+    if not rated.ladder:
+        print(both("没有加载评定星级的规则，所以没有评定。用 --plugin 加载一份，或用 --decides 选别的问题。",
+                   "No rule for stars is loaded, so nobody was rated. Load one with --plugin, or choose another question with --decides."))  # fmt: skip
+        return
+    if rated.question.rpartition(".")[2] == "star":
         print_stars(counts, rated.ladder, rated.as_of)
         return
     from volunteerkit.rating.stream import scheme_asked
