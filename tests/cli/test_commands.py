@@ -337,3 +337,17 @@ def test_the_ledger_is_exported_and_a_published_head_compared(city: Path) -> Non
     script = ROOT / "src" / "volunteerkit" / "cli" / "verify_export.py"
     checked = subprocess.run([sys.executable, "-I", "-S", script, city / "ledger.jsonl", head], check=False)
     assert checked.returncode == 0
+
+
+def test_a_rating_without_a_rule_for_stars_says_so(city: Path) -> None:
+    (city / "奖章.toml").write_text(
+        'id = "city.medal"\ndecides = "medal"\n[[version]]\neffective_from = 2020-01-01\ncitation = "办法"\n'
+        'step = [{ award = 1, when = "credited_minutes >= 60", name = { zh-CN = "铜奖" } }]\n',
+        "utf-8",
+    )
+    words = ("rate", "--db", "city.db", "--plugin", "奖章.toml")
+    told = run(*words, folder=city, language="zh-CN")
+    assert told.returncode == 0
+    assert "没有评定" in told.stdout
+    assert "★" not in told.stdout
+    assert "铜奖" in run(*words, "--decides", "medal", folder=city, language="zh-CN").stdout

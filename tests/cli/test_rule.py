@@ -170,6 +170,17 @@ def test_what_differs_between_versions_of_one_file_is_told(
         command("diff", f"{star}@2020-13-01", str(star))
 
 
+def test_a_day_that_does_not_exist_is_told_with_what_is_allowed(star: Path) -> None:
+    with in_language("zh-CN"), pytest.raises(InvalidValue, match="实际存在的日期"):
+        command("diff", f"{star}@2026-02-30", str(star))
+
+
+def test_a_file_that_is_not_there_is_told_without_english(tmp_path: Path) -> None:
+    with pytest.raises(RulebookError) as told:
+        command("check", str(tmp_path / "星级.toml"))
+    assert "文件无法打开（文件或文件夹不存在）" in told.value.message("zh-CN")
+
+
 def test_a_name_that_changed_is_told_as_only_a_text(star: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other = star.with_name("改名.toml")
     other.write_text(

@@ -341,4 +341,7 @@ def test_the_terminal_tells_schemes_answers_and_who_holds_too_much(
     assert "#2 -8 小时" in told
     with in_language("en"):
         assert "jubilee: eligible for none; holds none" in run("explain", "V1", "--decides", "jubilee")
+        told = run("rate", "--decides", "jubilee")
+        assert "Volunteers per grade of jubilee" in told
+        assert "star" not in told
     assert json.loads(run("rate", "--decide", "--json"))["fallen"][0]["volunteer"] == "V1"

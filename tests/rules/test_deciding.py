@@ -371,6 +371,8 @@ def test_the_digest_is_of_every_part() -> None:
         ('lookup = [{ by = "service_days", row = [{ from = 2, a = 1 }, { from = 2, a = 2 }] }]', ".lookup[0].row[1].from", "rulebook_rows"),
         ('lookup = [{ by = "service_days", row = [{ from = 2, a = 1 }, { from = 3 }] }]', ".lookup[0].row[1]", "rulebook_missing_key"),
         ('lookup = [{ by = "service_days", row = [{ from = 2, is = 2, a = 1 }] }]', ".lookup[0].row[0].from", "rulebook_either"),
+        ('answer.word = "\'a\'"\nlookup = [{ by = "word", row = [{ from = 2, a = 1 }] }]', ".lookup[0].row[0].from", "rulebook_row_is"),
+        ('answer.c = "d + 1"\nanswer.a = "b + 1"\nanswer.d = "a + 1"\nanswer.b = "a + 1"', ".answer.a", "rulebook_circle"),
         ('lookup = [{ by = "service_days", row = [{ is = "x", a = 1 }] }]', ".lookup[0].row[0].is", "rulebook_default"),
         ('lookup = [{ by = "service_days", row = [{ from = 2, a = true }] }]', ".lookup[0].row[0].a", "rulebook_default"),
     ],
@@ -388,7 +390,7 @@ def test_what_is_written_wrongly_is_told_with_its_place(text: str, path: str, co
     [
         ('"gold",', '"bronze",', ".step[0].grade", "rulebook_grade_twice"),
         ('"gold",', '"gold", after = "sliver",', ".step[2].after", "rulebook_choice_near"),
-        ('"gold",', '"gold", after = "gold",', ".step[2].after", "rulebook_choice"),
+        ('"gold",', '"gold", after = "gold",', ".step[2].after", "rulebook_circle"),
         ('"gold",', '"gold", wait_months = 2,', ".step[2].wait_months", "rulebook_needs"),
         ('"gold",', '"gold", valid_months = 1201,', ".step[2].valid_months", "rulebook_range"),
         ('"gold",', '"gold", certifyer = "x",', ".step[2].certifyer", "rulebook_unknown_key_near"),
@@ -400,3 +402,42 @@ def test_a_step_that_is_written_wrongly(old: str, new: str, path: str, code: str
     assert (f"$.version[0]{path}", code) in [
         (place, problem.code) for place, problem in caught.value.problems
     ]
+
+
+def test_grades_that_wait_for_one_another_are_refused_once_and_a_chain_is_not() -> None:
+    waiting = STEPS.replace('"silver", when', '"silver", after = "bronze", when')
+    waiting = waiting.replace('"gold", when', '"gold", after = "silver", when')
+    Rulebook.loads(HEAD + waiting)
+    with pytest.raises(RulebookError) as caught:
+        Rulebook.loads(HEAD + waiting.replace('grade = "bronze"', 'grade = "bronze", after = "gold"'))
+    ((place, problem),) = caught.value.problems
+    assert (place, problem.code) == ("$.version[0].step[0].after", "rulebook_circle")
+    assert problem.values["names"] == "bronze, gold, silver"
+
+
+def test_a_circle_names_only_those_that_are_in_it() -> None:
+    with pytest.raises(RulebookError) as caught:
+        Rulebook.loads(
+            HEAD
+            + 'answer.c = "a + 1"\nanswer.a = "b + 1"\nanswer.b = "a + 1"'
+            + STEPS.replace("credited_minutes", "c")
+        )
+    assert caught.value.problems[0][1].values["names"] == "a, b"
+
+
+@pytest.mark.parametrize(
+    ("decides", "code"),
+    [
+        ("today", "rulebook_fact_taken"),
+        ("city.credited_minutes", "rulebook_fact_taken"),
+        ("city.donor", "rulebook_fact_taken"),
+        ("city.round", "rulebook_fact_taken"),
+        ("city.", "rulebook_fact_name"),
+    ],
+)
+def test_a_question_is_not_called_like_a_fact(decides: str, code: str) -> None:
+    declared = '[fact.donor]\ntype = "int"\nzh-CN = "献血"\nen = "donor"\n[parameter]\nround = 3\n'
+    text = HEAD.replace('"city.medal"\n[[', f'"{decides}"\n{declared}[[') + STEPS
+    with pytest.raises(RulebookError) as caught:
+        Rulebook.loads(text)
+    assert [(place, problem.code) for place, problem in caught.value.problems] == [("$.decides", code)]

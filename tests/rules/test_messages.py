@@ -69,8 +69,10 @@ suspended_from = 2014-08-01
 cohort = { among = "star", rank_by = ["service_days"] }
 measure.hours = { sum = "minutes", count = "days" }
 measure.span = { sum = "served_on", from = "today", after = "today", having = "value > 1", gap_days = -1 }
-lookup = [{ by = "service_days", row = [{ from = 2, a = 1 }, { from = 1, a = 2 }] }]
-step = [{ award = 1, grade = "a", when = "service_days > 1" }, { award = 2, grade = "a", when = "service_days > 2" }]
+lookup = [{ by = "service_days", row = [{ from = 2, a = 1 }, { from = 1, a = 2 }] }, { by = "w", row = [{ from = 1, b = 1 }] }]
+answer.w = "'a'"
+scheme.y.step = [{ award = 1, grade = "a", when = "today > date(2020, 1, 1)" }, { award = 2, grade = "a", when = "today > date(2020, 1, 1)" }]
+step = [{ award = 1, when = "service_days > 1" }]
 """,
     CREDIT + "transform = [" + '{ minutes = "0" }, ' * 101 + "]",
     """

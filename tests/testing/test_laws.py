@@ -270,7 +270,7 @@ def test_the_rulebooks_that_ship_keep_the_laws(book: Rulebook) -> None:
 @pytest.mark.parametrize(("name", "value"), [("examples", 0), ("examples", 10**6), ("seed", -1)])
 def test_figures_nobody_can_mean_are_refused(folder: Path, name: str, value: int) -> None:
     asked: dict[str, Any] = {name: value}
-    with pytest.raises(InvalidValue):
+    with pytest.raises(InvalidValue, match="0 …" if name == "seed" else "1 …"):
         check_plugin(folder / "yushui.toml", **asked)
 
 
@@ -299,3 +299,9 @@ def test_the_command_tells_people_and_programs(folder: Path, capsys: pytest.Capt
     lines = capsys.readouterr().out.splitlines()
     assert sum(line.startswith("✓") for line in lines) == 10
     assert sum(line.startswith("✗") for line in lines) == 1
+
+
+def test_a_folder_without_cases_is_no_folder_of_cases(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InvalidValue) as told:
+        check_plugin(folder / "yushui.toml", examples=5, cases=tmp_path / "没有")
+    assert told.value.code == "cases_none"

@@ -24,6 +24,8 @@ from volunteerkit.units import hours_text
 
 if TYPE_CHECKING:
     from volunteerkit.cli.app import Place
+    from volunteerkit.kit import Kit
+    from volunteerkit.rating import CityRating
 
 __all__ = [
     "run_explain",
@@ -237,7 +239,7 @@ def run_rate(
             "fallen": [attrs.asdict(each) for each in fallen],
         })  # fmt: skip
         return
-    print_stars(counts, rated.ladder, rated.as_of)
+    _print_grades(counts, rated, city.kit)
     if decided is not None:
         print(both(f"写入 {decided} 项决定。", f"{decided} decisions were written."))
     if fallen:
@@ -267,6 +269,37 @@ def print_stars(counts: Counter[int], ladder: str, as_of: dt.date) -> None:
     print_table(
         (both("星级", "stars"), both("人数", "volunteers")),
         (("★" * grade or both("无", "none"), f"{counts[grade]:,}") for grade in sorted(counts)),
+        right=(1,),
+    )
+
+
+def _print_grades(counts: Counter[int], rated: CityRating, kit: Kit) -> None:
+    """Print volunteers per grade: stars where the question is how many, else by the names of the grades."""
+    if not rated.ladder:
+        print(both("没有加载评定星级的规则，所以没有评定。用 --plugin 加载一份，或用 --decides 选别的问题。",
+                   "No rule for stars is loaded, so nobody was rated. Load one with --plugin, or choose another question with --decides."))  # fmt: skip
+        return
+    if rated.question.rpartition(".")[2] == "star":
+        print_stars(counts, rated.ladder, rated.as_of)
+        return
+    from volunteerkit.rating.stream import scheme_asked
+    from volunteerkit.rules.explain import grade_name
+
+    book = kit.rulebooks[rated.ladder]
+    steps = scheme_asked(book, book.version_on(rated.as_of), rated.question).steps
+    question, ladder, as_of = rated.question, rated.ladder, rated.as_of
+    print(
+        both(
+            f"“{question}”的等级（{ladder}，截至 {as_of}）",
+            f"Volunteers per grade of {question} ({ladder}, as of {as_of})",
+        )
+    )
+    print_table(
+        (both("等级", "grade"), both("人数", "volunteers")),
+        (
+            (grade_name(steps, grade) if grade else both("无", "none"), f"{counts[grade]:,}")
+            for grade in sorted(counts)
+        ),
         right=(1,),
     )
 

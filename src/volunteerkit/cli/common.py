@@ -82,6 +82,8 @@ def command() -> str:
     found, started = shutil.which("volunteerkit"), Path(sys.argv[0])
     if (found and Path(found).resolve() == started.resolve()) or not started.is_file():
         return "volunteerkit"
+    if started.name == "__main__.py":
+        return "python -m volunteerkit"
     return shlex.quote(os.path.relpath(started))
 
 

@@ -102,9 +102,11 @@ Named = Annotated[
         help=both("规则文件，或规则的编号", "a rulebook's file, or its id"),
     ),
 ]
-Dated = Annotated[
-    str, Parameter(help=both("规则文件或编号，可加 @日期 取当日的版本", "a file or an id, perhaps with @DATE for the version of a day"))
-]  # fmt: skip
+_DATED = both(
+    "规则文件或编号，可加 @日期 取当日的版本", "a file or an id, perhaps with @DATE for the version of a day"
+)
+Old = Annotated[str, Parameter(name=both("旧规则", "OLD"), help=_DATED)]
+New = Annotated[str, Parameter(name=both("新规则", "NEW"), help=_DATED)]
 
 
 @rule.command(help=in_chinese("读一份规则：写得对就给出摘要和它提到的事实，否则列出全部问题和位置。"))
@@ -132,7 +134,7 @@ def explain(
 
 
 @rule.command(help=in_chinese("用句子说出两份规则（或同一规则的两个版本）有哪些不同。"))
-def diff(old: Dated, new: Dated, /, *, plugin: Books = (), json: Json = False) -> None:
+def diff(old: Old, new: New, /, *, plugin: Books = (), json: Json = False) -> None:
     """Say in sentences what differs between two rulebooks, or two versions of one."""
     from volunteerkit.cli.ruling import run_diff
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from volunteerkit.cli.common import both, print_json
 from volunteerkit.errors import InvalidValue, did_you_mean
-from volunteerkit.messages import LANGUAGES, language, text
+from volunteerkit.messages import LANGUAGES, language, phrase, text
 
 if TYPE_CHECKING:
     from volunteerkit.rules import Rulebook, Version
@@ -51,7 +51,8 @@ def _version(name: str, plugin: tuple[str, ...]) -> tuple[Rulebook, Version]:
         try:
             day = dt.date.fromisoformat(dated[2])
         except ValueError:
-            raise InvalidValue(name="@", value=dated[2], allowed="2026-11-23") from None
+            allowed = phrase("allowed_day")
+            raise InvalidValue(name=f"{dated[1]}@", value=dated[2], allowed=allowed) from None
         book = find_rule(dated[1], plugin)
         return book, book.version_on(day)
     book = find_rule(name, plugin)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from volunteerkit.cli.common import City, both, print_json, word
 from volunteerkit.cli.tables import print_table
-from volunteerkit.messages import language, text
 from volunteerkit.plugins import contributed
+from volunteerkit.rules.explain import grade_name
 
 if TYPE_CHECKING:
     from volunteerkit.rating import Count, Trial
@@ -42,9 +43,13 @@ def run_try(file: Path, city: City, rulebook: str, as_of: dt.date | None, limit:
     if json:
         print_json(trial.as_dict(limit))
         return
-    compared = trial.in_force or both("没有现行规则", "no rule in force")
-    print(both(f"试行 {trial.rulebook} [{trial.digest[:12]}]，与现行 {compared} 比较，截至 {trial.as_of}。没有写入任何内容。",
-               f"Trial of {trial.rulebook} [{trial.digest[:12]}] against {compared}, as of {trial.as_of}. Nothing was written."))  # fmt: skip
+    compared = (
+        both(f"与现行 {trial.in_force} 比较", f"against {trial.in_force}")
+        if trial.in_force
+        else both("现在没有回答这个问题的规则", "with no rule for this question in force")
+    )
+    print(both(f"试行 {trial.rulebook} [{trial.digest[:12]}]，{compared}，截至 {trial.as_of}。没有写入任何内容。",
+               f"Trial of {trial.rulebook} [{trial.digest[:12]}] {compared}, as of {trial.as_of}. Nothing was written."))  # fmt: skip
     if trial.same:
         print(both("两份规则相同，什么都不会变。", "Both are the same rule: nothing changes."))
         return
@@ -52,11 +57,11 @@ def run_try(file: Path, city: City, rulebook: str, as_of: dt.date | None, limit:
     print(both(f"{everybody:,} 名志愿者中，{trial.rising:,} 人上升，{trial.falling:,} 人下降。",
                f"Of {everybody:,} volunteers {trial.rising:,} would rise and {trial.falling:,} would fall."))  # fmt: skip
     if trial.moves:
-        _print_counts(trial)
+        _print_counts(trial, limit)
         _print_moves(trial, limit)
 
 
-def _print_counts(trial: Trial) -> None:
+def _print_counts(trial: Trial, limit: int) -> None:
     number, before, after = both("人数", "volunteers"), both("现在", "now"), both("试行后", "then")
     moved = Counter({(each.before, each.after): 0 for each in trial.counts})
     for each in trial.counts:
@@ -73,7 +78,11 @@ def _print_counts(trial: Trial) -> None:
         for each in trial.counts:
             place = 2 if each.before == each.after else 0 if _rank(each.after) > _rank(each.before) else 1
             rows.setdefault(name(each), [0, 0, 0])[place] += each.volunteers
-        print_table((title, *heads), ((key, *map(str, row)) for key, row in _sorted(rows)), right=(1, 2, 3))
+        shown = ((key, *(f"{count:,}" for count in row)) for key, row in islice(_sorted(rows), limit))
+        print_table((title, *heads), shown, right=(1, 2, 3))
+        if len(rows) > limit:
+            print(both(f"另有 {len(rows) - limit:,} 个组织，用 --limit 多列，或 --json。",
+                       f"{len(rows) - limit:,} more organizations: list them with --limit, or with --json."))  # fmt: skip
 
 
 def _sorted(rows: Mapping[str, list[int]]) -> Iterable[tuple[str, list[int]]]:
@@ -97,9 +106,7 @@ def _grade(grade: int | None, version: Version | None) -> str:
         return both("无法裁定", "undetermined")
     if not grade:
         return both("无", "none")
-    steps: tuple[Any, ...] = version.steps if version else ()
-    named: str = next((dict(step.names).get(language(), "") for step in steps if step.award == grade), "")
-    return named or text("explain_grade_number", grade=grade)
+    return grade_name(version.steps if version else (), grade)
 
 
 def _print_moves(trial: Trial, limit: int) -> None:

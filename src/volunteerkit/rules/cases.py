@@ -21,7 +21,8 @@ from typing import Any, Final
 import attrs
 
 from volunteerkit.clock import Calendar
-from volunteerkit.errors import InvalidValue, VolunteerkitError, did_you_mean
+from volunteerkit.errors import InvalidValue, VolunteerkitError, cause_of, did_you_mean
+from volunteerkit.messages import phrase
 from volunteerkit.rules.check import check
 from volunteerkit.rules.crediting import Credited, credit
 from volunteerkit.rules.deciding import decide
@@ -123,7 +124,7 @@ def read_cases(path: Path | str) -> Cases:
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, tomllib.TOMLDecodeError):
             raise InvalidValue("cases_not_toml", file=place.name, place=toml_place(error)) from None
-        problem = type(error).__name__
+        problem = cause_of(error) if isinstance(error, OSError) else phrase("cause_no_text")
         raise InvalidValue("cases_unreadable", file=place.name, problem=problem) from None
     cases = data.get("cases") if isinstance(data, dict) else None
     if not isinstance(cases, list) or type(data.get("regime")) is not str:

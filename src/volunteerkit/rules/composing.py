@@ -152,6 +152,8 @@ class Composer:
         while left:
             ready = [name for name, its in left.items() if not its & set(left)]
             if not ready:
+                while rest := set(left) - set().union(*left.values()):  # they only need what is in the circle
+                    left = {name: its for name, its in left.items() if name not in rest}
                 self.reader.problem(texts[next(iter(left))][1], "rulebook_circle", names=", ".join(left))
                 return found
             found += ready
@@ -324,7 +326,9 @@ class Composer:
     def _row(self, data: Any, path: str, fact: Fact, columns: tuple[str, ...]) -> LookupRow | None:
         allowed: dict[str, type] = {"from": int, "is": object, **dict.fromkeys(columns, object)}
         got = self.reader.table(data, allowed, path, columns)
-        if "from" in got and ("is" in got or fact.type != "int"):
+        if "from" in got and fact.type != "int":
+            self.reader.problem(f"{path}.from", "rulebook_row_is", name=fact.name)
+        elif "from" in got and "is" in got:
             self.reader.problem(f"{path}.from", "rulebook_either", name="from", other="is")
         is_ = got.get("is", [])
         words = tuple(is_) if isinstance(is_, list) else (is_,)
@@ -410,10 +414,10 @@ class Composer:
         grades = [step.grade or str(step.award) for step in steps]
         for i, step in enumerate(steps):
             if step.grade and grades.count(step.grade) > 1:
-                self.reader.problem(f"{path}.step[{i}].grade", "rulebook_grade_twice", grade=grades[i])
+                self.reader.problem(f"{path}.step[{i}].grade", "rulebook_grade_twice", name=grades[i])
             if step.after:
-                self.reader.choice(step.after, tuple(each for each in grades if each != grades[i]),
-                                   f"{path}.step[{i}].after")  # fmt: skip
+                self.reader.choice(step.after, tuple(grades), f"{path}.step[{i}].after")
+        self._circle_of_steps(dict(zip(grades, steps, strict=True)), path)
         how = {}
         for key, known in _HOW_GIVEN.items():
             self.reader.choice(got.get(key, known[0]), known, f"{path}.{key}")
@@ -421,6 +425,16 @@ class Composer:
         grant_when = self.condition(got, "grant_when", path, scope)
         self.knows(name, "int")
         return Scheme(name, tuple(steps), grant_when=grant_when, **how)
+
+    def _circle_of_steps(self, steps: Mapping[str, Step], path: str) -> None:
+        """Note grades that wait for one another: nobody could ever get any of them."""
+        for i, grade in enumerate(steps):
+            chain = [grade]
+            while (after := steps[chain[-1]].after) in steps and after not in chain:
+                chain.append(after)
+            if after == grade:
+                self.reader.problem(f"{path}.step[{i}].after", "rulebook_circle", names=", ".join(chain))
+                return
 
     def _step(self, data: Any, path: str, scope: Mapping[str, Fact]) -> Step | None:
         got = self.reader.table(data, _STEP, path, ("award", "when"))

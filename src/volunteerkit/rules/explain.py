@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from volunteerkit import messages
@@ -13,8 +13,9 @@ from volunteerkit.units import day_of, hours_text
 if TYPE_CHECKING:
     from volunteerkit.rules.deciding import Decision
     from volunteerkit.rules.ladder import Assessment, Clause
+    from volunteerkit.rules.parts import Step
 
-__all__ = ["amount", "explained", "explained_decision", "lack_text"]
+__all__ = ["amount", "explained", "explained_decision", "grade_name", "lack_text"]
 
 _MARKS = {True: "✓", False: "✗", None: "?"}
 
@@ -49,6 +50,13 @@ def lack_text(clause: Clause, declared: Mapping[str, Fact], language: str) -> st
     )
 
 
+def grade_name(steps: Iterable[Step], award: int, in_: str | None = None) -> str:
+    """Return what a grade is called: its name in language ``in_`` or the one in force, else its word, else its number."""
+    language = in_ or messages.language()
+    named = next((dict(step.names).get(language) or step.grade for step in steps if step.award == award), "")
+    return named or messages.text("explain_grade_number", language, grade=award)
+
+
 def _label(fact: Fact, language: str) -> str:
     return f"{fact.zh if language == 'zh-CN' else fact.en} ({fact.name})"
 
@@ -60,20 +68,14 @@ def explained_decision(decision: Decision, in_: str | None = None) -> str:
     def say(code: str, **values: Any) -> str:
         return messages.text(code, language, **values)
 
-    def grade(award: int, steps: Any) -> str:
-        names = next(
-            (dict(step.names).get(language) or step.grade for step in steps if step.award == award), ""
-        )
-        return names or say("explain_grade_number", grade=award)
-
     comma, nothing = ("、" if language == "zh-CN" else ", "), say("explain_none")
     lines = [say("explain_schemes")]
     for name, each in decision.grantings.items():
         steps = each.scheme.steps
         eligible = say("explain_absent") if each.eligible is None else comma.join(
-            grade(award, steps) for award in each.eligible)  # fmt: skip
-        granted = comma.join(grade(award, steps) for award in each.grantable)
-        held = grade(each.held, steps) if each.held else nothing
+            grade_name(steps, award, language) for award in each.eligible)  # fmt: skip
+        granted = comma.join(grade_name(steps, award, language) for award in each.grantable)
+        held = grade_name(steps, each.held, language) if each.held else nothing
         lines.append("  " + say("explain_granting", name=name, eligible=eligible or nothing, held=held,
                                 grantable=granted or nothing))  # fmt: skip
     if decision.answers:
@@ -92,13 +94,12 @@ def explained_decision(decision: Decision, in_: str | None = None) -> str:
 class _Writer:
     def __init__(self, assessment: Assessment, language: str) -> None:
         self.assessment, self.language = assessment, language
-        self.names = {step.award: dict(step.names).get(language, "") for step in assessment.version.steps}
 
     def say(self, code: str, **values: Any) -> str:
         return messages.text(code, self.language, **values)
 
     def grade(self, award: int) -> str:
-        return self.names[award] or self.say("explain_grade_number", grade=award)
+        return grade_name(self.assessment.version.steps, award, self.language)
 
     def lines(self) -> Iterator[str]:
         ruling = self.assessment

@@ -188,6 +188,8 @@ class _Reader:
         self.facts |= self.declared
         for name in ("id", "decides"):  # both are stored and looked up: no hidden characters
             self.plain(top, name, "$")
+        if decides.isprintable() and decides and read == self.ladder:  # rules call the grade by its last word
+            self.named(decides.rpartition(".")[2], "$.decides")
         self.few(top.get("version", []), "$.version")
         versions = [read(each, f"$.version[{i}]") for i, each in enumerate(top.get("version", []))]
         last: dt.date | None = None

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from volunteerkit.errors import InvalidValue, RulebookError
+from volunteerkit.errors import InvalidValue, RulebookError, cause_of
 from volunteerkit.rules.expression import Expression, Fact, RuleFunction, mentioned
 from volunteerkit.rules.parts import (
     Answer,
@@ -175,8 +175,12 @@ class Rulebook:
         try:
             text = place.read_text("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
-            code = "rulebook_not_utf8" if isinstance(error, UnicodeDecodeError) else "rulebook_unreadable"
-            raise RulebookError(place.name, ("$", InvalidValue(code, problem=type(error).__name__))) from None
+            problem = (
+                InvalidValue("rulebook_unreadable", problem=cause_of(error))
+                if isinstance(error, OSError)
+                else InvalidValue("rulebook_not_utf8")
+            )
+            raise RulebookError(place.name, ("$", problem)) from None
         return cls.loads(text, place.name, functions=functions, facts=facts)
 
     @classmethod

@@ -226,10 +226,13 @@ def place_of(url: str | URL) -> str:
 
     >>> place_of("postgresql://ann:secret@localhost/city")
     'postgresql://ann:***@localhost/city'
+    >>> place_of("postgresql://localhost/city?options=-c+plan_cache_mode%3Dforce_custom_plan")
+    'postgresql://localhost/city'
     """
     address = address_of(url)
     if address.get_backend_name() == "sqlite":
         return address.database or ":memory:"
+    address = address.difference_update_query(["options"])  # `create_engine` adds its own
     return address.render_as_string(hide_password=True).replace("postgresql+psycopg", "postgresql")
 
 

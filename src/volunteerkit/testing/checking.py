@@ -137,9 +137,9 @@ def check_target(
     target: Target, *, examples: int = 100, seed: int = 0, steps: int = STEPS_MAX, cases: Path | None = None
 ) -> PluginReport:
     """Try every law on one plugin; works as `check_plugin`."""
-    for name, value, most in (("examples", examples, EXAMPLES_MAX), ("seed", seed, 2**31)):
-        if type(value) is not int or not (0 if name == "seed" else 1) <= value <= most:
-            raise InvalidValue(name=name, value=str(value)[:40], allowed=f"1 … {most}")
+    for name, value, least, most in (("examples", examples, 1, EXAMPLES_MAX), ("seed", seed, 0, 2**31)):
+        if type(value) is not int or not least <= value <= most:
+            raise InvalidValue(name=name, value=str(value)[:40], allowed=f"{least} … {most}")
     kit = Kit.load(target.asked)
     shipped = {book.id for book in builtin_rulebooks()}
     books = [book for book in kit.rulebooks.values() if book.id not in shipped]
@@ -314,6 +314,8 @@ def _cost(books: Sequence[Rulebook], steps: int) -> LawResult:
 
 def _cases(target: Target, books: Sequence[Rulebook], folder: Path | None) -> LawResult:
     files = attrs.evolve(target, folders=(folder,)).cases if folder is not None else target.cases
+    if folder is not None and not files:
+        raise InvalidValue("cases_none", place=folder.name)
     ids = {book.id for book in books}
     count = 0
     for file in files:
