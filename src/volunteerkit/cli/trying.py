@@ -78,9 +78,12 @@ def _print_counts(trial: Trial, limit: int) -> None:
         for each in trial.counts:
             place = 2 if each.before == each.after else 0 if _rank(each.after) > _rank(each.before) else 1
             rows.setdefault(name(each), [0, 0, 0])[place] += each.volunteers
-        shown = ((key, *(f"{count:,}" for count in row)) for key, row in islice(_sorted(rows), limit))
+        shown = (
+            (key, *(f"{count:,}" for count in row))
+            for key, row in islice(_sorted(rows), limit if name is _organization else None)
+        )
         print_table((title, *heads), shown, right=(1, 2, 3))
-        if len(rows) > limit:
+        if name is _organization and len(rows) > limit:
             print(both(f"另有 {len(rows) - limit:,} 个组织，用 --limit 多列，或 --json。",
                        f"{len(rows) - limit:,} more organizations: list them with --limit, or with --json."))  # fmt: skip
 
