@@ -364,3 +364,5 @@ def test_who_lacks_a_fact_is_told_apart_from_who_gets_no_grade(city: Path) -> No
     assert "人缺少事实，无法裁定" in run("rate", *words, folder=city, language="zh-CN").stdout
     told = run("explain", "V0000227", *words, "--json", folder=city).stdout
     assert json.loads(told)["missing"] == ["donations"]
+    told = run("rule", "try", "献血.toml", "--db", "city.db", folder=city, language="zh-CN").stdout
+    assert "人试行后缺少事实，无法裁定" in told

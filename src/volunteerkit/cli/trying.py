@@ -56,6 +56,9 @@ def run_try(file: Path, city: City, rulebook: str, as_of: dt.date | None, limit:
     everybody = sum(each.volunteers for each in trial.counts)
     print(both(f"{everybody:,} 名志愿者中，{trial.rising:,} 人上升，{trial.falling:,} 人下降。",
                f"Of {everybody:,} volunteers {trial.rising:,} would rise and {trial.falling:,} would fall."))  # fmt: skip
+    if left_open := sum(each.volunteers for each in trial.counts if each.after is None):
+        print(both(f"其中 {left_open:,} 人试行后缺少事实，无法裁定，也算作下降。",
+                   f"Of these {left_open:,} would lack facts and be undetermined; they count as falling."))  # fmt: skip
     if trial.moves:
         _print_counts(trial, limit)
         _print_moves(trial, limit)
