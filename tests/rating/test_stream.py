@@ -17,6 +17,7 @@ from volunteerkit.cli.app import app
 from volunteerkit.errors import InvalidValue, NotFound, PluginError
 from volunteerkit.hours import bank
 from volunteerkit.messages import in_language
+from volunteerkit.rating.stream import Run
 from volunteerkit.rules import Record
 from volunteerkit.units import day_number
 
@@ -106,7 +107,19 @@ def test_a_question_may_have_its_rulebook_before_its_name(found: Any) -> None:
 
 
 def grades(city: Any, day: dt.date = DAY, **asked: Any) -> list[int]:
-    return list(city.at(day, CENTRE, rating.rate_city, **asked).grades)
+    whole = city.at(day, CENTRE, rating.rate_city, kernel=True, **asked)
+    assert city.at(day, CENTRE, rating.rate_city, kernel=False, **asked) == whole
+    return list(whole.grades)
+
+
+def test_a_city_is_decided_about_at_once(
+    found: Any, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    city = found(database_url)
+    serve(city, "V1", (dt.date(2026, 3, 5), 480), (dt.date(2026, 4, 5), 120))
+    serve(city, "V2", (dt.date(2026, 3, 5), 299))
+    monkeypatch.setattr(Run, "decide", None)
+    assert [each.allowed for each in city.at(DAY, CENTRE, rating.rate_city).standings] == [1, 0, None]
 
 
 def test_the_city_and_one_volunteer_come_out_alike(found: Any, database_url: str) -> None:
@@ -266,7 +279,7 @@ BLOOD = Record(7, day_number(dt.date(2026, 6, 14)), -1, 0, 0, kind="whole_blood"
 def test_plugins_bring_records_for_everybody_at_once(found: Any, database_url: str) -> None:
     plugin = donors([("V1", BLOOD), ("V404", BLOOD), ("V1", BLOOD._replace(served_on=day_number(DAY) + 1))])
     city = found(database_url, plugin)
-    assert grades(city) == [1, 0, 0]
+    assert city.at(DAY, CENTRE, rating.rate_city).grades == [1, 0, 0]
     assert plugin.asked == [(("V1", "V2", "V3"), DAY)]
     assert city.at(DAY, CENTRE, rating.rate_volunteer, "V1").decision.facts["blood"] == 600
     assert plugin.asked[1:] == [(("V1",), DAY)]

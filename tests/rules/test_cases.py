@@ -204,3 +204,35 @@ def test_a_regime_of_several_rulebooks_is_one(tmp_path: Path) -> None:
     assert run_cases(read_cases(place), books).as_dict() == {
         "regime": "city.hours", "passed": 1, "failed": 0, "python_lines": 0,
     }  # fmt: skip
+
+
+BADGE = """
+id = "city.badge"
+decides = "badge"
+[[version]]
+effective_from = 2020-01-01
+citation = "示例"
+measure.chain = { count = "records", per = "week", take = "run" }
+step = [{ award = 1, grade = "铜章", valid_months = 12, when = "chain >= 10" }]
+"""
+
+
+def test_records_stand_so_many_days_apart_and_a_scheme_says_what_is_held(tmp_path: Path) -> None:
+    weekly = {"count": 10, "every_days": 7, "minutes": 60}
+    award = {"kind": "award", "scheme": "badge", "grade": "铜章", "date": "2025-12-31"}
+    grades = [
+        ([{**weekly, "year": 2026}], {"eligible": "铜章", "held": 1, "grantable": ["铜章"]}),
+        ([{**weekly, "date": "2026-03-02"}], {"eligible": True}),
+        ([{**weekly, "date": "2026-03-02", "every_days": 8}], {"eligible": 0, "held": False}),
+        ([award], {"eligible": False, "held": "铜章", "grantable": []}),
+    ]
+    cases = [
+        {"why": "", "as_of": "2026-12-30", "records": records, "expect": {"badge": expected}}
+        for records, expected in grades
+    ]
+    cases.append({**cases[3], "why": "错", "expect": {"badge": {"held": False, "lost": 1}}})
+    place = tmp_path / "badge.json"
+    place.write_text(json.dumps({"regime": "city.badge", "cases": cases}), "utf-8")
+    found = run_cases(read_cases(place), [Rulebook.loads(BADGE)])
+    assert [each.why for each in found.failed] == ["错"]
+    assert found.failed[0].differences == (("badge.held", False, True), ("badge.lost", 1, "-"))

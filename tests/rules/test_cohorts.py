@@ -89,6 +89,12 @@ def test_groups_and_grades_have_places_of_their_own() -> None:
     assert [each.chosen for each in shared] == [("a", "b"), ("c",)]  # the higher grade first
 
 
+def test_single_groups_have_other_places() -> None:
+    people = {"a": (150, 1, "东"), "b": (140, 1, "东"), "c": (150, 1, "西"), "d": (140, 1, "西")}
+    found = places('places = 1\nwithin = "street"\ngroups = { "西" = 2 }', **people)
+    assert [(each.within, each.chosen) for each in found] == [("东", ("a",)), ("西", ("c", "d"))]
+
+
 def test_the_exempt_take_no_place() -> None:
     people = {"a": (150, 30), "b": (140, 1), "c": (130, 2)}
     (found,) = places('places = 1\nexempt = "service_days >= 30"', **people)
@@ -119,6 +125,7 @@ def test_what_cannot_be_ranked_is_refused() -> None:
         ('places = 1\nwithin = "stret"', ".within", "rulebook_choice_near"),
         ('places = 1\nexempt = "service_days"', ".exempt", "rulebook_rule_type"),
         ("places = 1\ngrades = { best = true }", ".grades.best", "rulebook_type"),
+        ("places = 1\ngroups = { a = 2 }", ".groups", "rulebook_needs"),
     ],
 )
 def test_what_is_written_wrongly_is_told_with_its_place(cohort: str, path: str, code: str) -> None:

@@ -125,6 +125,26 @@ en = "members of the panel who agreed"
     assert grantable(notice_from=day("2026-11-17"), agreed=2) == ((1,), (1,))
 
 
+def test_what_is_made_has_a_name_for_people_and_names_change_no_meaning() -> None:
+    made = (
+        HEAD
+        + 'measure.year_minutes = { sum = "minutes" }\nstep = [{ award = 1, when = "year_minutes >= 60" }]'
+    )
+    name = '[name.year_minutes]\nzh-CN = "本年时长"\nen = "hours of the year"\nunit = "minutes"\n'
+    named = made.replace("[[version]]", name + "[[version]]")
+    assert Rulebook.loads(named).versions[0].digest == Rulebook.loads(made).versions[0].digest
+    found = decided(named, served(45)).assessment
+    assert found is not None
+    assert "hours of the year" in found.explain("en")
+    assert "本年时长" in found.explain("zh-CN")
+    with pytest.raises(RulebookError) as caught:
+        Rulebook.loads(named.replace("name.year_minutes", "name.year_minute"))
+    assert [(place, problem.code) for place, problem in caught.value.problems] == [
+        ("$.name.year_minute", "rulebook_choice_near")]  # fmt: skip
+    with pytest.raises(RulebookError):
+        Rulebook.loads(named.replace('unit = "minutes"', 'unit = "hours"'))
+
+
 TERMS = """
 procedure = "application"
 step = [
@@ -279,6 +299,7 @@ def test_minutes_of_records_add_up_exactly_before_they_are_rounded() -> None:
     percent = "credit = { coefficient = { by = 'category', percent = { a = 150 } } }"
     text = HEAD + percent + '\nmeasure.all = { sum = "minutes" }\nstep = [{ award = 1, when = "all >= 3" }]'
     halves = [served(1, category="a"), served(1, category="a")]
+    assert decided(text.replace('"minutes"', '" ( minutes ) "'), *halves).facts["all"] == 3
     assert decided(text, *halves).facts["all"] == 3
     assert decided(text, *halves).facts["credited_minutes"] == 3
 
@@ -315,6 +336,7 @@ def test_the_digest_is_of_every_part() -> None:
         "", 'repeat = "never"', 'take = "all"', 'loss = "never"', 'procedure = "nomination"', "adopted_on = 2019-12-01",
         "suspended_from = 2027-01-01", 'grant_when = "service_days > 1"', 'credit.select = "quantity > 1"', 'answer.more = "credited_minutes + 1"',
         'measure.some = { sum = "minutes" }', 'measure.some = { sum = "minutes", per = "year" }',
+        'measure.some = { sum = "minutes", latest = 2 }', 'measure.some = { sum = "minutes", otherwise = "service_days" }',
         'measure.some = { sum = "minutes", per = "year", best = 2 }', 'scheme.x = { step = [{ award = 1, when = "today > today" }] }',
         'lookup = [{ by = "service_days", row = [{ from = 1, a = 1 }] }]',
         'lookup = [{ by = "service_days", row = [{ from = 1, a = 2 }] }]',
@@ -334,6 +356,8 @@ def test_the_digest_is_of_every_part() -> None:
         ('answer.medal = "credited_minutes"', ".answer.medal", "rulebook_fact_taken"),
         ('answer.today = "credited_minutes"', ".answer.today", "rulebook_fact_taken"),
         ('answer.a = "b + 1"\nanswer.b = "a + 1"', ".answer.a", "rulebook_circle"),
+        ('answer.a = "a + 1"', ".answer.a", "rulebook_circle"),
+        ('lookup = [{ by = "service_days", row = [{}] }]', ".lookup[0].row", "rulebook_empty"),
         ('answer.a = "medl + 1"', ".answer.a", "rule_unknown_fact_near"),
         ("answer.a = 5", ".answer.a", "rulebook_type"),
         ('answer.a = { x = "credited_minutes" }', ".answer.a.x", "rulebook_rule_type"),
@@ -344,7 +368,7 @@ def test_the_digest_is_of_every_part() -> None:
         ('credit = { citation = "x" }', ".credit.citation", "rulebook_unknown_key"),
         ('credit = { selekt = "quantity > 1" }', ".credit.selekt", "rulebook_unknown_key_near"),
         ('lookup = [{ by = "age", row = [{ a = 1 }] }]', ".lookup[0].by", "rulebook_choice"),
-        ('lookup = [{ by = "service_days", row = [{ from = 2, a = 1 }, { from = 2, a = 2 }] }]', ".lookup[0].row", "rulebook_rows"),
+        ('lookup = [{ by = "service_days", row = [{ from = 2, a = 1 }, { from = 2, a = 2 }] }]', ".lookup[0].row[1].from", "rulebook_rows"),
         ('lookup = [{ by = "service_days", row = [{ from = 2, a = 1 }, { from = 3 }] }]', ".lookup[0].row[1]", "rulebook_missing_key"),
         ('lookup = [{ by = "service_days", row = [{ from = 2, is = 2, a = 1 }] }]', ".lookup[0].row[0].from", "rulebook_either"),
         ('answer.word = "\'a\'"\nlookup = [{ by = "word", row = [{ from = 2, a = 1 }] }]', ".lookup[0].row[0].from", "rulebook_row_is"),

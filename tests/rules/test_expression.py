@@ -517,3 +517,25 @@ def test_choose_least_and_greatest_keep_the_type() -> None:
         with pytest.raises(RuleSyntaxError) as caught:
             read(text, "word")
         assert caught.value.code == "rule_wrong_type"
+
+
+def test_two_words_are_compared_as_words_whatever_the_codes_of_their_columns() -> None:
+    facts = {name: Fact(name, "word", name, name) for name in ("district", "home")}
+    rule = parse("district == home", facts=facts)
+    assert str(rule) == "district == home"
+    assert [bind(rule).on({"district": "城东", "home": home}) for home in ("城东", "城西")] == [True, False]
+    words = {"district": ("城东", "城西"), "home": ("城北", "城东")}
+    columns = {"district": np.array([0, 0, 1, -1], np.int8), "home": np.array([0, 1, 1, -1], np.int8)}
+    assert bind(rule, None, "numpy", words).on(columns).tolist() == [False, True, False, False]
+    other = parse("district != home", facts=facts)
+    assert bind(other, None, "numpy", words).on(columns).tolist() == [True, False, True, True]
+
+
+def test_a_fixed_word_is_asked_for_in_a_set_of_words() -> None:
+    facts = {"courses": Fact("courses", "words", "课程", "courses")}
+    rule = parse("'急救' in courses", facts=facts)
+    assert str(rule) == "'急救' in courses"
+    assert [bind(rule).on({"courses": courses}) for courses in (("急救", "通讯"), ("通讯",))] == [True, False]
+    with pytest.raises(RuleSyntaxError) as caught:
+        parse("5 in courses", facts=facts)
+    assert caught.value.code == "rule_member"

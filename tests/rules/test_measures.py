@@ -108,6 +108,25 @@ def test_a_figure(measure: str, expected: Any) -> None:
     assert figure(measure, *YEARS) == expected
 
 
+def test_only_the_last_records_are_looked_at_whatever_their_order() -> None:
+    morning = Record(3, day("2026-11-25"), 480, 60, 60)
+    noon = Record(4, day("2026-11-25"), 720, 60, 30)
+    stream = (noon, *YEARS, morning)
+    assert figure('sum = "minutes"\nlatest = 2', *stream) == 30 + 60
+    assert figure('sum = "minutes"\nlatest = 2\nper = "day"\ntake = "count"', *stream) == 1
+    assert figure('sum = "minutes"\nlatest = 2\nwhere = "category == \'助老\'"', *stream) == 7
+    assert figure('count = "records"\nlatest = 100', *stream) == 7
+
+
+def test_where_no_record_is_left_a_rule_says_what_else() -> None:
+    since = 'last = "served_on"\nwhere = "night"\notherwise = "registered_on"'
+    registered = {"registered_on": day("2025-06-01")}
+    assert figure(since, *YEARS, **registered) == dt.date(2025, 6, 1)
+    assert figure(since, record("2026-02-03", night=True), **registered) == dt.date(2026, 2, 3)
+    decision = decide(book_of(since.replace("registered_on", "birth_date")), ON, records=YEARS)
+    assert (decision.answers, decision.missing) == ({"echo": None}, ("birth_date",))
+
+
 def test_a_span_begins_at_an_anchor_that_was_measured_before() -> None:
     records = (
         record("2026-02-01"),
@@ -218,7 +237,9 @@ def test_an_absent_fact_is_named_and_leaves_what_needs_it_open() -> None:
         ('sum = "minutes"\nfrom = "anchr"', ".from", "rule_unknown_fact_near"),
         ('sum = "minutes"\nwhere = "echo > 5"', ".where", None),
         ('last = "served_on"\notherwise = 5', ".otherwise", "rulebook_default"),
-        ('sum = "minutes"\notherwise = "none"', ".otherwise", "rulebook_default"),
+        ('sum = "minutes"\notherwise = "none"', ".otherwise", "rule_unknown_fact"),
+        ('sum = "minutes"\notherwise = "birth_date"', ".otherwise", "rulebook_rule_type"),
+        ('sum = "minutes"\nlatest = 0', ".latest", "rulebook_range"),
         ('sum = "minutes"\nwhen = "night"', ".when", "rulebook_unknown_key_near"),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from volunteerkit.errors import InvalidValue
+from volunteerkit.errors import InvalidValue, RulebookError
 from volunteerkit.rules import Credited, Record, Rulebook, Version, credit
 from volunteerkit.units import day_number
 
@@ -341,3 +341,58 @@ def test_every_part_enters_the_digest_and_its_words_for_people_do_not() -> None:
     assert len(set(digests)) == len(bodies) + 2
     assert version(ROUTES.replace("Over 8 h.", "More than 8 h.")).digest == version(ROUTES).digest
     assert version('day_begins = "24:00"').digest == version("").digest
+
+
+@pytest.mark.parametrize(
+    ("limit", "days", "expected"),
+    [
+        (
+            'per = "week"',
+            ("2026-11-15", "2026-11-16", "2026-11-22", "2026-11-23"),
+            180,
+        ),  # Sunday, Monday, Sunday, Monday
+        ('per = "quarter"', ("2026-03-31", "2026-04-01", "2026-06-30"), 120),
+        (
+            'per = "quarter"\nyear_begins_month = 2',
+            ("2026-01-31", "2026-02-01", "2026-04-30", "2026-05-01"),
+            180,
+        ),
+        ('per = "half_year"', ("2026-06-30", "2026-07-01", "2026-12-31"), 120),
+        (
+            'per = "half_year"\nyear_begins_month = 9',
+            ("2026-02-28", "2026-03-01", "2026-08-31", "2026-09-01"),
+            180,
+        ),
+        (
+            'per = "year"\nyear_begins_month = 9',
+            ("2025-08-31", "2025-09-01", "2026-08-31", "2026-09-01"),
+            180,
+        ),
+        ('per = "year"', ("2025-08-31", "2025-09-01", "2026-08-31", "2026-09-01"), 120),
+    ],
+)
+def test_limits_of_weeks_terms_and_school_years(limit: str, days: tuple[str, ...], expected: int) -> None:
+    version = Rulebook.loads(
+        'id = "c"\ndecides = "credit"\n[[version]]\neffective_from = 2020-01-01\ncitation = "c"\n'
+        f'[[version.limit]]\nat_most = "60"\n{limit}\n'
+    ).versions[0]
+    records = [Record(n, day_number(dt.date.fromisoformat(day)), -1, 0, 60) for n, day in enumerate(days)]
+    assert credit(version, records).credited_minutes == expected
+
+
+def test_a_limits_first_month_changes_its_digest_and_needs_a_year() -> None:
+    text = (
+        'id = "c"\ndecides = "credit"\n[[version]]\neffective_from = 2020-01-01\ncitation = "c"\n'
+        'limit = [{ per = "year", at_most = "60", year_begins_month = 1 }]'
+    )
+    plain = Rulebook.loads(text.replace(", year_begins_month = 1", "")).versions[0].digest
+    assert Rulebook.loads(text).versions[0].digest == plain
+    assert Rulebook.loads(text.replace("month = 1", "month = 9")).versions[0].digest != plain
+    for wrong, code in (("month = 13", "rulebook_range"), ('month = 9, per = "day"', "rulebook_needs")):
+        with pytest.raises(RulebookError) as caught:
+            Rulebook.loads(
+                text.replace("month = 1", wrong).replace(
+                    'per = "year", ', "" if "per" in wrong else 'per = "year", '
+                )
+            )
+        assert [problem.code for _, problem in caught.value.problems] == [code]

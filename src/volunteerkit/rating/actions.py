@@ -217,7 +217,7 @@ def graded(
 ) -> Graded:  # fmt: skip
     """Grade ``people`` (rows as `credited_people` takes them) by totals at once, or by their records one by one.
 
-    A run on columns for ladders that look at records has its place here. Grades kept for the rulebooks
+    Where columns can do it, records are looked at all at once as well. Grades kept for the rulebooks
     ``kept_for`` count as awards of this ladder.
     """
     kernel = _has_numpy() if kernel is None else kernel
@@ -229,7 +229,15 @@ def graded(
     versions = (book.version_on(day), ladder.version_on(day))
     run = Run.of(desk, ladder, versions[0], day, streams_of(desk, day, versions), kept_for=kept_for)
     name = scheme_asked(ladder, run.version, question).name
-    standings: list[Standing] = []
+    if kernel:
+        from volunteerkit.rating.at_once import rated_at_once
+
+        at_once = rated_at_once(run, people, name, ("credited_minutes", *MEASURES))
+        if at_once is not None:
+            standings, facts = at_once
+            facts["registered_days"] = registered_days
+            return Graded(facts, [each.allowed for each in standings], standings, run)
+    standings = []
     facts = {name: [] for name in ("credited_minutes", *MEASURES)}
     for id_, _, registered_on, adult_on in people:
         found = run.decide(id_, registered_on, adult_on)

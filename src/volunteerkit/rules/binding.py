@@ -123,6 +123,8 @@ class _Writer:
             case Apply(symbol, left, right) if symbol in _SYMBOLS:
                 if symbol in ARITHMETIC:
                     return f"({self.number(left)} {symbol} {self.number(right)})"
+                if isinstance(left, Mention) and isinstance(right, Mention):
+                    return f"({self.word(left.name)} {symbol} {self.word(right.name)})"
                 fact = left.name if isinstance(left, Mention) else None
                 other = self.literal(right, fact) if isinstance(right, Literal) else self.text(right)
                 return f"({self.text(left)} {symbol} {other})"
@@ -156,6 +158,14 @@ class _Writer:
                     texts.append(self.facts[CALENDAR])
                 return f"{called}({', '.join(texts)})"
         raise TypeError(node)
+
+    def word(self, name: str) -> str:
+        """Return a fact to compare with another: the codes of two vocabularies become the words they stand for."""
+        if self.carrier != "numpy" or name not in self.vocabulary:
+            return self.facts[name]
+        np = import_module("numpy")
+        # the code -1, some other word, takes the last: an object that is like no other
+        return f"{self.name(np.array([*self.vocabulary[name], object()], object))}[{self.facts[name]}]"
 
     def number(self, node: Expression) -> str:
         """Columns may be narrow integers: where they are reckoned with they are widened, so nothing wraps."""

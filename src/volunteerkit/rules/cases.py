@@ -50,7 +50,7 @@ RECORD_WORDS: Final = {
 first of January on; ``years`` makes them in so many years one after the other.
 """
 
-_BESIDE: Final = ("start", "count", "year", "years")
+_BESIDE: Final = ("start", "count", "every_days", "year", "years")
 
 RECORDS_MAX: Final = 10_000
 YEARS_MAX: Final = 100
@@ -185,22 +185,40 @@ def _run(case: Case, regime: str, books: list[Rulebook]) -> Failure | None:
     except VolunteerkitError as error:
         return Failure(case.why, error=error)
     told = [
-        (name, _plain(value), _plain(_as(value, found.get(name, "-")))) for name, value in case.expect.items()
+        (name, _plain(value), _plain(found_value)) for name, value, found_value in _told(case.expect, found)
     ]
     # yes is no 1, though Python says so
     differences = tuple(each for each in told if (type(each[1]), each[1]) != (type(each[2]), each[2]))
     return Failure(case.why, differences) if differences else None
 
 
-def _as(wanted: Any, found: Any) -> Any:
-    """Return what a scheme says in the form a case asks for: yes or no, a number, a word, or all grades."""
-    if not isinstance(found, Granting) or found.eligible is None:
-        return None if isinstance(found, Granting) else found
+def _told(expect: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Give each expected answer with the one found; a scheme may be asked for several of its answers."""
+    for name, wanted in expect.items():
+        granting = found.get(name, "-")
+        if isinstance(wanted, dict) and isinstance(granting, Granting):
+            says = {
+                "eligible": granting.eligible,
+                "held": (granting.held,) if granting.held else (),
+                "grantable": granting.grantable,
+            }
+            for key, value in wanted.items():
+                yield f"{name}.{key}", value, _as(value, granting, says[key]) if key in says else "-"
+        elif isinstance(granting, Granting):
+            yield name, wanted, _as(wanted, granting, granting.eligible)
+        else:
+            yield name, wanted, granting
+
+
+def _as(wanted: Any, granting: Granting, awards: tuple[int, ...] | None) -> Any:
+    """Return grades of a scheme in the form a case asks for: yes or no, a number, a word, or all of them."""
+    if awards is None:
+        return None
     if isinstance(wanted, bool):
-        return bool(found.eligible)
+        return bool(awards)
     if isinstance(wanted, int):
-        return found.award
-    words = [(step.grade or award) for award in found.eligible if (step := found.scheme.step_of(award))]
+        return max(awards, default=0)
+    words = [(step.grade or award) for award in awards if (step := granting.scheme.step_of(award))]
     return words if isinstance(wanted, list) else words[-1] if words else None
 
 
@@ -331,10 +349,14 @@ def _stream(case: Case, known: Mapping[str, Fact]) -> Iterator[Record]:
         if "start" in data:
             began = _minute(f"{place}.start", data["start"])
             fields = {"start_minute": began, "clock_minutes": fields.get("claimed_minutes", 0), **fields}
+        apart = _within(f"{place}.every_days", data.get("every_days", 1), 1, RECORDS_MAX)
         # Without a day of their own they stand one a day, the year round.
         first = fields.pop("served_on", None)
         for each, n in product(range(year, year + years), range(times)):
-            served_on = day_number(dt.date(each, 1, 1)) + n % 365 if first is None else first
+            if first is None:
+                served_on = day_number(dt.date(each, 1, 1)) + n * apart % 365
+            else:
+                served_on = first + (n * apart if "every_days" in data else 0)
             made = {"start_minute": -1, "clock_minutes": 0, "claimed_minutes": 0, **fields}
             if number >= ALL_RECORDS_MAX:
                 raise InvalidValue(

@@ -77,7 +77,9 @@ def _in_group(cohort: Cohort, within: str, decisions: Mapping[Any, Decision]) ->
         award = decision.grantings[cohort.among].award
         if award:
             candidates.setdefault(award, []).append(key)
-    if cohort.places is not None:
+    if within in (own_places := dict(cohort.groups)):
+        places = own_places[within]
+    elif cohort.places is not None:
         places = cohort.places
     else:
         places = max(len(decisions) * (cohort.percent or 0) // 100, cohort.at_least)

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 import attrs
 
 from volunteerkit.errors import VolunteerkitError
-from volunteerkit.rules.expression import LARGEST, Expression, Fact, FactType, RuleFunction
+from volunteerkit.rules.expression import LARGEST, Expression, Fact, FactType, Mention, RuleFunction
 from volunteerkit.rules.facts import DAY_FACTS, FACTS, MINUTES, PERSON_FACTS, RECORD_FACTS
 from volunteerkit.rules.parsing import parse_any
 from volunteerkit.rules.parts import PERIODS, Answer, Cohort, Lookup, LookupRow, Measure, Scheme, Step
@@ -31,13 +31,13 @@ GAP_MAX: Final = 36_600
 _HOWS: Final = ("sum", "count", "most", "least", "first", "last", "balance")
 _MEASURE: Final = {**dict.fromkeys(_HOWS, str), "where": str, "from": str, "to": str, "after": str, "before": str,
                    "per": str, "year_begins_month": int, "counts": str, "having": str, "best": int, "take": str, "gap_days": int,
-                   "spends": str, "expires_months": int,
+                   "latest": int, "spends": str, "expires_months": int,
                    "otherwise": object}  # fmt: skip
 _TAKES: Final = ("sum", "count", "most", "least", "run", "last_run")
 _LOOKUP: Final = {"by": str, "row": list}
 _SCHEME: Final = {"step": list, "take": str, "repeat": str, "loss": str, "procedure": str, "grant_when": str}
 _COHORT: Final = {"among": str, "rank_by": list, "places": int, "percent": int, "at_least": int, "within": str,
-                  "exempt": str, "grades": dict}  # fmt: skip
+                  "exempt": str, "grades": dict, "groups": dict}  # fmt: skip
 _STEP: Final = {"award": int, "when": str, "name": dict, "grade": str, "after": str, "wait_months": int,
                 "valid_months": int, "certifier": str}  # fmt: skip
 # What holds words of the author's own and no rule.
@@ -70,6 +70,9 @@ class Reader(Protocol):
         self, data: Any, allowed: Mapping[str, type], path: str, needed: tuple[str, ...]
     ) -> dict[str, Any]:
         """Return the entries that are known and of the right type."""
+
+    def worded(self, fact: Fact) -> Fact:
+        """Return a fact with the texts the file gives it."""
 
     def failed(self, path: str, error: VolunteerkitError) -> None:
         """Note an error of a rule."""
@@ -109,6 +112,8 @@ class Composer:
                 self._place(texts, name, (sort, f"{path}.{sort}.{name}", data))
         for i, data in enumerate(got.get("lookup", [])):
             columns = _columns(data)
+            if not columns:
+                self.reader.problem(f"{path}.lookup[{i}].row", "rulebook_empty")
             for name in columns:
                 self._place(texts, name, ("lookup", f"{path}.lookup[{i}]", data))
         if len(texts) > PARTS_MAX:
@@ -134,6 +139,10 @@ class Composer:
 
     def _order(self, texts: Mapping[str, tuple[str, str, Any]]) -> list[str]:
         """Return the names so that each comes after those its rules mention; a circle is noted and left out."""
+        for name, (sort, place, data) in texts.items():
+            if sort in ("answer", "measure") and name in _mentions(data):
+                self.reader.problem(place, "rulebook_circle", names=name)
+                self.unread.add(name)
         needs = {name: _mentions(data) & set(texts) - {name} for name, (_, _, data) in texts.items()}
         for name, (sort, _, data) in texts.items():
             if sort == "lookup":
@@ -198,7 +207,7 @@ class Composer:
 
     def knows(self, name: str, gives: FactType) -> None:
         """Note a fact that a part makes."""
-        self.known[name] = Fact(name, gives, name, name)
+        self.known[name] = self.reader.worded(Fact(name, gives, name, name))
 
     # The parts
 
@@ -227,22 +236,22 @@ class Composer:
             self.rule(got, "counts", path, (gives,), value)[0], self.condition(got, "having", path, value),
             got.get("best"), take, got.get("gap_days"), self.rule(got, "spends", path, ("int",), self.of_record)[0],
             got.get("expires_months"), None,
-            "int" if take in ("count", "run", "last_run") else gives,
+            "int" if take in ("count", "run", "last_run") else gives, got.get("latest"),
         )  # fmt: skip
+        part = attrs.evolve(part, otherwise=self._otherwise(got, part, path))
         self.knows(name, part.gives)
-        return attrs.evolve(part, otherwise=self._otherwise(got, part, path))
+        return part
 
     def _what(self, got: Mapping[str, Any], how: str, path: str) -> tuple[Expression | None, str, FactType]:
         """Read what a measure adds up, counts or takes: a rule, a word, and the type it has."""
         if how == "count":
             self.reader.choice(got["count"], ("records", "days", *self._words), f"{path}.count")
             return None, "" if got["count"] == "records" else got["count"], "int"
-        if how in ("sum", "balance") and got[how] == "minutes":
-            return None, "", "int"
         wanted: tuple[FactType, ...] = ("int",) if how in ("sum", "balance") else ("date", "int") if how in (
             "first", "last") else ("int", "date")  # fmt: skip
         of, gives = self.rule(got, how, path, wanted, self.of_record)
-        return of, "", gives
+        # of minutes the exact total is rounded, not every record's
+        return None if how in ("sum", "balance") and of == Mention("minutes") else of, "", gives
 
     @property
     def _words(self) -> list[str]:
@@ -270,14 +279,17 @@ class Composer:
         self.within(got, "year_begins_month", 1, 12, path)
         self.within(got, "gap_days", 0, GAP_MAX, path)
         self.within(got, "best", 1, GAP_MAX, path)
+        self.within(got, "latest", 1, GAP_MAX, path)
         self.within(got, "expires_months", 1, TERM_MAX, path)
         if "gap_days" in got and ("first" not in got or gives != "date"):
             self.reader.problem(f"{path}.gap_days", "rulebook_needs", name="gap_days", needs="first")
 
-    def _otherwise(self, got: Mapping[str, Any], part: Measure, path: str) -> int | None:
+    def _otherwise(self, got: Mapping[str, Any], part: Measure, path: str) -> int | Expression | None:
         if "otherwise" not in got:
             return None
         value = got["otherwise"]
+        if type(value) is str:
+            return self.rule(got, "otherwise", path, (part.gives,), self.of_subject)[0]
         if part.gives == "date" and type(value).__name__ == "date":
             return day_number(value)
         if part.gives == "int" and type(value) is int and abs(value) <= LARGEST:
@@ -303,9 +315,10 @@ class Composer:
             self.reader.problem(f"{path}.row", "rulebook_too_many", count=len(rows), limit=ROWS_MAX)
             return None
         read = [self._row(row, f"{path}.row[{i}]", fact, columns) for i, row in enumerate(rows)]
-        floors = [row.from_ for row in read if row is not None and row.from_ is not None]
-        if any(upper <= lower for lower, upper in pairwise(floors)):
-            self.reader.problem(f"{path}.row", "rulebook_rows")
+        floors = [(i, row.from_) for i, row in enumerate(read) if row is not None and row.from_ is not None]
+        for (_, lower), (i, upper) in pairwise(floors):
+            if upper <= lower:
+                self.reader.problem(f"{path}.row[{i}].from", "rulebook_rows", lower=lower, upper=upper)
         for each in columns:
             self.knows(each, "int")
         return Lookup(by, columns, tuple(row for row in read if row is not None))
@@ -371,18 +384,22 @@ class Composer:
         self.within(got, "places", 0, LARGEST, path)
         self.within(got, "percent", 1, 100, path)
         self.within(got, "at_least", 0, LARGEST, path)
-        grades = self.reader.table(
-            got.get("grades", {}), dict.fromkeys(got.get("grades", {}), int), f"{path}.grades", ()
-        )
-        for grade in grades:
-            self.within(grades, grade, 0, LARGEST, f"{path}.grades")
+        grades, groups = (self._places(got.get(name, {}), f"{path}.{name}") for name in ("grades", "groups"))
+        if groups and "within" not in got:
+            self.reader.problem(f"{path}.groups", "rulebook_needs", name="groups", needs="within")
         exempt = self.condition(got, "exempt", path, self.of_subject)
         if "among" not in got or "rank_by" not in got:
             return None
         return Cohort(
             got["among"], tuple(map(str, got["rank_by"])), got.get("places"), got.get("percent"), got.get("at_least", 0),
-            got.get("within", ""), exempt, tuple(sorted(grades.items())),
+            got.get("within", ""), exempt, grades, groups,
         )  # fmt: skip
+
+    def _places(self, data: Any, path: str) -> tuple[tuple[str, int], ...]:
+        found = self.reader.table(data, dict.fromkeys(data, int), path, ())
+        for name in found:
+            self.within(found, name, 0, LARGEST, path)
+        return tuple(sorted(found.items()))
 
     def scheme(self, name: str, got: Mapping[str, Any], path: str) -> Scheme:
         """Read a scheme's steps and how its grades are given, kept and lost."""

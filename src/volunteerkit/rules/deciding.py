@@ -24,7 +24,7 @@ from volunteerkit.rules.rulebook import Rulebook, Version
 from volunteerkit.rules.schemes import Granting, awards_of, granting
 from volunteerkit.units import day_number, day_of
 
-__all__ = ["UNCREDITED", "Decision", "decide"]
+__all__ = ["UNCREDITED", "Decision", "credited_stream", "decide", "way_of"]
 
 UNCREDITED: Final = frozenset({"award", "revocation", "absence", "points", "misconduct", "redemption"})
 """Kinds of records that no way of crediting sees: they are no service, whatever it selects."""
@@ -132,7 +132,7 @@ def decide(
     credited, stream = None, None
     if records is not None:
         listed = [record for record in records if record.served_on <= today]
-        credited, stream = _credited(version, crediting, listed, given)
+        credited, stream = credited_stream(version, crediting, listed, given)
         known = {**_totals(credited, given, today), **known}
     made = _Making(version, stream, known)
     made.run()
@@ -167,11 +167,16 @@ def _service_only() -> Version:
     return Rulebook.loads(text).versions[0]
 
 
-def _credited(
+def way_of(version: Version, crediting: Version | None) -> Version:
+    """Return how minutes are credited: the version's own way, the caller's, or every service as it is."""
+    return version.credit or crediting or _service_only()
+
+
+def credited_stream(
     version: Version, crediting: Version | None, records: Sequence[Record], given: Mapping[str, Any]
 ) -> tuple[Credited, Stream]:
     """Credit the records that can be credited; the stream has all of them, each with its exact minutes."""
-    way = version.credit or crediting or _service_only()
+    way = way_of(version, crediting)
     eligible = [record for record in records if record.kind not in UNCREDITED]
     credited, done = credit_each(way, eligible, given)
     others = [record for record in records if record.kind in UNCREDITED]

@@ -14,12 +14,12 @@ from volunteerkit.rules.facts import FACTS, IN_PARTS
 from volunteerkit.rules.functions import BUILT_IN
 from volunteerkit.units import day_number
 
-__all__ = ["declared_facts", "new_name"]
+__all__ = ["UNITS", "declared_facts", "new_name"]
 
 FACTS_MAX: Final = 200
 
 _FACT: Final = {"type": str, **dict.fromkeys(LANGUAGES, str), "unit": str, "default": object}
-_UNITS: Final = ("minutes", "days", "times")
+UNITS: Final = ("minutes", "days", "times")
 _PYTHON: Final[dict[FactType, type]] = {"int": int, "bool": bool, "word": str, "date": dt.date, "words": list}
 
 
@@ -76,8 +76,8 @@ def _fact(reader: Reader, name: str, data: Any, path: str) -> Fact | None:
     if "type" in got and type_ not in _PYTHON:
         reader.misspelt(f"{path}.type", "rulebook_choice", str(type_), list(_PYTHON))
         return None
-    if unit and unit not in _UNITS:
-        reader.misspelt(f"{path}.unit", "rulebook_choice", unit, list(_UNITS))
+    if unit and unit not in UNITS:
+        reader.misspelt(f"{path}.unit", "rulebook_choice", unit, list(UNITS))
     if not named or type_ is None or any(language not in got for language in LANGUAGES):
         return None
     if default is not None and (type(default) is not _PYTHON[type_] or not _fits(default)):

@@ -179,7 +179,7 @@ class Member:
 class Among:
     """A word is (with ``negated`` is not) one of the words of a fact."""
 
-    item: Mention
+    item: Mention | Literal
     words: Mention
     negated: bool = False
 

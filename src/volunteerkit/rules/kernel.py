@@ -22,9 +22,9 @@ from volunteerkit.rules.crediting import credit
 from volunteerkit.rules.expression import Expression, reach
 from volunteerkit.rules.plan import DAY_MINUTES, HIGHEST, PERCENT_MAX, by_days, day_limit, scales
 from volunteerkit.rules.rulebook import Version
-from volunteerkit.rules.unpacking import OTHER_WORD, records_of
+from volunteerkit.rules.unpacking import records_of, said
 
-__all__ = ["Totals", "credit_columns", "grade_columns"]
+__all__ = ["Totals", "credit_columns", "grade_columns", "record_values"]
 
 Column: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 Columns: TypeAlias = Mapping[str, Column]
@@ -199,7 +199,7 @@ def _one_by_one(
     _check(records, volunteers)
     columns = {name: column.tolist() for name, column in records.items()}
     people = {
-        name: _said(column.tolist(), vocabulary.get(name))
+        name: said(column.tolist(), vocabulary.get(name))
         if isinstance(column, np.ndarray)
         else [column] * volunteers
         for name, column in persons.items()
@@ -213,9 +213,13 @@ def _one_by_one(
     return Totals(np.array([each.scaled for each in found], np.int64), scales(version)[1], listed)
 
 
-def _said(codes: list[Any], words: tuple[str, ...] | None) -> list[Any]:
-    """Return a column of a person's fact as values again."""
-    return codes if words is None else [words[code] if code >= 0 else OTHER_WORD for code in codes]
+def record_values(version: Version, records: Columns, people: Columns, volunteers: int,
+                  vocabulary: Mapping[str, tuple[str, ...]]) -> tuple[_Plan, Column | None, Column]:  # fmt: skip
+    """Return the plan, which records count (None: all), and what each counts before its day is looked at."""
+    plan = _plan(version, vocabulary)
+    job = _Job(plan, people, None, _largest(plan, records, volunteers), 1, np.zeros(0, np.int64), None)
+    keep = _kept(job, records)
+    return plan, keep, _values(job, records, keep).astype(np.int64)
 
 
 def _credited(

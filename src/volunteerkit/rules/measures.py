@@ -20,7 +20,7 @@ from volunteerkit.rules.parts import PERIODS, Lookup, Measure
 from volunteerkit.rules.plan import Record, record_places
 from volunteerkit.units import day_of
 
-__all__ = ["Rules", "Stream", "looked_up", "measured"]
+__all__ = ["Rules", "Stream", "looked_up", "measured", "period_of"]
 
 
 def __dir__() -> list[str]:
@@ -57,11 +57,22 @@ def measured(part: Measure, stream: Stream, facts: Mapping[str, Any], rules: Rul
         and (first is None or record[1] >= first)
         and (where is None or where(record, facts, value // stream.scale))
     ]
+    if part.latest is not None:
+        found = sorted(found, key=_when)[-part.latest :]
     if part.per:
         result = _over_groups(part, found, stream.scale, facts, rules, last)
     else:
         result = _of_group(part, found, stream.scale, facts, rules, last)
-    return part.otherwise if result is None else result
+    if result is not None:
+        return result
+    if part.otherwise is None or isinstance(part.otherwise, int):
+        return part.otherwise
+    return int(rules.of_subject(part.otherwise)(facts))
+
+
+def _when(row: tuple[Record, int]) -> tuple[int, int, int]:
+    """Return where a record stands in time; of two that begin together the one entered later is the later."""
+    return row[0].served_on, row[0].start_minute, row[0].record_id
 
 
 Rows: TypeAlias = Sequence[tuple[Record, int]]
@@ -146,7 +157,7 @@ def _unbroken_since(days: Iterable[int], last: int, gap_days: int) -> int | None
 def _over_groups(
     part: Measure, rows: Rows, scale: int, facts: Mapping[str, Any], rules: Rules, last: int
 ) -> int | None:
-    key = _period(part, last) if part.per in PERIODS else None
+    key = period_of(part, last) if part.per in PERIODS else None
     word = rules.word(part.per) if key is None else None
     keyed = [(key(record[1]) if key else word(record, facts, 0), record, value)  # type: ignore[misc]
              for record, value in rows]  # fmt: skip
@@ -192,7 +203,7 @@ def _chains(groups: Iterable[int]) -> list[tuple[int, int]]:
     return [(end, len(chain)) for chain in found for end in {chain[0], chain[-1]}]
 
 
-def _period(part: Measure, last: int) -> Callable[[int], int]:
+def period_of(part: Measure, last: int) -> Callable[[int], int]:
     """Return how a day becomes the number of its period; periods that follow one another differ by one."""
     match part.per:
         case "day":

@@ -272,11 +272,12 @@ class _Reader:
         if not mentioned(one) and not mentioned(other):
             raise self.error("rule_no_fact", left)
         if first == "words":
-            raise self.error("rule_no_order", left, found=first)
+            raise self.error("rule_member", right)
         if first in ("word", "bool"):
             if symbol not in ("==", "!="):
                 raise self.error("rule_no_order", left, found=first)
-            if not isinstance(one, Mention) or not isinstance(other, Literal):
+            two_words = first == "word" and isinstance(other, Mention)
+            if not isinstance(one, Mention) or not (two_words or isinstance(other, Literal)):
                 raise self.error("rule_fact_first", left)
         return Apply(symbol, one, other)
 
@@ -284,7 +285,7 @@ class _Reader:
         item, type_ = self.read(left, depth + 1)
         if isinstance(right, ast.Name):
             words = self.typed(right, "words", depth)
-            if type_ != "word" or not isinstance(item, Mention) or not isinstance(words, Mention):
+            if type_ != "word" or not isinstance(item, Mention | Literal) or not isinstance(words, Mention):
                 raise self.error("rule_member", right)
             return Among(item, words, negated)
         known = isinstance(item, Mention) or (isinstance(item, Call) and type_ in ("int", "date"))

@@ -31,7 +31,7 @@ __all__ = [
     "Window",
 ]  # fmt: skip
 
-Period: TypeAlias = Literal["day", "month", "year", "life"]
+Period: TypeAlias = Literal["day", "week", "month", "quarter", "half_year", "year", "life"]
 
 PERIODS: Final = ("day", "week", "month", "quarter", "half_year", "year", "month_back", "year_back")
 """What may stand in a measure's ``per`` beside the words of a record: periods, which follow one another."""
@@ -89,7 +89,7 @@ class Limit(_Part):
     """The most minutes (or records that count anything) of a period, for every word of the facts ``by``.
 
     What lies beyond is cut off, or the whole record is refused. Records without a say in it (``when``) are
-    neither counted nor cut.
+    neither counted nor cut. Years, half years and quarters begin with ``year_begins_month``.
     """
 
     per: Period
@@ -97,6 +97,7 @@ class Limit(_Part):
     by: tuple[str, ...] = ()
     count: Literal["minutes", "records"] = "minutes"
     beyond: Literal["cut", "refuse"] = "cut"
+    year_begins_month: int = 1
 
 
 @attrs.frozen
@@ -147,7 +148,8 @@ class Measure:
     ``gap_days`` lets ``first`` find the first day of the service that has gone on since without a longer gap.
     A ``balance`` adds ``of`` and takes away what a record ``spends``, the oldest first; what was added runs out
     after ``expires_months``. What is spent beyond it is owed.
-    ``otherwise`` is its value where no record is left; without one it is absent.
+    Of the records that are let in perhaps only the ``latest`` so many are looked at. ``otherwise`` is its value
+    where no record is left, a rule for it too; without one it is absent.
     """
 
     name: str
@@ -168,14 +170,16 @@ class Measure:
     gap_days: int | None = None
     spends: Expression | None = None
     expires_months: int | None = None
-    otherwise: int | None = None
+    otherwise: int | Expression | None = None
     gives: FactType = "int"
+    latest: int | None = None
 
     @property
     def rules(self) -> tuple[Expression, ...]:
         """Every rule in it."""
         found = (self.of, self.where, self.first_day, self.last_day, self.counts, self.having, self.spends)
-        return tuple(rule for rule in found if rule is not None)
+        fallback = () if isinstance(self.otherwise, int | None) else (self.otherwise,)
+        return (*(rule for rule in found if rule is not None), *fallback)
 
 
 @attrs.frozen
@@ -260,7 +264,7 @@ class Cohort:
 
     There are so many ``places``, or a ``percent`` of all who were looked at (rounded down), but ``at_least`` so many; by the word
     ``within`` each of its groups has its own. Who meets ``exempt`` gets a place beside them. ``grades`` give other places for
-    single grades.
+    single grades, ``groups`` for single words of ``within``.
     """
 
     among: str
@@ -271,6 +275,7 @@ class Cohort:
     within: str = ""
     exempt: Expression | None = None
     grades: tuple[tuple[str, int], ...] = ()
+    groups: tuple[tuple[str, int], ...] = ()
 
     @property
     def rules(self) -> tuple[Expression, ...]:

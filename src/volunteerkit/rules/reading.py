@@ -13,7 +13,7 @@ import attrs
 from volunteerkit.errors import InvalidValue, RulebookError, VolunteerkitError, nearest
 from volunteerkit.messages import LANGUAGES, Phrase, phrase
 from volunteerkit.rules.composing import Composer
-from volunteerkit.rules.declaring import declared_facts, new_name
+from volunteerkit.rules.declaring import UNITS, declared_facts, new_name
 from volunteerkit.rules.expression import Expression, Fact, FactType, RuleFunction, mentioned
 from volunteerkit.rules.facts import (
     DAY_MINUTES,
@@ -49,7 +49,8 @@ CONVERT_MAX: Final = 1_000_000
 PARTS_MAX: Final = 100
 
 _TOP: Final = {"id": str, "decides": str, "version": list, "title": dict, "fact": dict, "parameter": dict,
-               "case": dict}  # fmt: skip
+               "name": dict, "case": dict}  # fmt: skip
+_NAME: Final = {**dict.fromkeys(LANGUAGES, str), "unit": str}
 _VERSION: Final = {"effective_from": dt.date, "citation": str, "confidence": str, "adopted_on": dt.date,
                    "suspended_from": dt.date, "monotone": bool}  # fmt: skip
 _PARTS: Final = {
@@ -77,10 +78,19 @@ _PART: Final = {"when": str, "reason": str, "because": dict}
 _TRANSFORM: Final = {"minutes": str, **_PART}
 _WINDOW: Final = {"from": str, "to": str, "percent": int, **_PART}
 _COEFFICIENT: Final = {"by": str, "percent": dict, "otherwise": int}
-_LIMIT: Final = {"per": str, "at_most": str, "by": list, "count": str, "beyond": str, **_PART}
+_LIMIT: Final = {
+    "year_begins_month": int,
+    "per": str,
+    "at_most": str,
+    "by": list,
+    "count": str,
+    "beyond": str,
+    **_PART,
+}
 _ROUTE: Final = {"to": str, **_PART}
 _CONVERT: Final = {"unit": str, "every_minutes": int, "gives": int}
-_PERIODS: Final = ("day", "month", "year", "life")
+_PERIODS: Final = ("day", "week", "month", "quarter", "half_year", "year", "life")
+_YEARLY: Final = ("quarter", "half_year", "year")
 _TYPES: Final = {str: "text", int: "integer", bool: "boolean", list: "array", dict: "table", dt.date: "date",
                  float: "float", dt.datetime: "date-time", dt.time: "time"}  # fmt: skip
 
@@ -125,6 +135,7 @@ class _Reader:
         self.declared = {name: fact for name, fact in facts.items() if FACTS.get(name) != fact}
         self.of_file: tuple[Fact, ...] = ()
         self.decides = ""
+        self.names: dict[str, dict[str, Any]] = {}
         self.of_subject = LADDER_FACTS
         self.problems: list[tuple[str, VolunteerkitError]] = []
 
@@ -168,7 +179,11 @@ class _Reader:
         read: Callable[[Any, str], Version | None] = self.ladder
         if decides in ("credit", "check"):
             read = self.credit if decides == "credit" else self.check
-        self.of_file = declared_facts(self, top)
+        self.names = {
+            name: self.table(each, _NAME, f"$.name.{name}", LANGUAGES)
+            for name, each in top.get("name", {}).items()
+        }
+        self.of_file = tuple(self.worded(fact) for fact in declared_facts(self, top))
         self.declared |= {fact.name: fact for fact in self.of_file}
         self.facts |= self.declared
         for name in ("id", "decides"):  # both are stored and looked up: no hidden characters
@@ -183,11 +198,24 @@ class _Reader:
                 self.problem(f"$.version[{i}].effective_from", "rulebook_order", earlier=last,
                              later=version.effective_from)  # fmt: skip
             last = version.effective_from if version else last
+        known = {fact.name for fact in self.of_file} | {
+            name for each in versions if each for name in each.makes
+        }
+        for name in self.names if all(versions) else ():
+            if name not in known:
+                self.misspelt(f"$.name.{name}", "rulebook_choice", name, sorted(known))
         title = self.texts(top.get("title", {}), "$.title")
         words = read_words(self, top.get("case", {}))
         if self.problems:
             return None
         return Rulebook(top["id"], top["decides"], tuple(each for each in versions if each), title, words)
+
+    def worded(self, fact: Fact) -> Fact:
+        """Return a fact with the texts and the unit that ``[name]`` gives it."""
+        texts = self.names.get(fact.name, {})
+        unit = texts.get("unit", fact.unit)
+        self.choice(unit, ("", *UNITS), f"$.name.{fact.name}.unit")
+        return attrs.evolve(fact, zh=texts.get("zh-CN", fact.zh), en=texts.get("en", fact.en), unit=unit)
 
     def ladder(self, data: Any, path: str) -> Version | None:
         got = self.table(data, _LADDER, path, ("effective_from", "citation", "step"))
@@ -300,13 +328,19 @@ class _Reader:
         self.choice(got.get("beyond", "cut"), ("cut", "refuse"), f"{path}.beyond")
         for i, name in enumerate(by):
             self.by(name, f"{path}.by[{i}]")
+        begins = got.get("year_begins_month", 1)
+        if not 1 <= begins <= 12:
+            self.problem(f"{path}.year_begins_month", "rulebook_range", value=begins, low=1, high=12)
+        if begins != 1 and per not in _YEARLY:
+            self.problem(f"{path}.year_begins_month", "rulebook_needs", name="year_begins_month",
+                         needs='per = "year", "half_year", "quarter"')  # fmt: skip
         scope = self.of_day if per == "day" else PERSON_FACTS | self.declared
         at_most = self.rule(got, "at_most", path, "int", scope)
         part = self.common(got, path, self.of_record)
         if at_most is None:
             return None
         beyond, count = got.get("beyond", "cut"), got.get("count", "minutes")
-        return Limit(per, at_most, tuple(map(str, by)), count, beyond, **part)
+        return Limit(per, at_most, tuple(map(str, by)), count, beyond, begins, **part)
 
     def route(self, data: Any, path: str) -> Route | None:
         got = self.table(data, _ROUTE, path, ("to", "when"))

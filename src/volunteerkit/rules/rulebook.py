@@ -267,8 +267,11 @@ def _meant(value: Any) -> Any:
     if isinstance(value, Transform | Window | Limit | Route | Convert | Step | Cohort | LookupRow | Made):
         names = [field.name for field in attrs.fields(type(value)) if field.name not in ("because", "names")]
         found = {name: _meant(getattr(value, name)) for name in names}
-        # an answer without words is what it was before there were any
-        return {name: each for name, each in found.items() if name != "words" or each}
+        # without words, or a number of last records, a part is what it was before there were any
+        later: dict[str, Any] = {"words": [], "latest": None, "groups": []} | (
+            {"year_begins_month": 1} if isinstance(value, Limit) else {}
+        )
+        return {name: each for name, each in found.items() if name not in later or each != later[name]}
     return value if value is None or isinstance(value, bool | int) else str(value)
 
 

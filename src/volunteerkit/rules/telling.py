@@ -178,7 +178,7 @@ class _Teller:
         by = self.say("by", list=self.words.joined(map(self.words.fact, part.by))) if part.by else ""
         unit = "minutes" if part.count == "minutes" else ""
         return self.say(
-            f"limit_{part.count}", per=self.say(f"per_{part.per}"), by=by and f" {by}".replace(" 每", "每"),
+            f"limit_{part.count}", per=self.say(f"per_{part.per}", month=part.year_begins_month), by=by and f" {by}".replace(" 每", "每"),
             at_most=self.words.rule(part.at_most, unit), when=self.when(part.when), beyond=self.say(f"beyond_{part.beyond}"),
         )  # fmt: skip
 
@@ -198,7 +198,12 @@ class _Teller:
         otherwise = ""
         if part.otherwise is not None:
             fact = Fact(part.name, part.gives, part.name, part.name, unit)
-            otherwise = self.say("otherwise", value=words.value(fact, part.otherwise))
+            if isinstance(part.otherwise, int):
+                otherwise = self.say("otherwise", value=words.value(fact, part.otherwise))
+            else:
+                otherwise = self.say("otherwise", value=words.rule(part.otherwise, unit))
+        if part.latest is not None:
+            where += self.say("latest", count=part.latest)
         said = self.say("measure", name=part.name, what=self.what(part), span=self.span(part), where=where,
                         groups=self.groups(part, unit), otherwise=otherwise)  # fmt: skip
         return Line(f"measure.{part.name}", str(part), said, 1)
@@ -319,7 +324,8 @@ class _Teller:
             places = self.say("places", count=part.places)
         else:
             places = self.say("places_percent", percent=part.percent, least=part.at_least)
-        places += "".join(self.say("places_grade", grade=grade, count=count) for grade, count in part.grades)
+        own = (*part.grades, *part.groups)
+        places += "".join(self.say("places_grade", grade=grade, count=count) for grade, count in own)
         within = self.say("within", word=self.words.fact(part.within)) if part.within else ""
         exempt = self.say("exempt", rule=self.words.rule(part.exempt)) if part.exempt is not None else ""
         listed = self.words.joined(map(self.words.fact, part.rank_by))

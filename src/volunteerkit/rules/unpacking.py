@@ -7,14 +7,19 @@ from typing import Any
 
 from volunteerkit.rules.plan import Record
 
-__all__ = ["OTHER_WORD", "records_of"]
+__all__ = ["records_of", "said"]
 
 # No rule can ask for it: rules have no such characters.
-OTHER_WORD = "\0"
+_OTHER_WORD = "\0"
 
 
 def __dir__() -> list[str]:
     return __all__
+
+
+def said(codes: Sequence[Any], words: tuple[str, ...] | None) -> Sequence[Any]:
+    """Return a column's codes as words again; without ``words`` it has none."""
+    return codes if words is None else [words[code] if code >= 0 else _OTHER_WORD for code in codes]
 
 
 def records_of(
@@ -35,9 +40,7 @@ def records_of(
     }
     beside: dict[str, Sequence[Any]] = {}
     for name, column in columns.items():
-        words = vocabulary.get(name)
-        values = column if words is None else [words[code] if code >= 0 else OTHER_WORD for code in column]
-        (fields if name in Record._fields else beside)[name] = values
+        (fields if name in Record._fields else beside)[name] = said(column, vocabulary.get(name))
     del beside["volunteer"]
     own: list[list[Record]] = [[] for _ in range(volunteers)]
     for i, (person, day) in enumerate(zip(volunteer, served_on, strict=True)):

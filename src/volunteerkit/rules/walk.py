@@ -16,7 +16,8 @@ import attrs
 from volunteerkit.messages import phrase
 from volunteerkit.rules.binding import source
 from volunteerkit.rules.expression import Expression, Mention, mentioned
-from volunteerkit.rules.parts import Limit, Period, Transform, Window
+from volunteerkit.rules.functions import months_after, months_between, year_start
+from volunteerkit.rules.parts import Limit, Transform, Window
 from volunteerkit.rules.plan import (
     BEGIN,
     DAY_MINUTES,
@@ -229,7 +230,7 @@ def _hold(version: Version, part: Limit, steps: Sequence[Step], person: Mapping[
         record = step.record
         if not step.value or (part.when is not None and not when(record, person, 0)):
             continue
-        key: Any = step.day if part.per == "day" else _period(part.per, step.day)
+        key: Any = step.day if part.per == "day" else _period(part, step.day)
         if words:
             key = (key, *(word_of(record, person, 0) for word_of in words))
         if key not in left:
@@ -249,17 +250,24 @@ def _over(part: Limit, day: int, limit: int, lost: int) -> Why:
     told = {"limit": limit, **_told(part)}
     if part.per == "day" and part.count == "minutes" and part.beyond == "cut":
         return "day_limit", {"minutes": lost, "day": day_of(day), **told}
-    told["period"] = _period(part.per, day) or phrase("explain_life")
+    told["period"] = _period(part, day) or phrase("explain_life")
     if part.count == "records":
         return "count_limit", told
     return ("limit" if part.beyond == "cut" else "limit_refused"), {"minutes": lost, **told}
 
 
-def _period(per: Period, day: int) -> str:
-    if per == "life":
+def _period(part: Limit, day: int) -> str:
+    """Return the name of a limit's period: a year, a month, or the first day of what has no name."""
+    if part.per == "life":
         return ""
     text = str(day_of(day))
-    return text[:_YEAR] if per == "year" else text[:_MONTH] if per == "month" else text
+    if part.per == "week":
+        return str(day_of(day - (day + 3) % 7))
+    if part.per in ("quarter", "half_year") or (part.per == "year" and part.year_begins_month != 1):
+        begins = year_start(day, part.year_begins_month)
+        months = {"quarter": 3, "half_year": 6, "year": 12}[part.per]
+        return str(day_of(months_after(begins, months_between(begins, day) // months * months)))
+    return text[:_YEAR] if part.per == "year" else text[:_MONTH] if part.per == "month" else text
 
 
 def _days(version: Version, steps: Sequence[Step], person: Mapping[str, Any]) -> tuple[Pending, ...]:

@@ -164,7 +164,7 @@ class Words:
                 return self.say("not_among" if negated else "among", left=self.rule(of), right=listed)
             case Among(word, words, negated):
                 code = "not_among" if negated else "among"
-                return self.say(code, left=self.fact(word.name), right=self.fact(words.name))
+                return self.say(code, left=self.rule(word), right=self.fact(words.name))
         return self._called(rule, unit)
 
     def _plain(self, name: str, code: str) -> str:
