@@ -351,3 +351,18 @@ def test_a_rating_without_a_rule_for_stars_says_so(city: Path) -> None:
     assert "没有评定" in told.stdout
     assert "★" not in told.stdout
     assert "铜奖" in run(*words, "--decides", "medal", folder=city, language="zh-CN").stdout
+
+
+def test_who_lacks_a_fact_is_told_apart_from_who_gets_no_grade(city: Path) -> None:
+    (city / "献血.toml").write_text(
+        'id = "city.donor"\ndecides = "donor"\n[fact.donations]\ntype = "int"\nzh-CN = "献血次数"\nen = "donations"\n'
+        '[[version]]\neffective_from = 2020-01-01\ncitation = "办法"\nanswer.twice = "donations + donations"\n'
+        'step = [{ award = 1, when = "twice >= 6" }]\n',
+        "utf-8",
+    )
+    words = ("--db", "city.db", "--plugin", "献血.toml", "--decides", "donor")
+    assert "人缺少事实，无法裁定" in run("rate", *words, folder=city, language="zh-CN").stdout
+    told = run("explain", "V0000227", *words, "--json", folder=city).stdout
+    assert json.loads(told)["missing"] == ["donations"]
+    told = run("rule", "try", "献血.toml", "--db", "city.db", folder=city, language="zh-CN").stdout
+    assert "人试行后缺少事实，无法裁定" in told

@@ -216,6 +216,9 @@ def test_a65_the_command_leaves_the_file_as_it_was(
     told = capsys.readouterr().out
     assert "1 would rise and 1 would fall" in told
     assert "1 more" in told
+    for part in ("under 18", "18 to 59"):
+        assert part in told
+    assert "more organizations" in told
     run(*words, "--json")
     assert json.loads(capsys.readouterr().out)["rising"] == 1
     with in_language("zh-CN"):

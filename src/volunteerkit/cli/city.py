@@ -240,6 +240,9 @@ def run_rate(
         })  # fmt: skip
         return
     _print_grades(counts, rated, city.kit)
+    if left_open := sum(each.allowed is None for each in rated.standings):
+        print(both(f"其中 {left_open:,} 人缺少事实，无法裁定，暂记为“无”。用 explain 查看某一人缺什么。",
+                   f"Of these {left_open:,} lack facts and are undetermined; they are counted as none. explain tells what somebody lacks."))  # fmt: skip
     if decided is not None:
         print(both(f"写入 {decided} 项决定。", f"{decided} decisions were written."))
     if fallen:

@@ -56,6 +56,9 @@ def run_try(file: Path, city: City, rulebook: str, as_of: dt.date | None, limit:
     everybody = sum(each.volunteers for each in trial.counts)
     print(both(f"{everybody:,} 名志愿者中，{trial.rising:,} 人上升，{trial.falling:,} 人下降。",
                f"Of {everybody:,} volunteers {trial.rising:,} would rise and {trial.falling:,} would fall."))  # fmt: skip
+    if left_open := sum(each.volunteers for each in trial.counts if each.after is None):
+        print(both(f"其中 {left_open:,} 人试行后缺少事实，无法裁定，也算作下降。",
+                   f"Of these {left_open:,} would lack facts and be undetermined; they count as falling."))  # fmt: skip
     if trial.moves:
         _print_counts(trial, limit)
         _print_moves(trial, limit)
@@ -78,9 +81,12 @@ def _print_counts(trial: Trial, limit: int) -> None:
         for each in trial.counts:
             place = 2 if each.before == each.after else 0 if _rank(each.after) > _rank(each.before) else 1
             rows.setdefault(name(each), [0, 0, 0])[place] += each.volunteers
-        shown = ((key, *(f"{count:,}" for count in row)) for key, row in islice(_sorted(rows), limit))
+        shown = (
+            (key, *(f"{count:,}" for count in row))
+            for key, row in islice(_sorted(rows), limit if name is _organization else None)
+        )
         print_table((title, *heads), shown, right=(1, 2, 3))
-        if len(rows) > limit:
+        if name is _organization and len(rows) > limit:
             print(both(f"另有 {len(rows) - limit:,} 个组织，用 --limit 多列，或 --json。",
                        f"{len(rows) - limit:,} more organizations: list them with --limit, or with --json."))  # fmt: skip
 

@@ -173,7 +173,9 @@ def assess_version(
             break
     absent = tuple(name for name in version.mentions if name not in filled)
     # With every fact there, only a year that was not published leaves a grade open.
-    missing = () if grade is not None else absent or (CALENDAR,)
+    # what the version makes itself is not what somebody should bring
+    brought = tuple(name for name in absent if name not in version.makes) or absent
+    missing = () if grade is not None else brought or (CALENDAR,)
     return Assessment(rulebook, version, tuple(filled.items()), grade, missing, known)
 
 
