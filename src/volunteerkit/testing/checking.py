@@ -33,7 +33,11 @@ from volunteerkit.rules.rulebook import Rulebook, Version, builtin_rulebooks
 from volunteerkit.testing import laws
 from volunteerkit.testing.laws import STEPS_MAX, Broken
 from volunteerkit.testing.samples import wrong_answers
-from volunteerkit.testing.strategies import Subject, subjects  # says what to install where hypothesis is not
+from volunteerkit.testing.strategies import (  # says what to install where hypothesis is not
+    Subject,
+    on_days,
+    subjects,
+)
 from volunteerkit.testing.targets import Target, targets_of
 
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings  # isort: skip
@@ -188,7 +192,7 @@ def _made(book: Rulebook, version: Version, examples: int, seed_: int) -> list[_
     """Return the examples of one version: the same ones for every law."""
     found: list[_Try] = []
     _run(_strategy(book, version), found.append, seed_, examples, shrink=False)
-    return found
+    return found + [(each, 0, 60) for each in on_days(book, version)]
 
 
 class _CounterExample(Exception):

@@ -43,7 +43,7 @@ try:
 except ModuleNotFoundError:
     raise MissingExtra(package="hypothesis", extra="testing") from None
 
-__all__ = ["Edges", "Subject", "edges_of", "people", "records", "subjects"]
+__all__ = ["Edges", "Subject", "edges_of", "on_days", "people", "records", "subjects"]
 
 OTHER_WORD: Final = "其他"
 RECORDS_MAX: Final = 200
@@ -55,6 +55,11 @@ _OF_A_PERSON: Final = ("registered_on", "birth_date", "adult_on", "senior_on")
 
 def __dir__() -> list[str]:
     return __all__
+
+
+# So many days of service are tried one by one, and so many such people at most.
+_FEW: Final = 120
+_MANY: Final = 60
 
 
 @attrs.frozen
@@ -156,6 +161,20 @@ def subjects(book: Rulebook, version: Version | None = None) -> st.SearchStrateg
     version = version or book.versions[-1]
     edges = edges_of(version)
     return days_of(book, version, edges).flatmap(lambda on: _on_day(version, edges, on))
+
+
+def on_days(book: Rulebook, version: Version) -> list[Subject]:
+    """Return somebody for every k - 1, k and k + 1 of the small numbers: with so many days of service of an hour each.
+
+    Chance alone would seldom meet just so many days.
+    """
+    later = [each.effective_from for each in book.versions if each.effective_from > version.effective_from]
+    on = min(later) - dt.timedelta(1) if later else max(version.effective_from, dt.date(2026, 1, 1))
+    last, edges = day_number(on), edges_of(version)
+    return [
+        Subject(on, tuple(Record(n, last - n, -1, 0, 60) for n in range(count)))
+        for count in around(each for each in edges.numbers if each <= _FEW)[:_MANY]
+    ]
 
 
 def _on_day(version: Version, edges: Edges, on: dt.date) -> st.SearchStrategy[Subject]:
