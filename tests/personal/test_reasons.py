@@ -442,7 +442,7 @@ def test_what_somebody_is_qualified_and_commended_for_goes_with_the_erasure(
     at(engine, CENTRE, enter)
     assert at(engine, CENTRE, record) == [("commendation", f"{MARK}之星", "市文明办")]
     with engine.connect() as connection:
-        events = connection.execute(sa.select(event.c.type, event.c.payload)).fetchall()
+        events = connection.execute(sa.select(event.c.type, event.c.payload).order_by(event.c.seq)).fetchall()
     assert [row.type for row in events][-2:] == ["volunteer.qualified", "volunteer.entry"]
     assert json.loads(events[-2].payload) == {"qualification": 1, "on": day_number(DAY)}
     assert MARK in at(engine, SELF, personal.export_own)
