@@ -99,15 +99,22 @@ def test_what_differs_is_told_with_both_values(tmp_path: Path) -> None:
             "records": [{"date": "2024-05-04", "minutes": 60}],
             "expect": {"credited_minutes": 61, "claimed_minutes": 60},
         },
-        {"records": [], "expect": {"stars": 1}},
         {"records": [{"date": "2024-05-04", "minutes": 1}], "expect": {"credited_minutes": True}},
     )
     assert [failure.differences for failure in found.failed] == [
         (("credited_minutes", 61, 60),),
-        (("stars", 1, "-"),),
         (("credited_minutes", True, 1),),
     ]
     assert found.passed == 0
+
+
+def test_an_answer_that_nothing_gives_is_told_with_the_nearest_one(tmp_path: Path) -> None:
+    (failure,) = run(tmp_path, {"records": [], "expect": {"credited_minuts": 1}}).failed
+    assert failure.error is not None
+    assert failure.error.code == "case_unknown"
+    told = failure.error.message("en").split("Known:")[0]
+    assert "expect.credited_minuts" in told
+    assert "'credited_minutes'" in told
 
 
 @pytest.mark.parametrize(

@@ -182,6 +182,13 @@ def _run(case: Case, regime: str, books: list[Rulebook]) -> Failure | None:
         }
         for book in sorted(books, key=lambda each: each.decides != "credit"):
             found |= _answers(case, book, known, ways[0] if ways else None)
+        given = {*found, *(name for each in versions for name in each.makes)}
+        for name in case.expect:
+            if name not in given:
+                near = did_you_mean(name, given)
+                raise InvalidValue(
+                    "case_unknown", name=f"expect.{name}", near=near, known=", ".join(sorted(given))
+                )
     except VolunteerkitError as error:
         return Failure(case.why, error=error)
     told = [
